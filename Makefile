@@ -1,0 +1,41 @@
+# Two commands: `make train` and `make test`. Each makes .venv on first use; later both start at once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: train test lint types check wheel clean
+.DEFAULT_GOAL := train
+
+train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
+	$(BIN)/python -m titanic_nn.train $(ARGS)
+
+test: $(VENV)/.installed-dev  ## run the tests (ARGS="-k metrics ...")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## mypy, strict
+	$(BIN)/mypy
+
+check: lint types test  ## all that CI asks
+
+wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:  ## remove what make made
+	rm -rf $(VENV) dist
+
+# The stamps hold what was installed: they are stale when pyproject.toml or the pins change.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "titanic_nn needs Python 3.11 or newer; try: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable ".[dev]"
+	touch $@

@@ -1,0 +1,29 @@
+"""The few exceptions that a user sees: each message is one clear line that says what to do."""
+
+
+class TitanicError(Exception):
+    """A mistake that the user can mend. The commands print its message and exit with code 2."""
+
+
+class DataError(TitanicError):
+    """A table that is missing or malformed: names file, line, column and value where it can."""
+
+
+class SettingsError(TitanicError):
+    """A setting that is unknown, out of range, or that would have no effect."""
+
+
+class DeviceError(TitanicError):
+    """A device that was asked for and cannot be used."""
+
+
+class CredentialsError(TitanicError):
+    """Kaggle's credentials are missing, malformed, or refused."""
+
+
+class SubmissionError(TitanicError):
+    """A submission that must not be sent, or that Kaggle's rules for the user do not let through."""
+
+
+class KaggleError(TitanicError):
+    """Kaggle, or the way to it, failed: not the user's to mend. The commands exit with code 3."""
