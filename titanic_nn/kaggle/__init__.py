@@ -1,0 +1,1 @@
+"""Submissions: writing, checking, scoring and sending them to Kaggle."""

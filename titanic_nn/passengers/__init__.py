@@ -1,0 +1,1 @@
+"""From CSV files to encoded matrices: pandas and scikit-learn, never torch."""
