@@ -1,0 +1,125 @@
+"""Checks that an encoding of passengers leaks nothing: neither labels nor held-out features.
+
+A leak check changes what must not matter, encodes again, and wants the same bits. It is run on
+synthetic passengers unless it is given a table.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titanic_nn.passengers.folds import Split, repeated_stratified_splits
+
+# Takes a table of passengers with Survived (NaN where unknown) and splits of it;
+# returns every row encoded for every split: (splits, rows, features).
+Encode: TypeAlias = Callable[[pd.DataFrame, list[Split]], NDArray[np.float32]]
+
+OWN_LABELS_TRIED = 40
+
+
+def make_passengers(rows: int, seed: int) -> pd.DataFrame:
+    """Draw passengers who never were: families on shared tickets, with gaps as in Kaggle's table.
+
+    Who survives hangs on sex and on the ticket, so that labels are worth leaking.
+    """
+    rng = np.random.default_rng(seed)
+    party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
+    size = np.bincount(party)[party]
+    male = rng.random(rows) < 0.6
+    p_class = rng.integers(1, 4, size=rows // 2)[party]
+    lucky_party = (rng.random(rows // 2) < 0.5)[party]
+    age = rng.uniform(1, 70, size=rows).round()
+    title = np.where(male, np.where(age < 14, "Master", "Mr"), rng.choice(["Miss", "Mrs"], rows))
+    title[rng.random(rows) < 0.03] = "Dr"
+    return pd.DataFrame(
+        {
+            "PassengerId": np.arange(1, rows + 1),
+            "Survived": (rng.random(rows) < 0.2 + 0.3 * ~male + 0.4 * lucky_party).astype(int),
+            "Pclass": p_class,
+            "Name": [
+                f"Name{p}, {t}. Given{i}" for i, (p, t) in enumerate(zip(party, title, strict=True))
+            ],
+            "Sex": np.where(male, "male", "female"),
+            "Age": np.where(rng.random(rows) < 0.2, np.nan, age),
+            "SibSp": np.minimum(size - 1, 1),
+            "Parch": np.maximum(size - 2, 0),
+            "Ticket": [f"T {p}" for p in party],
+            "Fare": np.where(rng.random(rows) < 0.05, np.nan, (60 / p_class * size).round(2)),
+            "Cabin": [
+                f"{deck}{p}" if known else None
+                for deck, p, known in zip(
+                    rng.choice(list("AABBBCCCCDEFGT"), rows),
+                    party,
+                    rng.random(rows) < 0.4,
+                    strict=True,
+                )
+            ],
+            "Embarked": rng.choice(np.array(["S", "C", "Q", None]), rows, p=[0.6, 0.2, 0.15, 0.05]),
+        }
+    )
+
+
+def assert_labels_do_not_leak(encode: Encode, passengers: pd.DataFrame | None = None) -> None:
+    """Fail where a held-out row's label, or a training row's own label, reaches the encoding.
+
+    1. The held-out rows' labels are flipped, shuffled and deleted: no row may be encoded otherwise.
+    2. One training row's label is flipped: that very row must stay as it was. Other rows may
+       change, so an encoder may use the labels of OTHER training rows: it keeps inner folds that do
+       not hang on labels, and scales what it draws from labels by constants, since a training mean
+       would hold the row's own label too. In a large table a sample of the rows is tried.
+
+    What 2 cannot see: a leave-one-out mean passes, although within a group the rows' means betray
+    the labels to each other. Inner folds are the remedy.
+    """
+    passengers = make_passengers(100, seed=0) if passengers is None else passengers
+    rng = np.random.default_rng(0)
+    labels = passengers["Survived"].to_numpy(float)
+
+    def encoded(new_labels: NDArray[np.float64], split: Split) -> NDArray[np.float32]:
+        x = encode(passengers.assign(Survived=new_labels), [split])  # (1, rows, features)
+        return np.asarray(x[0])
+
+    splits = repeated_stratified_splits(labels, folds=3, repeats=1, seed=0)
+    for split in splits:
+        before = encoded(labels, split)
+        held_out = labels[split.held_out]
+        for what, held_out_after in {
+            "flipped": 1 - held_out,
+            "shuffled": rng.permutation(held_out),
+            "deleted": np.full_like(held_out, np.nan),
+        }.items():
+            changed = labels.copy()
+            changed[split.held_out] = held_out_after
+            after = encoded(changed, split)
+            assert _same_bits(before, after), f"held-out labels, {what}, reached the encoding"
+
+    split = splits[0]
+    before = encoded(labels, split)
+    for row in split.train[:: max(1, len(split.train) // OWN_LABELS_TRIED)]:
+        changed = labels.copy()
+        changed[row] = 1 - changed[row]
+        after = encoded(changed, split)
+        assert _same_bits(before[row], after[row]), f"row {row} sees its own label"
+
+
+def assert_held_out_features_do_not_leak(
+    encode: Encode, passengers: pd.DataFrame | None = None
+) -> None:
+    """Fail where what is known of the held-out rows changes how a training row is encoded."""
+    passengers = make_passengers(100, seed=0) if passengers is None else passengers
+    strangers = make_passengers(len(passengers), seed=1).assign(
+        PassengerId=passengers["PassengerId"], Survived=passengers["Survived"]
+    )
+    for split in repeated_stratified_splits(passengers["Survived"], folds=3, repeats=1, seed=0):
+        changed = passengers.copy()
+        changed.iloc[split.held_out] = strangers.iloc[split.held_out]
+        before = encode(passengers, [split])[0][split.train]  # (training rows, features)
+        after = encode(changed, [split])[0][split.train]
+        assert _same_bits(before, after), "held-out features reached the training rows"
+
+
+def _same_bits(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -1,0 +1,197 @@
+"""From features to the numbers a net reads: impute, scale, one-hot, all fitted on training rows.
+
+scikit-learn has a piece for each step. They are a line or two each here, because what was fitted
+can then be read, and saved, as plain numbers and names; the tests hold them to scikit-learn's.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from titanic_nn.errors import SettingsError
+from titanic_nn.passengers.features import FEATURES
+from titanic_nn.passengers.folds import Split
+from titanic_nn.settings import FeatureSettings
+
+NUMBERS = [feature for feature in FEATURES if feature.kind == "number"]
+FLAGS = [feature for feature in FEATURES if feature.kind == "flag"]
+CATEGORIES = [feature for feature in FEATURES if feature.kind == "category"]
+
+# A missing number becomes the median of the passengers who agree in these columns. Where the
+# training rows hold none, the last column is given up, and so on up to the median of everyone.
+IMPUTED_WITHIN: dict[str, tuple[str, ...]] = {
+    "age": ("title", "class"),
+    "log_fare": ("class",),
+    "fare_per_head": ("class",),
+}
+
+
+class Encoder:
+    """Encodes passengers as the training rows suggest: `fit` on those, then `transform` any.
+
+    Rows are recognised by their index, PassengerId as `passenger_features` leaves it: it tells
+    whether a passenger is already counted among the holders of their ticket.
+
+    Attributes, after `fit`:
+        ticket_holders: ticket -> how many of the counted passengers hold it.
+        counted: the index of the counted passengers.
+        medians: number -> group of passengers -> median, e.g. `["age"]["Mr, 3"]`.
+        categories: category feature -> the values that have a column of their own.
+        rare: category feature -> the values that share the column `deck=rare`.
+        scaling: encoded column -> (mean, standard deviation); (0, 1) for what isn't a number.
+    """
+
+    ticket_holders: dict[str, int]
+    counted: list[int]
+    medians: dict[str, dict[str, float]]
+    categories: dict[str, list[str]]
+    rare: dict[str, list[str]]
+    scaling: dict[str, tuple[float, float]]
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        self.settings = settings
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The encoded columns in order: `title=Mr`, `age`, `age missing`, `deck=rare`, ..."""
+        return list(self.scaling)
+
+    def fit(self, rows: pd.DataFrame, known: pd.DataFrame | None = None) -> Self:
+        """Learn medians, vocabularies and scales.
+
+        Args:
+            rows: `passenger_features` of the training rows.
+            known: features of everyone whose ticket counts when `count_tickets_among = "known"`;
+                otherwise not looked at.
+
+        Raises:
+            SettingsError: tickets are to be counted among the known passengers, and none are given.
+        """
+        counted = rows if self.settings.count_tickets_among == "training" else known
+        if counted is None:
+            raise SettingsError('count_tickets_among = "known" needs the known passengers')
+        self.ticket_holders = dict(Counter(counted["ticket"]))
+        self.counted = counted.index.tolist()
+
+        rows = self._count_tickets(rows)
+        self.medians = {number.name: _medians(rows, number.name) for number in NUMBERS}
+
+        self.categories, self.rare = {}, {}
+        for category in CATEGORIES:
+            holders = rows[category.name].value_counts().sort_index()
+            is_rare = holders < self.settings.min_category_rows
+            self.categories[category.name] = holders.index[~is_rare].tolist()
+            self.rare[category.name] = holders.index[is_rare].tolist()
+
+        number_labels = {number.label for number in NUMBERS}
+        self.scaling = {}
+        for label, values in self._columns(rows).items():
+            # From a constant column nothing can be learnt, yet a held-out row could differ in it
+            # and meet a weight that was never trained.
+            if np.ptp(values) == 0:
+                continue
+            mean, sd = (values.mean(), values.std()) if label in number_labels else (0, 1)
+            self.scaling[label] = (float(mean), float(sd))
+        return self
+
+    def transform(self, rows: pd.DataFrame) -> NDArray[np.float32]:
+        """Encode `passenger_features` of any passengers.
+
+        Each row is encoded by itself: who stands beside it makes no difference. A category that no
+        training row had is encoded as none, zeros in all of its columns, like a missing one.
+
+        Returns:
+            Shape (rows, features), numbers in standard deviations from the training mean.
+        """
+        columns = self._columns(self._count_tickets(rows))
+        scaled = [(columns[label] - mean) / sd for label, (mean, sd) in self.scaling.items()]
+        return np.stack(scaled, axis=1).astype(np.float32)  # (rows, features)
+
+    def _count_tickets(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add the two features that depend on how many passengers hold a ticket."""
+        holders = rows["ticket"].map(self.ticket_holders).fillna(0)
+        # Everyone holds their own ticket, so a training row and a held-out row mean the same by it.
+        shared_by = holders + ~rows.index.isin(self.counted)
+        fare = np.expm1(rows["log_fare"])
+        return rows.assign(ticket_shared_by=shared_by, fare_per_head=np.log1p(fare / shared_by))
+
+    def _columns(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Every encoded column by label, each of shape (rows,): filled in, not yet scaled."""
+        columns: dict[str, ArrayLike] = {}
+        for feature in FEATURES:
+            if feature.kind == "category":
+                values = rows[feature.name].to_numpy(object)
+                for value in self.categories[feature.name]:
+                    columns[f"{feature.label}={value}"] = values == value
+                columns[f"{feature.label}=rare"] = np.isin(values, self.rare[feature.name])
+            elif feature.kind == "number":
+                columns[feature.label] = _impute(rows, feature.name, self.medians[feature.name])
+            else:
+                columns[feature.label] = rows[feature.name]
+        return {label: np.asarray(values, np.float64) for label, values in columns.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplits:
+    """One table, encoded once per split by an encoder fitted on that split's training rows."""
+
+    x: NDArray[np.float32]  # (splits, rows, features): every row of the table, training or not
+    feature_names: list[str]
+
+
+def encode_splits(
+    features: pd.DataFrame, splits: Sequence[Split], settings: FeatureSettings
+) -> EncodedSplits:
+    """Encode every row of a table for every split.
+
+    A column that a split's encoder lacks (a deck too rare in its training rows) is zero there.
+
+    Args:
+        features: `passenger_features` of the whole table; the splits hold positions of its rows.
+    """
+    encoders = [Encoder(settings).fit(features.iloc[s.train], known=features) for s in splits]
+    names = sorted({name for e in encoders for name in e.feature_names}, key=_column_order)
+    x = np.zeros((len(splits), len(features), len(names)), dtype=np.float32)
+    for x_split, encoder in zip(x, encoders, strict=True):  # (rows, features)
+        columns = [names.index(name) for name in encoder.feature_names]
+        x_split[:, columns] = encoder.transform(features)
+    return EncodedSplits(x, names)
+
+
+def _column_order(name: str) -> tuple[int, str]:
+    """Sort key: features in the order of `FEATURES`, the values of a category by name."""
+    label, _, value = name.partition("=")
+    return [feature.label for feature in FEATURES].index(label), value
+
+
+def _groups(rows: pd.DataFrame, number: str) -> list["pd.Series[str]"]:
+    """The groups whose medians stand in for a number, widest first: "Mr", then "Mr, 3"."""
+    groups: list[pd.Series[str]] = []
+    for column in IMPUTED_WITHIN.get(number, ()):
+        groups.append(groups[-1] + ", " + rows[column] if groups else rows[column])
+    return groups
+
+
+def _medians(rows: pd.DataFrame, number: str) -> dict[str, float]:
+    """Group -> median of a number, for "everyone" and all groups in which somebody's is known."""
+    values = rows[number]
+    medians = {
+        "everyone": float(np.nan_to_num(values.dropna().median()))
+    }  # 0 where nobody's is known
+    for group in _groups(rows, number):
+        in_group = values.groupby(group).median().dropna()
+        medians |= dict(zip(in_group.index, in_group, strict=True))
+    return medians
+
+
+def _impute(rows: pd.DataFrame, number: str, medians: dict[str, float]) -> "pd.Series[float]":
+    """Fill what is missing from the narrowest group that has a median."""
+    values = rows[number]
+    for group in reversed(_groups(rows, number)):
+        values = values.fillna(group.map(medians))
+    return values.fillna(medians["everyone"])

@@ -1,0 +1,147 @@
+"""What can be said of a passenger from their own row alone: title, family, deck, ...
+
+Nothing here is fitted and no label is read, so nothing here can leak.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One line of the feature table. The kind tells the encoder what to do with it."""
+
+    name: str
+    kind: Literal["number", "category", "flag"]
+    formula: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        """The name as it reads beside a coefficient: `log fare`."""
+        return self.name.replace("_", " ")
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "title",
+        "category",
+        "the words of Name between the comma and the full stop, rare ones merged",
+        "sex, age and standing in one word: a Master is a boy, whether or not his age is known",
+    ),
+    Feature("sex", "category", "Sex", "women and children first: the strongest signal of all"),
+    Feature("class", "category", "Pclass", "a category, because 1, 2, 3 need not be evenly spaced"),
+    Feature("age", "number", "Age in years", "children were favoured"),
+    Feature("age_missing", "flag", "Age is missing", "tells a recorded age from a guessed one"),
+    Feature("siblings_spouses", "number", "SibSp", "company of one's own generation"),
+    Feature("parents_children", "number", "Parch", "company of the generation above or below"),
+    Feature(
+        "family_size",
+        "number",
+        "siblings_spouses + parents_children + 1",
+        "large families had to gather first; none or one of them may have found a boat",
+    ),
+    Feature("alone", "flag", "family_size = 1", "nobody to help, nobody to wait for"),
+    Feature(
+        "ticket_shared_by",
+        "number",
+        "passengers counted on this ticket, this one included (encoder)",
+        "friends, maids and nurses travelled together without being kin",
+    ),
+    Feature(
+        "log_fare",
+        "number",
+        "log(1 + Fare), Fare in pounds",
+        "fares run from 0 to over 500: the ratio of two says more than their difference",
+    ),
+    Feature(
+        "fare_per_head",
+        "number",
+        "log(1 + Fare / ticket_shared_by) (encoder)",
+        "Fare is the price of the whole ticket, not of one berth",
+    ),
+    Feature("fare_missing", "flag", "Fare is missing", "tells a recorded fare from a guessed one"),
+    Feature("embarked", "category", "Embarked", "Cherbourg, Queenstown, Southampton: who boarded"),
+    Feature("embarked_missing", "flag", "Embarked is missing", "two ports were never recorded"),
+    Feature(
+        "deck",
+        "category",
+        "the letter before the first number of Cabin, or its only letter",
+        "A lay near the boats, G far below them",
+    ),
+    Feature(
+        "cabin_known",
+        "flag",
+        "Cabin is not missing",
+        "cabins were recorded mostly for the first class, and better for those who lived",
+    ),
+)
+
+# Titles too rare to learn from join the common one that says the same of age, sex and standing.
+# A title that is not listed stays as it is.
+MERGED_TITLES: dict[str, str] = {
+    "Mlle": "Miss",
+    "Ms": "Miss",
+    "Mme": "Mrs",
+    "Lady": "Mrs",
+    "the Countess": "Mrs",
+    "Dona": "Mrs",
+    "Sir": "Mr",
+    "Don": "Mr",
+    "Jonkheer": "Mr",
+    "Capt": "Profession",
+    "Col": "Profession",
+    "Major": "Profession",
+    "Dr": "Profession",
+    "Rev": "Profession",
+}
+
+
+def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
+    """The features of `FEATURES` that a row yields by itself, and the raw `ticket` beside them.
+
+    The encoder adds the other two, `ticket_shared_by` and `fare_per_head`, for which it counts
+    tickets.
+
+    Args:
+        passengers: a checked table in Kaggle's columns; `Survived`, if there, is not read.
+
+    Returns:
+        One row per passenger in the same order, indexed by PassengerId. Categories are strings;
+        what is not known is missing (NaN).
+    """
+    title = passengers["Name"].str.extract(r", *([^.]+)\.", expand=False)
+    family_size = passengers["SibSp"] + passengers["Parch"] + 1
+    # "B51 B53 B55" is a suite on deck B. In "F G73" the room is G73, and a lone F is a deck.
+    deck = passengers["Cabin"].str.extract(r"([A-Z])(?:\d|$)", expand=False)
+
+    return pd.DataFrame(
+        {
+            "title": title.map(lambda found: MERGED_TITLES.get(found, found)),
+            "sex": passengers["Sex"],
+            "class": passengers["Pclass"].astype(str),
+            "age": passengers["Age"],
+            "age_missing": passengers["Age"].isna(),
+            "siblings_spouses": passengers["SibSp"],
+            "parents_children": passengers["Parch"],
+            "family_size": family_size,
+            "alone": family_size == 1,
+            "log_fare": np.log1p(passengers["Fare"]),
+            "fare_missing": passengers["Fare"].isna(),
+            "ticket": passengers["Ticket"],
+            "embarked": passengers["Embarked"],
+            "embarked_missing": passengers["Embarked"].isna(),
+            "deck": deck,
+            "cabin_known": passengers["Cabin"].notna(),
+        }
+    ).set_index(passengers["PassengerId"])
+
+
+def features_table() -> str:
+    """`FEATURES` as a Markdown table, as docs/features.md shows it."""
+    lines = ["| feature | kind | formula | why |", "|---|---|---|---|"]
+    lines += [f"| `{f.name}` | {f.kind} | {f.formula} | {f.why} |" for f in FEATURES]
+    return "\n".join(lines)
