@@ -1,0 +1,57 @@
+"""One hidden layer of ReLUs, forward and backward by hand.
+
+    h = max(0, x w1 + b1)      each unit is a bent plane: 0 on one side, rising on the other
+    z = h w2 + b2              a weighted sum of them
+
+Backward, from the end to the start. With dz = dL/dz from the loss, the last layer is the linear
+model again, with h in the place of x:
+
+    dL/dw2 = hᵀ dz             dL/db2 = sum over rows of dz
+
+The loss reaches a unit through its outgoing weight, dL/dh = dz w2ᵀ, and passes a ReLU only where
+the unit was awake (h > 0), for there its slope is 1 and elsewhere 0. Call what is left da; below
+it stands the linear model once more:
+
+    dL/dw1 = xᵀ da             dL/db1 = sum over rows of da
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from titanic_nn.nets.batch import Batch, Params, Uniform
+from titanic_nn.nets.initialization import INITIALIZATIONS
+from titanic_nn.nets.losses import Loss
+
+
+@dataclass(frozen=True)
+class ReLUNet:
+    """A net with one hidden layer of `hidden` units."""
+
+    hidden: int = 64
+    initialization: str = "he"
+
+    def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
+        start = INITIALIZATIONS[self.initialization]
+        w1 = start(uniform("w1", (features, self.hidden)), features, self.hidden)
+        w2 = start(uniform("w2", (self.hidden, outputs)), self.hidden, outputs)
+        b1 = w1.new_zeros(*w1.shape[:-2], 1, self.hidden)
+        b2 = w2.new_zeros(*w2.shape[:-2], 1, outputs)
+        return {"w1": w1, "b1": b1, "w2": w2, "b2": b2}
+
+    def logits(self, params: Params, x: Tensor) -> Tensor:
+        h = (x @ params["w1"] + params["b1"]).relu()  # (..., rows, hidden)
+        return h @ params["w2"] + params["b2"]  # (..., rows, outputs)
+
+    def gradients(self, params: Params, batch: Batch, loss: Loss) -> Params:
+        h = (batch.x @ params["w1"] + params["b1"]).relu()  # (..., rows, hidden)
+        logits = h @ params["w2"] + params["b2"]  # (..., rows, outputs)
+
+        dlogits = loss.gradient(logits, batch.targets, batch.weights)  # (..., rows, outputs)
+        da = (dlogits @ params["w2"].mT) * (h > 0)  # (..., rows, hidden)
+        return {
+            "w1": batch.x.mT @ da,  # (..., features, hidden)
+            "b1": da.sum(-2, keepdim=True),  # (..., 1, hidden)
+            "w2": h.mT @ dlogits,  # (..., hidden, outputs)
+            "b2": dlogits.sum(-2, keepdim=True),  # (..., 1, outputs)
+        }
