@@ -1,0 +1,1 @@
+"""Many nets in one tensor program: folds x repeats x trials x seeds of a net, trained at once."""

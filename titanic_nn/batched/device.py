@@ -1,0 +1,35 @@
+"""Where nets are trained: a GPU only if it really computes."""
+
+import torch
+
+from titanic_nn.errors import DeviceError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for "auto", "cpu" or "cuda".
+
+    A card can be listed and yet refuse this build's kernels, so one product is computed on it
+    before it is believed; "auto" falls back to the CPU.
+    Raises DeviceError if "cuda" was asked for and does not work.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    reason = _why_no_cuda()
+    if reason is None:
+        return torch.device("cuda")
+    if name == "cuda":
+        raise DeviceError(f"--device cuda: {reason} Use --device cpu, or auto.")
+    return torch.device("cpu")
+
+
+def _why_no_cuda() -> str | None:
+    if not torch.cuda.is_available():
+        build = torch.version.cuda
+        return "no GPU was found." if build else "this torch was built without CUDA."
+    try:
+        ones = torch.ones(8, 8, device="cuda")
+        right = bool(((ones @ ones).relu() == 8).all())
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0]
+        return f"{torch.cuda.get_device_name()} fails at a first product ({first_line})."
+    return None if right else f"{torch.cuda.get_device_name()} computes wrongly."

@@ -1,0 +1,51 @@
+"""Random numbers keyed by identity: the i-th number of a net depends on its key and i alone.
+
+A generator that is read in turn gives a net other numbers when nets are added before it. Here each
+number is a hash of (key, purpose, i), so a net draws the same alone or among thousands, on CPU or
+GPU. The hash is the 32-bit finaliser "lowbias32" that Chris Wellons found by search (2018, public
+domain), applied twice with the two halves of a 64-bit key.
+"""
+
+import zlib
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def keys(identities: Sequence[Sequence[int]], seed: int) -> Tensor:
+    """A 64-bit key for each identity (a tuple of integers >= 0), as int32 (identities, 2)."""
+    words = [
+        np.random.SeedSequence(seed, spawn_key=tuple(identity)).generate_state(2)
+        for identity in identities
+    ]
+    return torch.from_numpy(np.array(words, dtype=np.uint32).view(np.int32))
+
+
+def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int = 0) -> Tensor:
+    """Numbers from U(0, 1), never 0 or 1, as float32 (..., *shape) for keys (..., 2)."""
+    stream = zlib.crc32(f"{purpose}/{step}".encode())
+    stream -= (stream >> 31) << 32  # the same 32 bits as a signed number
+    first, second = _mix_(key ^ stream).unsqueeze(-1).unbind(-2)  # (..., 1)
+    counter = torch.arange(prod(shape), dtype=torch.int32, device=key.device)
+    bits = _mix_(_mix_(counter + first).add_(second))  # (..., prod(shape))
+    top = bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)  # 23 bits: with a half, still exact
+    return top.to(torch.float32).add_(0.5).mul_(2**-23).view(*key.shape[:-1], *shape)
+
+
+def _mix_(x: Tensor) -> Tensor:
+    """lowbias32 on int32, in place. The masks make torch's arithmetic shifts logical ones."""
+    shifted = torch.empty_like(x)
+
+    def xor_shifted(bits: int) -> None:
+        torch.bitwise_right_shift(x, bits, out=shifted)
+        x.bitwise_xor_(shifted.bitwise_and_(2 ** (32 - bits) - 1))
+
+    xor_shifted(16)
+    x.mul_(0x7FEB352D)
+    xor_shifted(15)
+    x.mul_(0x846CA68B - 2**32)
+    xor_shifted(16)
+    return x
