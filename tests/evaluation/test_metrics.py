@@ -1,0 +1,128 @@
+import math
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from numpy.typing import NDArray
+
+from titanic_nn.errors import DataError
+from titanic_nn.evaluation.metrics import (
+    METRICS,
+    accuracy,
+    expected_calibration_error,
+    f1,
+    fold_metrics,
+    log_loss,
+    roc_auc,
+)
+
+Floats = NDArray[np.float64]
+
+REFEREES: dict[str, Callable[[Floats, Floats], float]] = {
+    "accuracy": lambda y, p: sklearn.metrics.accuracy_score(y, p >= 0.5),
+    "log_loss": lambda y, p: sklearn.metrics.log_loss(y, p, labels=[0, 1]),
+    "roc_auc": sklearn.metrics.roc_auc_score,
+    "brier": lambda y, p: sklearn.metrics.brier_score_loss(y, p, labels=[0, 1]),
+    "f1": lambda y, p: sklearn.metrics.f1_score(y, p >= 0.5, zero_division=0),
+}
+
+
+def _cases() -> dict[str, tuple[Floats, Floats]]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 179).astype(np.float64)
+    return {
+        "random": (y, rng.random(179)),
+        "tied": (y, rng.integers(0, 5, 179) / 4),
+        "all tied, at the threshold": (y, np.full(179, 0.5)),
+        "only 0 and 1": (y, rng.integers(0, 2, 179).astype(np.float64)),
+        "perfect": (y, y),
+        "two rows": (np.array([0.0, 1.0]), np.array([0.7, 0.2])),
+        "nobody predicted to live": (y, np.full(179, 0.1)),
+    }
+
+
+@pytest.mark.parametrize("case", _cases())
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_agrees_with_scikit_learn(name: str, case: str) -> None:
+    y, probability = _cases()[case]
+    ours = METRICS[name](y, probability)
+    assert ours == pytest.approx(REFEREES[name](y, probability), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [*METRICS.values(), expected_calibration_error])
+def test_many_nets_at_once_score_as_one_by_one(metric: Callable[..., Floats]) -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 30)
+    probability = rng.integers(0, 11, (2, 3, 30)) / 10
+    together = metric(y, probability)
+    assert together.shape == (2, 3)
+    for net in np.ndindex(2, 3):
+        assert together[net] == pytest.approx(metric(y, probability[net]), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", [*METRICS.values(), expected_calibration_error])
+def test_a_diverged_net_scores_nan_and_its_neighbours_are_untouched(
+    metric: Callable[..., Floats],
+) -> None:
+    y = np.array([0, 1, 1])
+    healthy = [0.2, 0.7, 0.4]
+    scores = metric(y, [healthy, [0.2, math.nan, 0.4]])
+    assert scores[0] == metric(y, healthy)
+    assert np.isnan(scores[1])
+
+
+def test_scores_worked_on_paper() -> None:
+    # Predicted at 0.5: 1, 0, 1, 0.  Truth: 1, 1, 0, 0.  Two of four right; TP 1, FP 1, FN 1.
+    # AUC: survivors 0.8 and 0.4 against victims 0.5 and 0.1: 0.8 beats both, 0.4 beats one: 3/4.
+    # Log loss: -(ln 0.8 + ln 0.4 + ln 0.5 + ln 0.9) / 4 = -ln 0.144 / 4.
+    # Brier: (0.2^2 + 0.6^2 + 0.5^2 + 0.1^2) / 4 = (0.04 + 0.36 + 0.25 + 0.01) / 4 = 0.165.
+    scores = fold_metrics([1, 1, 0, 0], [0.8, 0.4, 0.5, 0.1])
+    assert list(scores) == ["accuracy", "log_loss", "roc_auc", "brier", "f1"]
+    assert scores == pytest.approx(
+        {
+            "accuracy": 0.5,
+            "log_loss": -math.log(0.144) / 4,
+            "roc_auc": 0.75,
+            "brier": 0.165,
+            "f1": 0.5,
+        }
+    )
+
+
+def test_a_certain_mistake_costs_much_but_not_infinitely_much() -> None:
+    assert log_loss([1], [0.0]) == pytest.approx(52 * math.log(2))  # the floor is 2^-52
+
+
+def test_one_class_has_no_ranking_and_no_survivors_no_f1() -> None:
+    with warnings.catch_warnings(action="error"):
+        assert np.isnan(roc_auc([0, 0], [0.1, 0.2]))
+        assert f1([0, 0], [0.1, 0.2]) == 0
+
+
+def test_calibration_error_is_the_sum_on_paper() -> None:
+    # Bin [0.2, 0.3): 0.2, 0.25 -> one of two lived, mean 0.225: 2/5 * |0.5 - 0.225| = 0.11
+    # Bin [0.9, 1.0]: 0.9, 1.0 and 1.0 -> two of three lived, mean 2.9/3:
+    #                                     3/5 * |2/3 - 2.9/3| = 3/5 * 0.3 = 0.18
+    error = expected_calibration_error([1, 0, 1, 1, 0], [0.2, 0.25, 0.9, 1.0, 1.0])
+    assert error == pytest.approx(0.29)
+    # In a single bin: |3/5 - 3.35/5| = 0.07.
+    in_one = expected_calibration_error([1, 0, 1, 1, 0], [0.2, 0.25, 0.9, 1.0, 1.0], bins=1)
+    assert in_one == pytest.approx(0.07)
+
+
+@pytest.mark.parametrize(
+    ("y", "probability", "complaint"),
+    [
+        ([0, 1], [0.5], r"shape \(2,\) and probability \(1,\)"),
+        ([], [], "at least one row"),
+        ([0, 2], [0.5, 0.5], r"y holds 2\.0"),
+        ([0, 1], [0.5, 1.7], r"probability holds 1\.7.*sigmoid of the logits"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    y: list[int], probability: list[float], complaint: str
+) -> None:
+    with pytest.raises(DataError, match=complaint):
+        accuracy(y, probability)

@@ -1,0 +1,227 @@
+"""The story from passengers to a recommended model, top to bottom."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titanic_nn.batched.device import choose_device
+from titanic_nn.batched.members import Members
+from titanic_nn.batched.train import TrainedNets, train_nets
+from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
+from titanic_nn.evaluation.compare import comparison_table, interval
+from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
+from titanic_nn.passengers.encode import encode_splits
+from titanic_nn.passengers.features import passenger_features
+from titanic_nn.passengers.folds import Split, final_split, repeated_stratified_splits
+from titanic_nn.passengers.schema import check_classes
+from titanic_nn.passengers.sources import Passengers, load_passengers
+from titanic_nn.settings import Model, Settings
+
+# Told the stage, and the share of that stage's work that was just done.
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What a run found; the frames are those that its folder holds as CSV files.
+
+    Attributes:
+        settings: what the run was made of.
+        passengers: the tables, and where they came from.
+        device: what the nets were trained on.
+        metrics: a row per model, repeat and fold; a column per metric.
+        summary: a row per model: each metric's mean, standard deviation over folds and corrected
+            95 % interval, the calibration error of all out-of-fold predictions, and seconds.
+        comparison: every model against the best by log loss (see `comparison_table`).
+        oof: the held-out probabilities: PassengerId, Survived, repeat, fold, a column per model.
+        test_predictions: PassengerId and a column of probabilities per model, in the test table's
+            order.
+        history: learning curves, a row per net, repeat, fold and epoch read off.
+        recommended: the net with the best mean held-out log loss.
+        seconds: how long each stage took.
+    """
+
+    settings: Settings
+    passengers: Passengers
+    device: str
+    metrics: pd.DataFrame
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+    oof: pd.DataFrame
+    test_predictions: pd.DataFrame
+    history: pd.DataFrame
+    recommended: Model
+    seconds: dict[str, float]
+
+
+def cross_validate(
+    data: Path | Passengers | None = None,
+    *,
+    settings: Settings | None = None,
+    on_progress: Progress = lambda stage, share: None,
+    **overrides: Any,
+) -> CrossValidation:
+    """Compare the nets and the baselines on the same folds, and predict the test table.
+
+    Args:
+        data: a folder with train.csv and test.csv, or Kaggle's zip, or tables already loaded; by
+            default the usual places are searched.
+        settings: what the run is made of; the shipped settings by default.
+        on_progress: is called as work is done.
+        overrides: single settings, such as `folds=5` or `models=["relu"]`, instead of `settings`.
+
+    Raises:
+        DataError, SettingsError, DeviceError: a mistake that one line explains.
+    """
+    settings = settings or Settings.from_toml(**overrides)
+    clock = _Clock()
+    with clock("read"):
+        device = choose_device(settings.device)
+        passengers = data if isinstance(data, Passengers) else load_passengers(data)
+        where = str(passengers.location / "train.csv")
+        check_classes(passengers.train, folds=settings.folds, file=where)
+        y = passengers.train["Survived"].to_numpy()
+
+    with clock("encode"):
+        features = passenger_features(pd.concat([passengers.train, passengers.test]))
+        folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
+        # The fit behind a submission is one more split: it takes the same road as every fold.
+        splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
+        encoded = encode_splits(features, splits, settings.features)
+
+    probabilities: dict[str, NDArray[np.float64]] = {}  # each (splits, rows)
+    for name in BASELINES:
+        with clock(name):
+            probabilities[name] = baseline_probabilities(
+                name, encoded.x, y, splits, encoded.feature_names, settings.seed
+            )
+        on_progress("baselines", 1 / len(BASELINES))
+
+    histories = []
+    for model in settings.models:
+        with clock(model):
+            nets = train_nets(
+                encoded.x,
+                y,
+                splits,
+                Members([settings.net(model)], settings.seeds),
+                seed=settings.seed,
+                device=device,
+                history_points=settings.history_points,
+                on_progress=partial(on_progress, model),
+            )
+            probabilities[model] = nets.probability.mean(1).cpu().numpy()  # over seeds
+        histories.append(_history(model, folds, nets))
+
+    with clock("evaluate"):
+        oof = _out_of_fold(passengers.train, folds, probabilities)
+        metrics = _metrics(oof, list(probabilities))
+        comparison = comparison_table(metrics)
+        recommended = min(settings.models, key=comparison["mean"].to_dict().__getitem__)
+    return CrossValidation(
+        settings=settings,
+        passengers=passengers,
+        device=str(device),
+        metrics=metrics,
+        summary=_summary(metrics, oof, settings.folds, clock.seconds),
+        comparison=comparison,
+        oof=oof,
+        test_predictions=_test_predictions(passengers.test, splits[-1], probabilities),
+        history=pd.concat(histories, ignore_index=True),
+        recommended=recommended,
+        seconds=clock.seconds,
+    )
+
+
+class _Clock:
+    """Wall-clock seconds of named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
+
+
+def _out_of_fold(
+    train: pd.DataFrame, folds: list[Split], probabilities: dict[str, NDArray[np.float64]]
+) -> pd.DataFrame:
+    """What each model said of every labelled passenger when they were held out, once a repeat."""
+    parts = []
+    for i, split in enumerate(folds):
+        part = train.iloc[split.held_out][["PassengerId", "Survived"]]
+        part = part.assign(repeat=split.repeat, fold=split.fold)
+        parts.append(part.assign(**{m: p[i, split.held_out] for m, p in probabilities.items()}))
+    return pd.concat(parts).sort_values(["repeat", "PassengerId"], ignore_index=True)
+
+
+def _test_predictions(
+    test: pd.DataFrame, final: Split, probabilities: dict[str, NDArray[np.float64]]
+) -> pd.DataFrame:
+    """What each model, fitted on all labelled rows, says of the test table."""
+    said = {model: p[-1, final.held_out] for model, p in probabilities.items()}
+    return pd.DataFrame({"PassengerId": test["PassengerId"].to_numpy(), **said})
+
+
+def _metrics(oof: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """A row per model, repeat and fold."""
+    rows = []
+    for (repeat, fold), held_out in oof.groupby(["repeat", "fold"]):
+        y = held_out["Survived"].to_numpy()
+        rows += [
+            {"model": m, "repeat": repeat, "fold": fold, **fold_metrics(y, held_out[m].to_numpy())}
+            for m in models
+        ]
+    table = pd.DataFrame(rows)
+    by_model = table["model"].map(models.index)
+    return table.loc[by_model.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def _summary(
+    metrics: pd.DataFrame, oof: pd.DataFrame, folds: int, seconds: dict[str, float]
+) -> pd.DataFrame:
+    """A row per model: mean, sd and interval of each metric, calibration error, seconds."""
+    rows = {}
+    for model, scores in metrics.groupby("model", sort=False):
+        row: dict[str, float] = {}
+        for metric in METRICS:
+            around = interval(scores[metric], held_out_share=1 / folds)
+            row[metric] = around.mean
+            row[f"{metric}_sd"] = float(scores[metric].std())
+            row[f"{metric}_low"], row[f"{metric}_high"] = around.low, around.high
+        row["calibration_error"] = float(
+            expected_calibration_error(oof["Survived"].to_numpy(), oof[str(model)].to_numpy())
+        )
+        row["seconds"] = seconds[str(model)]
+        rows[model] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _history(model: Model, folds: list[Split], nets: TrainedNets) -> pd.DataFrame:
+    """The folds' learning curves: those of single nets, averaged over seeds."""
+    loss = nets.loss[: len(folds)].mean(1).cpu().numpy()  # (folds, points, 2 sides)
+    accuracy = nets.accuracy[: len(folds)].mean(1).cpu().numpy()
+    points = len(nets.epochs)
+    return pd.DataFrame(
+        {
+            "model": model,
+            "repeat": np.repeat([split.repeat for split in folds], points),
+            "fold": np.repeat([split.fold for split in folds], points),
+            "epoch": np.tile(nets.epochs, len(folds)),
+            "training_loss": loss[..., 0].ravel(),
+            "held_out_loss": loss[..., 1].ravel(),
+            "training_accuracy": accuracy[..., 0].ravel(),
+            "held_out_accuracy": accuracy[..., 1].ravel(),
+        }
+    )

@@ -1,0 +1,129 @@
+"""Scores of predicted survival probabilities, for one net or for thousands at once.
+
+Every metric takes `y` (rows,), 0 or 1, and `probability` (..., rows), the predicted chance of 1,
+and returns one float64 score per net, shape (...,). A probability that is NaN (a net that
+diverged) makes that net's score NaN. DataError is raised where y and probability do not fit.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from titanic_nn.errors import DataError
+
+FloatArray = NDArray[np.float64]
+Metric = Callable[[ArrayLike, ArrayLike], FloatArray]
+
+# A probability of 0 given to what came true would cost infinitely much; this floor makes it 36.04.
+EPS = float(np.finfo(np.float64).eps)  # 2.2e-16, as scikit-learn
+
+
+def accuracy(y: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """Share of rows predicted rightly; survival is predicted where probability >= 0.5."""
+    y, probability = _checked(y, probability)
+    return _mean_over_rows(1 - np.abs(y - _predicted(probability)))
+
+
+def log_loss(y: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """Mean of -ln(probability given to what came true), that probability being at least EPS."""
+    y, probability = _checked(y, probability)
+    of_truth = np.where(y == 1, probability, 1 - probability)  # (..., rows)
+    return _mean_over_rows(-np.log(np.maximum(of_truth, EPS)))
+
+
+def roc_auc(y: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """Chance that a random survivor is ranked above a random victim; a tie counts one half.
+
+    From ranks (Mann and Whitney): (sum of the survivors' ranks - n1 (n1 + 1) / 2) / (n1 n0), with
+    n1 survivors, n0 victims, and tied rows sharing their mean rank. NaN where y has one class only.
+    """
+    y, probability = _checked(y, probability)
+    survivors = y.sum()
+    pairs = survivors * (len(y) - survivors)
+    if pairs == 0:
+        return np.full(probability.shape[:-1], np.nan)
+    ranks = rankdata(probability, axis=-1)  # (..., rows), from 1
+    auc: FloatArray = (ranks @ y - survivors * (survivors + 1) / 2) / pairs
+    return auc
+
+
+def brier(y: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """Mean of (y - probability)^2."""
+    y, probability = _checked(y, probability)
+    return _mean_over_rows((y - probability) ** 2)
+
+
+def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """2 TP / (predicted survivors + true survivors), at probability >= 0.5; 0 where both are 0.
+
+    The harmonic mean of precision and recall for the class 1, survived.
+    """
+    y, probability = _checked(y, probability)
+    predicted = _predicted(probability)
+    true_positives = predicted @ y  # (...,)
+    # Where there is nobody to count, TP is 0 as well: 0 / 1 is the 0 we want.
+    score: FloatArray = 2 * true_positives / np.maximum(predicted.sum(axis=-1) + y.sum(), 1)
+    return score
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "log_loss": log_loss,
+    "roc_auc": roc_auc,
+    "brier": brier,
+    "f1": f1,
+}
+LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
+
+
+def fold_metrics(y: ArrayLike, probability: ArrayLike) -> dict[str, float]:
+    """Every metric of one model on one fold's held-out rows; y and probability are (rows,)."""
+    return {name: float(metric(y, probability)) for name, metric in METRICS.items()}
+
+
+def expected_calibration_error(
+    y: ArrayLike, probability: ArrayLike, *, bins: int = 10
+) -> FloatArray:
+    """Sum over bins of (rows in bin / rows) * |survival rate - mean probability in the bin|.
+
+    The bins have equal width, [0, 1/bins), [1/bins, 2/bins), ..., [1 - 1/bins, 1]. A fold is too
+    small to fill them: use it on all out-of-fold predictions together. Naeini, Cooper and
+    Hauskrecht (2015), in its two-class form (Guo et al. 2017 bin the winning class instead).
+    """
+    y, probability = _checked(y, probability)
+    gap = y - probability  # (..., rows)
+    bin_of = np.minimum(np.floor(probability * bins), bins - 1)  # (..., rows); 1.0 joins the last
+    gap_sums = [(gap * (bin_of == b)).sum(axis=-1) for b in range(bins)]  # bins of (...,)
+    error: FloatArray = np.abs(gap_sums).sum(axis=0) / len(y)
+    return error
+
+
+def _mean_over_rows(values: FloatArray) -> FloatArray:
+    means: FloatArray = values.mean(axis=-1)
+    return means
+
+
+def _predicted(probability: FloatArray) -> FloatArray:
+    """1 where survival is predicted, else 0; NaN stays NaN, so a diverged net is not a guess."""
+    return np.where(np.isnan(probability), np.nan, probability >= 0.5)
+
+
+def _checked(y: ArrayLike, probability: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    y = np.asarray(y, dtype=np.float64)
+    probability = np.asarray(probability, dtype=np.float64)
+    if y.ndim != 1 or y.size == 0 or probability.shape[-1:] != y.shape:
+        raise DataError(
+            f"y has shape {y.shape} and probability {probability.shape}: give (rows,) and "
+            "(..., rows), with at least one row"
+        )
+    if not np.isin(y, (0, 1)).all():
+        raise DataError(f"y holds {y[~np.isin(y, (0, 1))][0]}: give 0 (died) or 1 (survived)")
+    outside = (probability < 0) | (probability > 1)
+    if outside.any():
+        raise DataError(
+            f"probability holds {probability[outside][0]}, outside 0 to 1: "
+            "give probabilities, the sigmoid of the logits"
+        )
+    return y, probability
