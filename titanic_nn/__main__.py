@@ -1,0 +1,29 @@
+"""`python -m titanic_nn` lists the commands; `titanic-nn train` runs one."""
+
+import sys
+from importlib import import_module
+
+from titanic_nn import __version__
+from titanic_nn.terminal import MISTAKE
+
+COMMANDS = {"train": "train the three nets, compare them, write a submission for each"}
+
+
+def main() -> None:
+    """Run the command that the first argument names."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in COMMANDS:
+        import_module(f"titanic_nn.{name}").main(arguments)
+    elif name in ("-h", "--help"):
+        print(f"titanic_nn {__version__}\n")
+        for command, what in COMMANDS.items():
+            print(f"  python -m titanic_nn.{command:<10} {what}")
+        print("\nEach answers --help.")
+    else:
+        known = ", ".join(COMMANDS)
+        print(f"titanic_nn: there is no command {name!r}; choose from: {known}", file=sys.stderr)
+        sys.exit(MISTAKE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A run's folder: what it was made of, and what it found."""
+
+import json
+import math
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from titanic_nn import __version__
+from titanic_nn.errors import SettingsError
+from titanic_nn.evaluation.metrics import METRICS
+from titanic_nn.files import write_text
+
+if TYPE_CHECKING:
+    from titanic_nn.evaluation.crossval import CrossValidation
+
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
+
+
+def choose_folder(out: Path | None, name: str) -> Path:
+    """The folder for a new run: `out`, or `runs/<UTC time>-<name>`.
+
+    Raises SettingsError if `out` holds something already, which a run would bury.
+    """
+    if out is None:
+        now = datetime.now(UTC)
+        return Path("runs") / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{name}"
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise SettingsError(f"--out {out}: is there already; choose a new folder")
+    return out
+
+
+def write_run(result: "CrossValidation", folder: Path) -> None:
+    """Write a run's files beside, and rename: the folder appears whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
+    ) as beside:
+        for name, text in _files(result).items():
+            write_text(Path(beside) / name, text)
+        Path(beside).chmod(0o755)
+        Path(beside).rename(folder)
+
+
+def _files(result: "CrossValidation") -> dict[str, str]:
+    return {
+        "settings.toml": result.settings.to_toml(),
+        "environment.json": to_json(environment(result)),
+        "metrics.csv": _csv(result.metrics),
+        "summary.json": to_json(summary(result)),
+        "oof.csv": _csv(result.oof),
+        "test_predictions.csv": _csv(result.test_predictions),
+        "history.csv": _csv(result.history),
+    }
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def summary(result: "CrossValidation") -> dict[str, Any]:
+    """What a run found, in numbers: per model, compared, recommended; seconds per stage."""
+    models = {}
+    for model, row in result.summary.iterrows():
+        scores = {
+            metric: {
+                "mean": row[metric],
+                "sd": row[f"{metric}_sd"],
+                "low": row[f"{metric}_low"],
+                "high": row[f"{metric}_high"],
+            }
+            for metric in METRICS
+        }
+        models[str(model)] = {**scores, "calibration_error": row["calibration_error"]}
+    return {
+        "recommended": result.recommended,
+        "models": models,
+        "comparison": {
+            "metric": "log_loss",
+            "against": str(result.comparison.index[0]),
+            "models": result.comparison.to_dict(orient="index"),
+        },
+        "seconds": result.seconds,
+    }
+
+
+def environment(result: "CrossValidation") -> dict[str, Any]:
+    """Where a run was made and from what, so that it can be made again."""
+    import torch
+
+    on_gpu = result.device.startswith("cuda")
+    passengers = result.passengers
+    return {
+        "titanic_nn": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "threads": torch.get_num_threads(),
+        "data": {
+            "source": passengers.source,
+            "location": str(passengers.location),
+            "train_rows": len(passengers.train),
+            "test_rows": len(passengers.test),
+            "train_sha256": passengers.train_sha256,
+            "test_sha256": passengers.test_sha256,
+        },
+    }
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """JSON that every reader takes: a number that is not finite becomes null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _commit() -> str | None:
+    """The checkout's commit, "-dirty" after it if files were changed; None for a package."""
+    home = Path(__file__).parents[1]
+    if not (home / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(home), "describe", "--always", "--abbrev=40", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

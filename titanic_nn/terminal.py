@@ -1,0 +1,77 @@
+"""What the commands share: one clear line for a mistake, a progress bar, a table."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from titanic_nn.errors import KaggleError, TitanicError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MISTAKE = 2  # exit code: the user can mend it
+THEIRS = 3  # exit code: Kaggle, or the way to it, failed
+INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see --help)", file=sys.stderr)
+        sys.exit(MISTAKE)
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command; what goes wrong becomes one line on stderr and exit code 2 or 3."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows "?" instead of failing at the end of a run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        command()
+    except TitanicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
+    """Where a command prints: styled on a terminal, plain and unfolded elsewhere."""
+    from rich.console import Console
+
+    shown = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=False)
+    if not shown.is_terminal:
+        shown = Console(stderr=stderr, quiet=quiet, highlight=False, width=200, no_color=True)
+    return shown
+
+
+@contextmanager
+def progress(shown: "Console", stages: list[str]) -> Iterator[Callable[[str, float], None]]:
+    """A bar with the stage and the time left, on a terminal only; yields what moves it on."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    disable = shown.quiet or not shown.is_terminal
+    with Progress(*columns, console=shown, transient=True, disable=disable) as bar:
+        task = bar.add_task(stages[0], total=len(stages))
+
+        def move_on(stage: str, share: float) -> None:
+            bar.update(task, description=f"training {stage}", advance=share)
+
+        yield move_on

@@ -1,0 +1,181 @@
+"""Train the three nets, compare them with the baselines, and write a submission for each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from titanic_nn.errors import SettingsError
+from titanic_nn.settings import MODELS, Model, Settings
+from titanic_nn.terminal import Parser, console, progress, run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from titanic_nn.evaluation.crossval import CrossValidation
+
+SUBMISSIONS = Path("submissions")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; see `--help`."""
+    run(lambda: _train(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="titanic_nn.train", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with train.csv and test.csv, or titanic.zip",
+    )
+    add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
+    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
+    add("--folds", type=int, help="folds of the cross-validation (10)")
+    add("--repeats", type=int, help="how often the folds are cut afresh (3)")
+    add("--seed", type=int, help="the number that all randomness grows from (42)")
+    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
+    add("--device", help="auto, cpu or cuda (auto)")
+    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
+    return parser
+
+
+def _train(arguments: list[str] | None) -> None:
+    args = _parser().parse_args(arguments)
+    settings = Settings.from_toml(
+        args.params,
+        models=[name for names in args.models for name in names.split(",")]
+        if args.models
+        else None,
+        folds=args.folds,
+        repeats=args.repeats,
+        seed=args.seed,
+        seeds=args.seeds,
+        device=args.device,
+    )
+    shown = console(stderr=args.json, quiet=args.quiet)
+
+    # Imported as late as can be: --help answers at once, and a bad table before torch has loaded.
+    from titanic_nn.kaggle.submission import write_submission
+    from titanic_nn.passengers.sources import load_passengers
+    from titanic_nn.runs import choose_folder, summary, to_json, write_run
+
+    passengers = load_passengers(args.data)
+    shown.print(passengers.describe())
+    for note in passengers.notes:
+        shown.print(f"note: {note}")
+    folder = choose_folder(args.out, passengers.source)
+    submissions = _submission_paths(folder, settings.models)
+    shown.print(
+        f"Cross-validation: {settings.folds} folds x {settings.repeats} repeats, "
+        f"{settings.seeds} nets averaged on each"
+    )
+    from titanic_nn.evaluation.crossval import cross_validate
+
+    with progress(shown, ["baselines", *settings.models]) as on_progress:
+        result = cross_validate(passengers, settings=settings, on_progress=on_progress)
+
+    write_run(result, folder)
+    for model, path in submissions.items():
+        write_submission(
+            path, result.test_predictions["PassengerId"], result.test_predictions[model]
+        )
+    shown.print(_table(result))
+    shown.print(_verdict(result))
+    shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
+    for model, path in submissions.items():
+        shown.print(f"Submission:    {path}{_remark(model, path, result)}")
+    shown.print(_next_step(result, submissions[result.recommended]))
+    if args.json:
+        found = {"run": str(folder), "submissions": {m: str(p) for m, p in submissions.items()}}
+        print(to_json({**found, **summary(result)}), end="")
+
+
+def _submission_paths(folder: Path, models: Sequence[Model]) -> dict[Model, Path]:
+    """Where each net's submission goes; refuses, before any work, to write over one."""
+    paths = {model: SUBMISSIONS / f"{folder.resolve().name}-{model}.csv" for model in models}
+    for path in paths.values():
+        if path.exists():
+            raise SettingsError(f"{path}: is there already; choose another name for --out")
+    return paths
+
+
+def _table(result: "CrossValidation") -> "Table":
+    """Models in rows, best first."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("model")
+    for heading in ("accuracy", "log loss", "95 % interval", "ROC AUC", "P(best)", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    scores = result.summary.to_dict(orient="index")
+    for model, compared in result.comparison.to_dict(orient="index").items():
+        row = scores[model]
+        table.add_row(
+            str(model),
+            f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
+            f"{row['log_loss']:.3f} ± {row['log_loss_sd']:.3f}",
+            f"{row['log_loss_low']:.3f} to {row['log_loss_high']:.3f}",
+            f"{row['roc_auc']:.3f}",
+            f"{compared['p_best']:.0%}",
+            f"{row['seconds']:.1f}",
+            style="bold" if model == result.recommended else None,
+        )
+    table.caption_justify = "left"
+    table.caption = "mean ± standard deviation over folds; the interval is the log loss's"
+    return table
+
+
+def _verdict(result: "CrossValidation") -> "Table":
+    """Is the best model really better than each of the others?"""
+    from rich import box
+    from rich.table import Table
+
+    from titanic_nn.evaluation.compare import ROPES
+
+    models = result.comparison.to_dict(orient="index")
+    best, *others = models
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column(f"is {best} really better than")
+    for heading in ("log loss lower by", "95 % interval", "yes", "no matter", "it is worse"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model in others:
+        row = models[model]
+        table.add_row(
+            str(model),
+            f"{row['difference']:.4f}",
+            f"{row['low']:.4f} to {row['high']:.4f}",
+            *(f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")),
+        )
+    table.caption_justify = "left"
+    table.caption = f"no matter: the two differ by {ROPES['log_loss']} at most"
+    return table
+
+
+def _remark(model: Model, path: Path, result: "CrossValidation") -> str:
+    """Which submission is recommended, and its offline score where the answers are at hand."""
+    from titanic_nn.kaggle.offline import offline_score
+
+    remark = "  (recommended)" if model == result.recommended else ""
+    answers = result.passengers.answers
+    if answers is not None:
+        score = offline_score(path, answers)
+        remark += f"  offline score {score:.5f}: not Kaggle's, and nothing was chosen by it"
+    return remark
+
+
+def _next_step(result: "CrossValidation", recommended: Path) -> str:
+    if result.passengers.source == "bundled":
+        return (
+            "Next: the bundled table has other passenger ids than Kaggle's. To enter the "
+            "competition, put Kaggle's train.csv and test.csv into data/kaggle and train again."
+        )
+    return f"Next: upload {recommended} on the competition's page."
+
+
+if __name__ == "__main__":
+    main()
