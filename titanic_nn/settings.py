@@ -159,11 +159,11 @@ class Settings:
         Raises SettingsError, in one line: file, setting, value, and what is wrong with it.
         """
         values = _read_toml(path) if path else {}
+        values |= {name: value for name, value in overrides.items() if value is not None}
         for model in MODELS:
             table = values.get(model)
             if isinstance(table, dict):
                 values[model] = _merged(_shipped(model), table)
-        values |= {name: value for name, value in overrides.items() if value is not None}
         return _checked(cls, values, path)
 
 
@@ -201,7 +201,7 @@ def _one_line(error: ValidationError, path: Path | None) -> str:
     where = f"{path}: " if path else ""
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "unexpected_keyword_argument":
-        near = difflib.get_close_matches(str(names[-1]), _NAMES, n=1)
+        near = difflib.get_close_matches(name, _NAMES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"{where}there is no setting {name}{hint}"
     if first["type"] == "value_error":
@@ -209,6 +209,7 @@ def _one_line(error: ValidationError, path: Path | None) -> str:
     return f"{where}{name} = {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-_NAMES = sorted(
-    {f.name for cls in (Settings, FeatureSettings, ReLUSettings, DeepSettings) for f in fields(cls)}
-)
+# Every setting as a complaint names it: "folds", "relu.epochs".
+_NAMES = [f.name for f in fields(Settings)]
+_NAMES += [f"features.{f.name}" for f in fields(FeatureSettings)]
+_NAMES += [f"{model}.{f.name}" for model, cls in _NET_SETTINGS.items() for f in fields(cls)]

@@ -36,7 +36,7 @@ class DeepNet:
         activation: a name in ACTIVATIONS.
         initialization: a name in INITIALIZATIONS.
         normalization: "none", "batch" (each unit over the batch's rows; running means when it
-            predicts) or "layer" (each row over the layer's units).
+            predicts; no bias before it) or "layer" (each row over the layer's units).
         dropout: share of units that each training step leaves out, (..., 1, 1), or None. The units
             that stay are scaled up, so that a prediction uses them all as they are.
     """
@@ -53,10 +53,14 @@ class DeepNet:
         for i, (fan_in, fan_out) in enumerate(pairwise([features, *self.hidden, outputs]), 1):
             w = start(uniform(f"w{i}", (fan_in, fan_out)), fan_in, fan_out)
             row = (*w.shape[:-2], 1, fan_out)
-            params |= {f"w{i}": w, f"b{i}": w.new_zeros(row)}
-            if self.normalization != "none" and i <= len(self.hidden):
+            params[f"w{i}"] = w
+            normalization = self.normalization if i <= len(self.hidden) else "none"
+            if normalization != "batch":
+                # Batch norm takes a bias out again, and Adam would step along its rounding errors.
+                params[f"b{i}"] = w.new_zeros(row)
+            if normalization != "none":
                 params |= {f"scale{i}": w.new_ones(row), f"shift{i}": w.new_zeros(row)}
-            if self.normalization == "batch" and i <= len(self.hidden):
+            if normalization == "batch":
                 params |= {f"running_mean{i}": w.new_zeros(row)}
                 params |= {f"running_variance{i}": w.new_ones(row)}
         return params
@@ -80,7 +84,9 @@ class DeepNet:
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
         for i in range(1, len(self.hidden) + 1):
-            x = x @ params[f"w{i}"] + params[f"b{i}"]  # (..., rows, hidden[i])
+            x = x @ params[f"w{i}"]  # (..., rows, hidden[i])
+            if self.normalization != "batch":
+                x = x + params[f"b{i}"]
             if self.normalization != "none":
                 normalize = _batch_norm if self.normalization == "batch" else _layer_norm
                 x = normalize(params, i, x, batch) * params[f"scale{i}"] + params[f"shift{i}"]
