@@ -1,0 +1,203 @@
+"""One net trained alone, in the plain loop of a first PyTorch lesson: the engine's referee.
+
+Of the package it borrows the keyed random numbers, so that both roads start from the same weights,
+deal the same batches and drop the same units. Everything else is torch's own: modules, losses,
+autograd, optimizers, schedules.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
+
+from titanic_nn.batched import random
+from titanic_nn.batched.members import Members, net_keys, row_order
+from titanic_nn.nets import Uniform
+from titanic_nn.passengers.folds import Split, final_split
+from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+}
+NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": nn.Identity,
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": functional.binary_cross_entropy_with_logits,
+    "squared_error": lambda logits, t: functional.mse_loss(logits.sigmoid(), t),
+    "absolute_error": lambda logits, t: functional.l1_loss(logits.sigmoid(), t),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A small table with labels that can be learnt, and splits of unequal sizes."""
+
+    x: NDArray[np.float32]  # (splits, rows, features)
+    y: NDArray[np.int64]  # (labelled rows,)
+    splits: list[Split]
+
+
+def make_table(labelled: int = 90, unlabelled: int = 10, features: int = 4) -> Table:
+    """Splits that train on 60, 70, 55 and, as the final fit, all 90 rows."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(labelled + unlabelled, features))
+    logits = rows @ rng.normal(size=features) + 0.5 * rows[:, 0] ** 2
+    y = rng.random(labelled) < 1 / (1 + np.exp(-logits[:labelled]))
+
+    splits = []
+    for fold, size in enumerate((60, 70, 55)):
+        order = rng.permutation(labelled)
+        splits.append(Split(0, fold, np.sort(order[:size]), np.sort(order[size:])))
+    splits.append(final_split(labelled, unlabelled))
+    # Each split has its own encoding of the rows, as imputing and scaling on training rows give.
+    x = np.stack([rows * (1 + 0.1 * i) + 0.05 * i for i in range(len(splits))])
+    return Table(x.astype(np.float32), y.astype(np.int64), splits)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Tiny nets have no work for two threads, which on a busy machine mostly await each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class PlainNet(nn.Module):
+    """The net that the settings describe, out of torch's own layers."""
+
+    def __init__(self, features: int, settings: LinearSettings) -> None:
+        super().__init__()
+        hidden: tuple[int, ...] = ()
+        activation, normalization, self.dropout = "relu", "none", 0.0
+        if isinstance(settings, ReLUSettings):
+            hidden = (settings.hidden,)
+        if isinstance(settings, DeepSettings):
+            hidden, self.dropout = settings.hidden, settings.dropout
+            activation, normalization = settings.activation, settings.normalization
+        # Batch norm takes a bias out again, and Adam would step along its rounding errors.
+        biased = normalization != "batch"
+        sizes = (features, *hidden)
+        self.layers = [
+            *(nn.Linear(a, b, bias=biased) for a, b in pairwise(sizes)),
+            nn.Linear(sizes[-1], 1),
+        ]
+        self.normalizations = [NORMALIZATIONS[normalization](n) for n in hidden]
+        self.activation = ACTIVATIONS[activation]()
+        # torch finds parameters in modules and in its own lists only.
+        self.found = nn.ModuleList([*self.layers, *self.normalizations])
+
+    def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
+        for i, normalization in enumerate(self.normalizations):
+            x = self.activation(normalization(self.layers[i](x)))
+            if uniform and self.dropout:
+                stays = uniform(f"dropout{i + 1}", tuple(x.shape)) >= self.dropout
+                x = torch.where(stays, x / (1 - self.dropout), 0)
+        logits: Tensor = self.layers[-1](x)
+        return logits
+
+
+@one_thread()
+def train_alone(
+    table: Table, split: int, settings: LinearSettings, *, seed: int = 0, number: int = 0
+) -> NDArray[np.float32]:
+    """Train seed `number` of one trial on one split; the probabilities (rows,) of every row."""
+    x = torch.from_numpy(table.x[split])  # (rows, features)
+    y = torch.from_numpy(table.y).float().unsqueeze(-1)  # (labelled rows, 1)
+    train = torch.from_numpy(table.splits[split].train)
+    name = (table.splits[split].repeat, table.splits[split].fold)
+    key = net_keys([name], Members([settings], number + 1), seed)[0, number]
+    draw_order = row_order(name, seed)
+
+    net = PlainNet(x.shape[1], settings)
+    start(net, settings, partial(random.uniform, key))
+    batches = 1 if settings.batch_size == "all" else math.ceil(len(train) / settings.batch_size)
+    optimizer = make_optimizer(net, settings)
+    schedule = make_schedule(optimizer, settings, steps=settings.epochs * batches)
+    step = 0
+    for _ in range(settings.epochs):
+        shuffled = train if batches == 1 else train[draw_order(len(train))]
+        for i in range(batches):
+            rows = shuffled[i::batches]  # dealt like cards
+            step += 1
+            logits = net(x[rows], partial(random.uniform, key, step=step))
+            loss = LOSSES[settings.loss](logits, y[rows])
+            for layer in net.layers:
+                w = layer.weight
+                loss = loss + settings.l1 * w.abs().sum() + settings.l2 / 2 * w.square().sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    net.eval()
+    with torch.no_grad():
+        probabilities: NDArray[np.float32] = net(x).sigmoid().squeeze(-1).numpy()
+    return probabilities
+
+
+def start(net: PlainNet, settings: LinearSettings, uniform: Uniform) -> None:
+    """Weights as the settings say, from the net's own random numbers; biases 0."""
+    for i, layer in enumerate(net.layers, 1):
+        fan_out, fan_in = layer.weight.shape
+        u = uniform(f"w{i}" if net.normalizations else "w", (fan_in, fan_out))
+        match settings.initialization:
+            case "xavier":
+                w = (2 * u - 1) * math.sqrt(6 / (fan_in + fan_out))
+            case "he":
+                w = torch.special.ndtri(u) * math.sqrt(2 / fan_in)  # a standard normal's quantiles
+            case "fastai":
+                w = (u - 0.5) / fan_out
+        with torch.no_grad():
+            layer.weight.copy_(w.T)
+            if layer.bias is not None:
+                layer.bias.zero_()
+
+
+def make_optimizer(net: PlainNet, settings: LinearSettings) -> Optimizer:
+    """torch's own; weights decay, biases and the scales and shifts of a normalization don't."""
+    weights = [layer.weight for layer in net.layers]
+    others = [p for p in net.parameters() if not any(p is w for w in weights)]
+    groups = [
+        {"params": weights, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    match settings.optimizer:
+        case "sgd":
+            return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+        case "adam":
+            return Adam(groups, lr=settings.learning_rate)
+        case "adamw":
+            return AdamW(groups, lr=settings.learning_rate)
+
+
+def make_schedule(
+    optimizer: Optimizer, settings: LinearSettings, steps: int
+) -> lr_scheduler.LRScheduler:
+    match settings.schedule:
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        case "one_cycle":
+            peak = settings.learning_rate
+            return lr_scheduler.OneCycleLR(
+                optimizer, max_lr=peak, total_steps=steps, cycle_momentum=False
+            )
