@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.synthetic import make_passengers
 from titanic_nn.passengers.folds import Split, repeated_stratified_splits
 
 # Takes a table of passengers with Survived (NaN where unknown) and splits of it;
@@ -18,48 +19,6 @@ from titanic_nn.passengers.folds import Split, repeated_stratified_splits
 Encode: TypeAlias = Callable[[pd.DataFrame, list[Split]], NDArray[np.float32]]
 
 OWN_LABELS_TRIED = 40
-
-
-def make_passengers(rows: int, seed: int) -> pd.DataFrame:
-    """Draw passengers who never were: families on shared tickets, with gaps as in Kaggle's table.
-
-    Who survives hangs on sex and on the ticket, so that labels are worth leaking.
-    """
-    rng = np.random.default_rng(seed)
-    party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
-    size = np.bincount(party)[party]
-    male = rng.random(rows) < 0.6
-    p_class = rng.integers(1, 4, size=rows // 2)[party]
-    lucky_party = (rng.random(rows // 2) < 0.5)[party]
-    age = rng.uniform(1, 70, size=rows).round()
-    title = np.where(male, np.where(age < 14, "Master", "Mr"), rng.choice(["Miss", "Mrs"], rows))
-    title[rng.random(rows) < 0.03] = "Dr"
-    return pd.DataFrame(
-        {
-            "PassengerId": np.arange(1, rows + 1),
-            "Survived": (rng.random(rows) < 0.2 + 0.3 * ~male + 0.4 * lucky_party).astype(int),
-            "Pclass": p_class,
-            "Name": [
-                f"Name{p}, {t}. Given{i}" for i, (p, t) in enumerate(zip(party, title, strict=True))
-            ],
-            "Sex": np.where(male, "male", "female"),
-            "Age": np.where(rng.random(rows) < 0.2, np.nan, age),
-            "SibSp": np.minimum(size - 1, 1),
-            "Parch": np.maximum(size - 2, 0),
-            "Ticket": [f"T {p}" for p in party],
-            "Fare": np.where(rng.random(rows) < 0.05, np.nan, (60 / p_class * size).round(2)),
-            "Cabin": [
-                f"{deck}{p}" if known else None
-                for deck, p, known in zip(
-                    rng.choice(list("AABBBCCCCDEFGT"), rows),
-                    party,
-                    rng.random(rows) < 0.4,
-                    strict=True,
-                )
-            ],
-            "Embarked": rng.choice(np.array(["S", "C", "Q", None]), rows, p=[0.6, 0.2, 0.15, 0.05]),
-        }
-    )
 
 
 def assert_labels_do_not_leak(encode: Encode, passengers: pd.DataFrame | None = None) -> None:

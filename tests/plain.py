@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
 from titanic_nn.batched import random
-from titanic_nn.batched.members import Members, net_keys, row_order
+from titanic_nn.batched.members import Block, Members, net_keys, row_orders
 from titanic_nn.nets import Uniform
 from titanic_nn.passengers.folds import Split, final_split
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
@@ -122,10 +122,10 @@ def train_alone(
     """Train seed `number` of one trial on one split; the probabilities (rows,) of every row."""
     x = torch.from_numpy(table.x[split])  # (rows, features)
     y = torch.from_numpy(table.y).float().unsqueeze(-1)  # (labelled rows, 1)
-    train = torch.from_numpy(table.splits[split].train)
-    name = (table.splits[split].repeat, table.splits[split].fold)
-    key = net_keys([name], Members([settings], number + 1), seed)[0, number]
-    draw_order = row_order(name, seed)
+    train = table.splits[split].train
+    alone = Block(np.array([split]), np.array([number]), steps=1, places=1)
+    key = net_keys(table.splits, Members([settings], number + 1), alone, seed)[0]
+    orders = row_orders(table.splits[split], 1, seed)
 
     net = PlainNet(x.shape[1], settings)
     start(net, settings, partial(random.uniform, key))
@@ -134,9 +134,9 @@ def train_alone(
     schedule = make_schedule(optimizer, settings, steps=settings.epochs * batches)
     step = 0
     for _ in range(settings.epochs):
-        shuffled = train if batches == 1 else train[draw_order(len(train))]
+        shuffled = torch.from_numpy(train if batches == 1 else next(orders)[0])
         for i in range(batches):
-            rows = shuffled[i::batches]  # dealt like cards
+            rows = shuffled.tensor_split(batches)[i]  # as evenly as can be
             step += 1
             logits = net(x[rows], partial(random.uniform, key, step=step))
             loss = LOSSES[settings.loss](logits, y[rows])

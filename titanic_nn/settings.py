@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 _STRICT = ConfigDict(extra="forbid")
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -119,10 +119,10 @@ class Settings:
 
     models: Annotated[tuple[Model, ...], Field(min_length=1)] = MODELS
     # Cross-validation: folds that are cut afresh in every repeat.
-    folds: Annotated[int, Field(ge=2)] = 10
+    folds: Annotated[int, Field(strict=True, ge=2)] = 10
     repeats: Count = 3
     # The number that all randomness grows from.
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
     # Nets a split whose probabilities are averaged, in every fold as in the final fit.
     seeds: Count = 5
     # "auto" takes a GPU after a real operation on it worked.

@@ -6,7 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from titanic_nn.batched.batches import Batches
-from titanic_nn.batched.members import row_order
+from titanic_nn.batched.members import Block
+from titanic_nn.passengers.folds import Split
 
 ROWS = 50
 TRAIN = [np.arange(0, 50, 2), np.arange(10, 33), np.arange(20, 48)]  # 25, 23 and 28 rows
@@ -18,18 +19,25 @@ X = torch.stack(
 TARGETS = torch.arange(ROWS).float().unsqueeze(-1)
 
 
-def deal(steps: int) -> Batches:
-    return Batches(X, TARGETS, TRAIN, steps, [row_order((0, fold), seed=0) for fold in range(3)])
+SPLITS = [Split(0, i, train, np.setdiff1d(np.arange(ROWS), train)) for i, train in enumerate(TRAIN)]
+# Five nets: two members on the first split, one on the second, two on the third.
+NETS = np.array([0, 0, 1, 2, 2])
 
 
-def dealt_rows(batches: Batches, split: int) -> list[list[int]]:
-    """The rows that count in each of a split's batches of one epoch, checked on the way."""
+def deal(steps: int, seed: int = 0) -> Batches:
+    block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
+    return Batches(X, TARGETS, SPLITS, block, seed)
+
+
+def dealt_rows(batches: Batches, net: int) -> list[list[int]]:
+    """The rows that count in each of a net's batches of a new epoch, checked on the way."""
+    batches.shuffle()
     epoch = []
-    for x, targets, weights in batches.epoch():
-        counts = weights[split, 0, :, 0] > 0
-        assert (x[split, 0, :, 0] == split).all()
-        assert torch.equal(x[split, 0, :, 1:], targets[split, 0])
-        epoch.append(targets[split, 0, counts, 0].int().tolist())
+    for x, targets, weights in batches:
+        counts = weights[net, :, 0] > 0
+        assert (x[net, :, 0] == NETS[net]).all()
+        assert torch.equal(x[net, :, 1:], targets[net])
+        epoch.append(targets[net, counts, 0].int().tolist())
     return epoch
 
 
@@ -38,26 +46,37 @@ def mark(rows: list[list[int]]) -> list[int]:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 5])
-@pytest.mark.parametrize("split", [0, 1, 2])
-def test_an_epoch_deals_each_training_row_once_and_no_other(split: int, steps: int) -> None:
+@pytest.mark.parametrize("net", range(5))
+def test_an_epoch_deals_each_training_row_once_and_no_other(net: int, steps: int) -> None:
     batches = deal(steps)
     for _ in range(3):
-        epoch = dealt_rows(batches, split)
+        epoch = dealt_rows(batches, net)
         assert len(epoch) == steps
-        assert mark(epoch) == TRAIN[split].tolist()
+        assert mark(epoch) == TRAIN[NETS[net]].tolist()
         sizes = [len(batch) for batch in epoch]
         assert max(sizes) - min(sizes) <= 1
 
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
-    for x, targets, weights in deal(steps).epoch():
+    batches = deal(steps)
+    batches.shuffle()
+    for x, targets, weights in batches:
         places = -(-28 // steps)  # of the largest split
-        assert x.shape == (3, 1, places, 2)
-        assert targets.shape == weights.shape == (3, 1, places, 1)
-        assert_allclose(weights.sum(2), torch.ones(3, 1, 1), rtol=1e-6)
-        for split in range(3):
-            assert len(set(weights[split][weights[split] > 0].tolist())) == 1
+        assert x.shape == (5, places, 2)
+        assert targets.shape == weights.shape == (5, places, 1)
+        assert_allclose(weights.sum(1), torch.ones(5, 1), rtol=1e-6)
+        for net in range(5):
+            assert len(set(weights[net][weights[net] > 0].tolist())) == 1
+
+
+def test_a_split_s_members_see_the_same_batches() -> None:
+    batches = deal(steps=4)
+    batches.shuffle()
+    for x, _, _ in batches:
+        assert torch.equal(x[0], x[1])
+        assert torch.equal(x[3], x[4])
+        assert not torch.equal(x[0, :, 1], x[2, :, 1])
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
@@ -77,5 +96,5 @@ def test_a_row_is_dealt_to_each_batch_alike() -> None:
 
 
 def test_all_rows_at_once_have_no_order() -> None:
-    (rows,) = dealt_rows(deal(steps=1), 2)
+    (rows,) = dealt_rows(deal(steps=1), 3)
     assert rows == TRAIN[2].tolist()

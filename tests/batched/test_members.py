@@ -1,12 +1,22 @@
 """Members hold what is their own; keys and orders hang on who a net is, not on where it stands."""
 
 from dataclasses import replace
+from itertools import islice
 
+import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from titanic_nn.batched.members import PER_MEMBER, Members, net_keys, row_order
+from titanic_nn.batched.members import (
+    PER_MEMBER,
+    Block,
+    Members,
+    NetSettings,
+    net_keys,
+    row_orders,
+)
+from titanic_nn.passengers.folds import Split
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
 
 CPU = torch.device("cpu")
@@ -16,8 +26,8 @@ DEEP = DeepSettings()
 def test_members_stand_trial_by_trial() -> None:
     members = Members([replace(DEEP, l1=0.1), replace(DEEP, l1=0.2)], seeds=3)
     assert len(members) == 6
-    values = members.value("l1", CPU)  # (members, 1)
-    assert_allclose(values, [[0.1], [0.1], [0.1], [0.2], [0.2], [0.2]])
+    values = NetSettings(members, np.array([0, 2, 3, 5]), CPU).value("l1")  # (nets, 1)
+    assert_allclose(values, [[0.1], [0.1], [0.2], [0.2]])
 
 
 @pytest.mark.parametrize("name", PER_MEMBER)
@@ -25,7 +35,8 @@ def test_trials_may_differ_in_what_is_a_member_s_own(name: str) -> None:
     other = {"momentum": {"optimizer": "sgd"}, "weight_decay": {"optimizer": "adamw"}}
     base = replace(DEEP, **other.get(name, {}))  # type: ignore[arg-type]
     trials = [replace(base, **{name: value}) for value in (0.125, 0.25)]  # type: ignore[arg-type]
-    assert_allclose(Members(trials, seeds=1).value(name, CPU), [[0.125], [0.25]])
+    own = NetSettings(Members(trials, seeds=1), np.array([0, 1]), CPU)
+    assert_allclose(own.value(name), [[0.125], [0.25]])
 
 
 @pytest.mark.parametrize(
@@ -50,28 +61,45 @@ def test_no_trial_is_refused() -> None:
         Members([], seeds=1)
 
 
+def splits_named(*names: tuple[int, int]) -> list[Split]:
+    return [Split(*name, train=np.arange(20), held_out=np.arange(20, 25)) for name in names]
+
+
+def keys_of(splits: list[Split], members: Members, seed: int = 0) -> torch.Tensor:
+    """The keys of every member on every split, (splits, members, 2)."""
+    split, member = np.indices((len(splits), len(members))).reshape(2, -1)
+    block = Block(split, member, steps=1, places=1)
+    return net_keys(splits, members, block, seed).view(len(splits), len(members), 2)
+
+
 def test_each_split_and_seed_has_a_key_of_its_own_and_trials_share_it() -> None:
-    splits = [(repeat, fold) for repeat in range(3) for fold in range(10)] + [(-1, -1)]
-    keys = net_keys(splits, Members([DEEP, DEEP], seeds=5), seed=0)  # (splits, members, 2)
+    names = [(repeat, fold) for repeat in range(3) for fold in range(10)] + [(-1, -1)]
+    keys = keys_of(splits_named(*names), Members([DEEP, DEEP], seeds=5))
     assert torch.equal(keys[:, :5], keys[:, 5:])
     assert len(set(map(tuple, keys[:, :5].reshape(-1, 2).tolist()))) == 31 * 5
 
 
 def test_keys_hang_on_the_split_not_on_its_place() -> None:
-    members = Members([DEEP], seeds=2)
-    few = net_keys([(0, 3)], Members([DEEP], seeds=1), seed=0)
-    many = net_keys([(-1, -1), (0, 3), (1, 0)], members, seed=0)
+    few = keys_of(splits_named((0, 3)), Members([DEEP], seeds=1))
+    three = splits_named((-1, -1), (0, 3), (1, 0))
+    many = keys_of(three, Members([DEEP], seeds=2))
     assert torch.equal(many[1, :1], few[0])
-    assert not torch.equal(many, net_keys([(-1, -1), (0, 3), (1, 0)], members, seed=1))
+    assert not torch.equal(many, keys_of(three, Members([DEEP], seeds=2), seed=1))
 
 
 def test_each_split_deals_in_an_order_of_its_own() -> None:
-    names = [
-        (repeat, fold, seed) for repeat in range(-1, 3) for fold in range(-1, 4) for seed in (0, 1)
-    ]
-    orders = {tuple(row_order((repeat, fold), seed)(20).tolist()) for repeat, fold, seed in names}
-    assert len(orders) == len(names)
+    names = [(repeat, fold) for repeat in range(-1, 3) for fold in range(-1, 4)]
+    orders = {
+        tuple(next(row_orders(split, 1, seed))[0].tolist())
+        for split in splits_named(*names)
+        for seed in (0, 1)
+    }
+    assert len(orders) == 2 * len(names)
     assert all(sorted(order) == list(range(20)) for order in orders)
-    again = row_order((0, 0), seed=0)
-    assert tuple(again(20).tolist()) in orders
-    assert tuple(again(20).tolist()) not in orders  # the next order is another one
+
+
+def test_epochs_have_the_same_orders_however_many_are_drawn_at_once() -> None:
+    (split,) = splits_named((0, 0))
+    one_by_one = np.concatenate(list(islice(row_orders(split, 1, 0), 300)))
+    assert len(set(map(tuple, one_by_one.tolist()))) == 300
+    assert_array_equal(np.concatenate(list(islice(row_orders(split, 100, 0), 3))), one_by_one)

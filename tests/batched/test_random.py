@@ -24,12 +24,14 @@ def lowbias32(x: int) -> int:
 
 
 def test_known_answers() -> None:
-    first, second = KEYS[1].numpy().view(np.uint32).tolist()
-    stream = zlib.crc32(b"dropout1/7")
+    stream = zlib.crc32(b"dropout1")
+    offset, factor = (
+        lowbias32((lowbias32(word ^ stream) + 7) % 2**32)
+        for word in KEYS[1].numpy().view(np.uint32).tolist()
+    )
     expected = []
     for i in range(20):
-        bits = lowbias32(i + lowbias32(first ^ stream) & 0xFFFFFFFF)
-        bits = lowbias32(bits + lowbias32(second ^ stream) & 0xFFFFFFFF)
+        bits = lowbias32((lowbias32(i) + offset) * (factor | 1) % 2**32)
         expected.append(((bits >> 9) + 0.5) / 2**23)
 
     u = random.uniform(KEYS[1], "dropout1", (4, 5), step=7)

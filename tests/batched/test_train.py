@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from plain import Table, make_table, one_thread, train_alone
 from torch.nn import functional
 
+from titanic_nn.batched.compiled import can_compile
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import TrainedNets, train_nets
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
@@ -96,6 +97,35 @@ def test_a_member_equals_the_same_net_trained_alone(case: str) -> None:
                 assert_allclose(together[split, 2 * trial + number], alone, atol=3e-6)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if can_compile(CASES[case][0])])
+def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: str) -> None:
+    shared, own = CASES[case]
+    trials = [replace(shared, **values) for values in own]
+    together = train(trials, seeds=2, compiled=True).probability.numpy()
+    for split in range(4):
+        for trial, settings in enumerate(trials):
+            alone = train_alone(TABLE, split, settings, number=1)
+            assert_allclose(together[split, 2 * trial + 1], alone, atol=3e-6)
+
+
+def test_only_what_the_loops_have_is_compiled() -> None:
+    assert can_compile(LINEAR)
+    assert can_compile(replace(RELU, optimizer="adamw", weight_decay=0.1, l1=0.1))
+    assert not can_compile(DEEP)
+    assert not can_compile(replace(RELU, optimizer="sgd"))
+    assert not can_compile(replace(RELU, loss="squared_error"))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("floats", [1, 2**12])
+def test_blocks_of_any_size_give_the_same_nets(
+    monkeypatch: pytest.MonkeyPatch, floats: int, compiled: bool
+) -> None:
+    whole = train([RELU], seeds=4, compiled=compiled).probability
+    monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", floats)
+    assert_allclose(train([RELU], seeds=4, compiled=compiled).probability, whole, atol=1e-6)
+
+
 COMPANY = {
     "another trial": lambda trial: train([trial, replace(trial, learning_rate=0.05)]),
     "more seeds": lambda trial: train([trial], seeds=5),
@@ -143,6 +173,7 @@ PRINT_TWO_HASHES = """
 import hashlib
 import torch
 from plain import make_table
+from titanic_nn.batched.compiled import can_compile
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import train_nets
 from titanic_nn.settings import DeepSettings, ReLUSettings

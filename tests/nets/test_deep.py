@@ -1,7 +1,5 @@
 """The deeper net against torch.nn: layers, activations, normalisations, dropout, gradients."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from gradients import (
@@ -122,7 +120,7 @@ def test_running_statistics_are_not_trained() -> None:
 def test_batch_norm_survives_a_batch_of_one_row() -> None:
     net = DeepNet(HIDDEN, normalization="batch")
     params, batch = make_params(net), make_batch()
-    alone = replace(batch, weights=torch.eye(ROWS, 1).double())  # the first row counts
+    alone = batch._replace(weights=torch.eye(ROWS, 1).double())  # the first row counts
     gradients = net.gradients(params, alone, CROSS_ENTROPY)
     assert all(tensor.isfinite().all() for tensor in (*gradients.values(), *params.values()))
 
@@ -137,7 +135,7 @@ def test_a_stack_of_nets_is_each_net_alone(normalization: str) -> None:
 def test_dropout_s_gradient_is_that_of_the_units_that_stay() -> None:
     batch = make_batch()
     drawn = {f"dropout{i}": torch.rand(ROWS, n).double() for i, n in enumerate(HIDDEN, 1)}
-    batch = replace(batch, uniform=lambda name, shape: drawn[name][: shape[0]])
+    batch = batch._replace(uniform=lambda name, shape: drawn[name][: shape[0]])
     net = DeepNet(HIDDEN, dropout=torch.tensor([[0.4]]).double())
     params = make_params(net)
     modules = as_modules(net, params)

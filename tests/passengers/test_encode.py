@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from leaks import make_passengers
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from benchmarks.synthetic import make_passengers
 from titanic_nn.errors import SettingsError
 from titanic_nn.passengers.encode import Encoder, encode_splits
 from titanic_nn.passengers.features import FEATURES, passenger_features

@@ -6,10 +6,13 @@ numbers. The trial has no part in them: two trials that differ in a learning rat
 same weights and see the same batches, so their difference is the learning rate's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from titanic_nn.batched import random
@@ -19,6 +22,19 @@ from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
 
 # What members of one program may differ in; everything else shapes the program itself.
 PER_MEMBER = ("learning_rate", "momentum", "weight_decay", "l1", "l2", "dropout")
+
+
+class Split(Protocol):
+    """Which split it is, and the positions of the rows that train and that are held out."""
+
+    @property
+    def repeat(self) -> int: ...
+    @property
+    def fold(self) -> int: ...
+    @property
+    def train(self) -> NDArray[np.int64]: ...
+    @property
+    def held_out(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
@@ -44,19 +60,29 @@ class Members:
         """A trial's settings, for what all members have in common."""
         return self.trials[0]
 
-    def value(self, name: str, device: torch.device) -> Tensor:
-        """Each member's own value of a setting, (members, 1)."""
-        values = [getattr(trial, name) for trial in self.trials for _ in range(self.seeds)]
-        return torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(-1)
 
-    def net(self, device: torch.device) -> Net:
-        """The net that all members are."""
-        settings = self.shared
+@dataclass(frozen=True)
+class NetSettings:
+    """The hyper-parameters of some nets, in tensors (nets, 1)."""
+
+    members: Members
+    which: NDArray[np.int64]  # each net's member
+    device: torch.device
+
+    def value(self, name: str) -> Tensor:
+        """Each net's own value of a setting, (nets, 1)."""
+        trials = [self.members.trials[member // self.members.seeds] for member in self.which]
+        values = [getattr(trial, name) for trial in trials]
+        return torch.tensor(values, dtype=torch.float32, device=self.device).unsqueeze(-1)
+
+    def net(self) -> Net:
+        """The structure that the nets share."""
+        settings = self.members.shared
         match settings:
             case ReLUSettings():
                 return ReLUNet(settings.hidden, settings.initialization)
             case DeepSettings():
-                dropout = self.value("dropout", device).unsqueeze(-1)  # (members, 1, 1)
+                dropout = self.value("dropout").unsqueeze(-1)  # (nets, 1, 1)
                 return DeepNet(
                     settings.hidden,
                     settings.activation,
@@ -68,11 +94,11 @@ class Members:
                 return LinearNet(settings.initialization)
 
     def optimizer(self, is_weight: Tensor) -> Optimizer:
-        """The optimizer that all members use; is_weight (parameters,) is 1 where decay applies."""
-        if self.shared.optimizer == "sgd":
-            return SGD(self.value("momentum", is_weight.device))
-        if self.shared.optimizer == "adamw":
-            return Adam(self.value("weight_decay", is_weight.device) * is_weight)
+        """The optimizer that the nets use; is_weight (parameters,) is 1 where decay applies."""
+        if self.members.shared.optimizer == "sgd":
+            return SGD(self.value("momentum"))
+        if self.members.shared.optimizer == "adamw":
+            return Adam(self.value("weight_decay") * is_weight)
         return Adam()
 
 
@@ -81,19 +107,34 @@ def _structure(settings: LinearSettings) -> tuple[object, ...]:
     return (type(settings), *own)
 
 
-def net_keys(splits: Sequence[tuple[int, int]], members: Members, seed: int) -> Tensor:
-    """The key of every net's random numbers, (splits, members, 2), for splits (repeat, fold)."""
+@dataclass(frozen=True)
+class Block:
+    """Nets that are trained together.
+
+    Attributes:
+        splits, members: which each net is, (nets,).
+        steps: batches an epoch.
+        places: rows of a batch, in the largest of all splits that take so many steps.
+    """
+
+    splits: NDArray[np.int64]
+    members: NDArray[np.int64]
+    steps: int
+    places: int
+
+
+def net_keys(splits: Sequence[Split], members: Members, block: Block, seed: int) -> Tensor:
+    """The key of each net's random numbers, (nets, 2)."""
     identities = [
-        (0, repeat + 1, fold + 1, number)
-        for repeat, fold in splits
-        for _ in members.trials
-        for number in range(members.seeds)
+        (0, splits[i].repeat + 1, splits[i].fold + 1, member % members.seeds)
+        for i, member in zip(block.splits, block.members, strict=True)
     ]
-    return random.keys(identities, seed).view(len(splits), len(members), 2)
+    return random.keys(identities, seed)
 
 
-def row_order(split: tuple[int, int], seed: int) -> Callable[[int], Tensor]:
-    """For a split (repeat, fold): a function that draws the next order of so many rows."""
-    key = random.keys([(1, split[0] + 1, split[1] + 1)], seed)[0].tolist()
-    generator = torch.Generator().manual_seed((key[0] << 32) ^ (key[1] & 0xFFFFFFFF))
-    return lambda rows: torch.randperm(rows, generator=generator)
+def row_orders(split: Split, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """A split's training rows in new orders, (epochs, training rows) at a time, without end."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(1, split.repeat + 1, split.fold + 1))
+    generator = np.random.default_rng(sequence)
+    while True:
+        yield generator.permuted(np.tile(split.train, (epochs, 1)), axis=1)

@@ -3,7 +3,7 @@
 A generator that is read in turn gives a net other numbers when nets are added before it. Here each
 number is a hash of (key, purpose, i), so a net draws the same alone or among thousands, on CPU or
 GPU. The hash is the 32-bit finaliser "lowbias32" that Chris Wellons found by search (2018, public
-domain), applied twice with the two halves of a 64-bit key.
+domain), applied to a counter and again to what a 64-bit key makes of it.
 """
 
 import zlib
@@ -24,13 +24,18 @@ def keys(identities: Sequence[Sequence[int]], seed: int) -> Tensor:
     return torch.from_numpy(np.array(words, dtype=np.uint32).view(np.int32))
 
 
-def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int = 0) -> Tensor:
-    """Numbers from U(0, 1), never 0 or 1, as float32 (..., *shape) for keys (..., 2)."""
-    stream = zlib.crc32(f"{purpose}/{step}".encode())
+def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tensor = 0) -> Tensor:
+    """Numbers from U(0, 1), never 0 or 1, as float32 (..., *shape) for keys (..., 2).
+
+    Purposes and steps draw apart from each other; step may be an int32 tensor of one number.
+    """
+    stream = zlib.crc32(purpose.encode())
     stream -= (stream >> 31) << 32  # the same 32 bits as a signed number
-    first, second = _mix_(key ^ stream).unsqueeze(-1).unbind(-2)  # (..., 1)
-    counter = torch.arange(prod(shape), dtype=torch.int32, device=key.device)
-    bits = _mix_(_mix_(counter + first).add_(second))  # (..., prod(shape))
+    words = _mix_(_mix_(key ^ stream) + step)
+    offset, factor = words.unsqueeze(-1).unbind(-2)  # (..., 1)
+    # Every key walks through the same scrambled counter by an offset and an odd factor of its own.
+    counter = _mix_(torch.arange(prod(shape), dtype=torch.int32, device=key.device))
+    bits = _mix_((counter + offset).mul_(factor | 1))  # (..., prod(shape))
     top = bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)  # 23 bits: with a half, still exact
     return top.to(torch.float32).add_(0.5).mul_(2**-23).view(*key.shape[:-1], *shape)
 

@@ -1,54 +1,58 @@
 """The training loop, for all nets of a model at once.
 
-Two axes lead every tensor: splits, which own the matrices, and members, which own the
-hyper-parameters. The loop itself is the lesson's: take a batch, get the gradients, take a step. The
-nets' losses share no parameter, so each net gets just its own gradient.
+One axis leads every tensor: nets, each of them a member on a split. The loop itself is the
+lesson's: take a batch, get the gradients, take a step. The nets' losses share no parameter, so each
+net gets just its own gradient.
+
+Nets are trained in blocks that fit the processor's cache (or a GPU's memory), on a CPU one block a
+core. No net's numbers depend on the block that it is in, but for float rounding.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from titanic_nn.batched import random
 from titanic_nn.batched.batches import Batches
-from titanic_nn.batched.members import Members, net_keys, row_order
+from titanic_nn.batched.compiled import compiled_epoch, worth_compiling
+from titanic_nn.batched.cuda import repeated
+from titanic_nn.batched.in_place import gradient_writer
+from titanic_nn.batched.members import Block, Members, NetSettings, Split, net_keys
 from titanic_nn.nets import Batch, Net, Params
 from titanic_nn.nets.losses import LOSSES, Loss, penalty_gradient
 from titanic_nn.nets.optimizers import SCHEDULES
 
-# Predictions (net times row) that are made at a time: bounds what the hidden layers take.
-PREDICTED_AT_ONCE = 2**18
-
-
-class Split(Protocol):
-    """Which split it is, and the positions of the rows that train and that are held out."""
-
-    @property
-    def repeat(self) -> int: ...
-    @property
-    def fold(self) -> int: ...
-    @property
-    def train(self) -> NDArray[np.int64]: ...
-    @property
-    def held_out(self) -> NDArray[np.int64]: ...
+# Floats of a step's largest tensors that a block may have: what a core's cache holds, about.
+CPU_BLOCK = 2**19
+# Predictions (net times row) that a block may make: bounds its memory for tables of any length.
+CPU_ROWS = 2**23
+# Predictions that are made at a time: few enough for the cache, enough to be worth the call.
+PREDICTED_AT_ONCE = 2**14
+# Share of a GPU's free memory that a block may take.
+GPU_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class TrainedNets:
-    """Nets after their last step; every array leads with (splits, members).
+    """Nets after their last step; every array leads with (splits, members) or, in a block, (nets,).
 
     Attributes:
         net: the structure that they share.
-        params: their parameters, each (splits, members, ...).
-        probability: of surviving, for every row of the table, (splits, members, rows).
+        params: their parameters, each (..., as the net has it).
+        probability: of surviving, for every row of the table, (..., rows).
         epochs: those after which the learning curves were read off, (points,).
-        loss: mean loss without penalties, (splits, members, points, 2): in training, held out.
+        loss: mean loss without penalties, (..., points, 2): in training, held out.
         accuracy: share of rows on the right side of 0.5, in the same shape.
     """
 
@@ -60,7 +64,34 @@ class TrainedNets:
     accuracy: Tensor
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained on what.
+
+    Attributes:
+        x: each split's own encoding of the whole table, (splits, rows, features).
+        labels: 0 or 1 for the table's first rows, (labelled rows, 1). No other row trains.
+        splits: which rows train, and which are held out.
+        members: the settings and seeds that each split trains.
+        seed: the number that all randomness grows from.
+        history_points: how many times the learning curves are read off, evenly over the epochs.
+        compiled: whether to train by compiled.py's loops.
+    """
+
+    x: Tensor
+    labels: Tensor
+    splits: Sequence[Split]
+    members: Members
+    seed: int
+    history_points: int = 0
+    compiled: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything is."""
+        return self.x.device
+
+
 def train_nets(
     x: NDArray[np.float32],
     y: NDArray[np.int64],
@@ -70,6 +101,7 @@ def train_nets(
     seed: int,
     device: torch.device,
     history_points: int = 1,
+    compiled: bool | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> TrainedNets:
     """Train every member on every split's training rows.
@@ -82,100 +114,215 @@ def train_nets(
         seed: the number that all randomness grows from.
         device: where to train.
         history_points: how many times the learning curves are read off, evenly over the epochs.
+        compiled: whether to train by compiled loops; by default where they know the net and the
+            job is long.
         on_progress: is told the share of all the work that was just done.
     """
-    labels = torch.tensor(y, dtype=torch.float32, device=device).unsqueeze(-1)  # (labelled rows, 1)
-    programs = _programs(splits, members.shared.batch_size)
-    parts = [
-        _train_program(
-            torch.from_numpy(x[positions]).to(device),
-            labels,
-            [splits[i] for i in positions],
-            members,
-            steps=steps,
-            seed=seed,
-            history_points=history_points,
-            on_progress=_scaled(on_progress, len(positions) / len(splits)),
-        )
-        for steps, positions in programs.items()
-    ]
-    return _joined(parts, order=np.argsort(np.concatenate(list(programs.values()))))
+    task = make_task(x, y, splits, members, seed, device, history_points, compiled)
+    blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
+
+    # Back to (splits, members): a net's place is its split's, then its member's.
+    place = np.concatenate([block.splits * len(members) + block.members for block in blocks])
+    order = torch.from_numpy(np.argsort(place)).to(device)
+
+    def in_place(parts: Sequence[Tensor]) -> Tensor:
+        by_net = torch.cat(list(parts))[order]
+        return by_net.view(len(splits), len(members), *by_net.shape[1:])
+
+    return TrainedNets(
+        trained[0].net,
+        {name: in_place([part.params[name] for part in trained]) for name in trained[0].params},
+        in_place([part.probability for part in trained]),
+        trained[0].epochs,
+        in_place([part.loss for part in trained]),
+        in_place([part.accuracy for part in trained]),
+    )
 
 
-def _programs(splits: Sequence[Split], batch_size: int | str) -> dict[int, NDArray[np.int64]]:
-    """Positions of the splits that take the same number of steps an epoch, by that number."""
-    rows = np.array([len(split.train) for split in splits])
-    steps = np.ones_like(rows) if batch_size == "all" else -(-rows // int(batch_size))
-    return {int(number): np.flatnonzero(steps == number) for number in np.unique(steps)}
-
-
-def _scaled(on_progress: Callable[[float], None], factor: float) -> Callable[[float], None]:
-    return lambda share: on_progress(share * factor)
-
-
-def _train_program(
-    x: Tensor,
-    labels: Tensor,
+def make_task(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
     splits: Sequence[Split],
     members: Members,
-    *,
-    steps: int,
     seed: int,
-    history_points: int,
-    on_progress: Callable[[float], None],
-) -> TrainedNets:
-    """Splits of the same number of steps, trained as one tensor program."""
-    settings, net, loss = members.shared, members.net(x.device), LOSSES[members.shared.loss]
-    names = [(split.repeat, split.fold) for split in splits]
-    batches = Batches(
-        x, labels, [split.train for split in splits], steps, [row_order(n, seed) for n in names]
+    device: torch.device,
+    history_points: int = 0,
+    compiled: bool | None = None,
+) -> Task:
+    """A task on a device; the arguments are those of `train_nets`."""
+    if compiled is None:
+        rows = len(members) * sum(len(split.train) for split in splits)
+        parameters = _parameters(members, x.shape[2])
+        compiled = device.type == "cpu" and worth_compiling(members.shared, parameters, rows)
+    return Task(
+        torch.from_numpy(x).to(device),
+        torch.tensor(y, dtype=torch.float32, device=device).unsqueeze(-1),
+        splits,
+        members,
+        seed,
+        history_points,
+        compiled,
     )
-    keys = net_keys(names, members, seed).to(x.device)  # (splits, members, 2)
 
-    params = net.init(x.shape[-1], labels.shape[-1], partial(random.uniform, keys))
+
+def train_blocks(
+    task: Task, on_progress: Callable[[float], None] = lambda share: None
+) -> Iterator[tuple[Block, TrainedNets]]:
+    """Train block after block, and yield each as it is done.
+
+    Whoever keeps only what they need of a block can train any number of nets in bounded memory.
+    """
+    blocks = _blocks(task)
+    nets = len(task.splits) * len(task.members)
+    workers = torch.get_num_threads() if task.device.type == "cpu" else 1
+    with _one_thread_each(workers), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[Block, Future[TrainedNets]]] = deque()
+        try:
+            while blocks or waiting:
+                # No further ahead than the workers can use, so that results do not pile up.
+                while blocks and len(waiting) < 2 * workers:
+                    block = blocks.popleft()
+                    share = len(block.splits) / nets
+                    report = partial(_scaled, on_progress, share)
+                    waiting.append((block, pool.submit(_train_block, task, block, report)))
+                block, done = waiting.popleft()
+                yield block, done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _scaled(on_progress: Callable[[float], None], factor: float, share: float) -> None:
+    on_progress(share * factor)
+
+
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[None]:
+    """Let each worker compute in a thread of its own: blocks need not wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if workers > 1 else before)
+    try:
+        with threadpool_limits(1 if workers > 1 else None, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _blocks(task: Task) -> deque[Block]:
+    """All nets, cut into blocks of nets with the same number of steps an epoch."""
+    members, batch_size = len(task.members), task.members.shared.batch_size
+    rows = np.array([len(split.train) for split in task.splits])
+    steps = np.ones_like(rows) if batch_size == "all" else -(-rows // int(batch_size))
+    blocks: deque[Block] = deque()
+    for number in np.unique(steps):
+        splits = np.flatnonzero(steps == number)
+        places = ceil(rows[splits].max() / number)
+        nets = len(splits) * members
+        count = ceil(nets / _nets_at_once(task, places))
+        if task.device.type == "cpu":
+            workers = torch.get_num_threads()
+            count = min(nets, ceil(count / workers) * workers)  # no worker idle at the end
+        for part in np.array_split(np.arange(nets), count):
+            blocks.append(Block(splits[part // members], part % members, int(number), places))
+    return blocks
+
+
+def _nets_at_once(task: Task, places: int) -> int:
+    """How many nets a block may have, for batches of so many rows."""
+    features = task.x.shape[-1]
+    batch = places * (features + 2 * sum(_hidden(task.members)))
+    if task.device.type == "cpu":
+        return max(1, min(CPU_BLOCK // batch, CPU_ROWS // task.x.shape[1]))
+    parameters = _parameters(task.members, features)
+    a_net = 4 * (4 * batch + 8 * parameters + 2 * task.x.shape[1])  # bytes
+    free, _ = torch.cuda.mem_get_info(task.device)
+    return max(1, int(GPU_SHARE * free) // a_net)
+
+
+def _hidden(members: Members) -> list[int]:
+    """Units of each hidden layer, first to last."""
+    return list(np.atleast_1d(getattr(members.shared, "hidden", [])))
+
+
+def _parameters(members: Members, features: int) -> int:
+    """Weights and biases of one net."""
+    widths = [features, *_hidden(members), 1]
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+
+
+@torch.no_grad()
+def _train_block(task: Task, block: Block, on_progress: Callable[[float], None]) -> TrainedNets:
+    """Train a block's nets from their first step to their last."""
+    x, settings = task.x, task.members.shared
+    own = NetSettings(task.members, block.members, x.device)
+    net, loss = own.net(), LOSSES[settings.loss]
+    batches = Batches(x, task.labels, task.splits, block, task.seed)
+
+    keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)  # (nets, 2)
+    params = net.init(x.shape[-1], task.labels.shape[-1], partial(random.uniform, keys))
     flat, params, is_weight = _laid_end_to_end(params)
-    optimizer = members.optimizer(is_weight)
+    slope, gradients, _ = _laid_end_to_end({n: torch.zeros_like(p) for n, p in params.items()})
+    write_gradients = gradient_writer(net, params, gradients, flat, slope, block.places)
+    optimizer = own.optimizer(is_weight)
     state = optimizer.init(flat)
-    learning_rate = members.value("learning_rate", x.device)  # (members, 1)
-    l1, l2 = (members.value(name, x.device) * is_weight for name in ("l1", "l2"))
+    l1, l2 = own.value("l1") * is_weight, own.value("l2") * is_weight  # (nets, parameters)
     penalized = bool(l1.any() or l2.any())
 
-    epochs = _evenly_spread(settings.epochs, history_points)
-    sides = _sides(splits, len(labels)).to(x.device)
-    curves = []
-    step, last_step = 0, settings.epochs * steps
-    for epoch in range(1, settings.epochs + 1):
-        for batch_x, targets, weights in batches.epoch():
-            rate = learning_rate * SCHEDULES[settings.schedule](step, last_step)
+    steps = settings.epochs * block.steps
+    factors = [SCHEDULES[settings.schedule](step, steps) for step in range(steps)]
+    rates = torch.tensor(factors, device=x.device).view(-1, 1, 1) * own.value("learning_rate")
+    # On a GPU the count is there too, so that a recorded epoch counts on by itself.
+    step: int | Tensor = 0
+    if x.device.type == "cuda":
+        step = torch.zeros((), dtype=torch.int64, device=x.device)
+
+    def train_epoch() -> None:
+        nonlocal step
+        for batch_x, targets, weights in batches:
+            rate = _at(rates, step)  # (nets, 1)
             step += 1
-            batch = Batch(batch_x, targets, weights, partial(random.uniform, keys, step=step))
-            gradients = net.gradients(params, batch, loss)
-            gradient = torch.cat([g.flatten(2) for g in gradients.values()], -1)
+            uniform = partial(random.uniform, keys, step=step)
+            write_gradients(Batch(batch_x, targets, weights, uniform), loss)
             if penalized:
-                gradient += penalty_gradient(flat, l1, l2)
-            optimizer.update(flat, gradient, state, rate, step)
+                slope.add_(penalty_gradient(flat, l1, l2))
+            optimizer.update(flat, slope, state, rate, step)
+
+    if task.compiled:
+        run_epoch = compiled_epoch(net, own, batches, flat, state, rates, is_weight)
+    else:
+        run_epoch = repeated(train_epoch, x.device)
+    epochs = _evenly_spread(settings.epochs, task.history_points)
+    sides = _sides(task, block)  # (nets, labelled rows, 2)
+    scores = []
+    for epoch in range(1, settings.epochs + 1):
+        batches.shuffle()
+        run_epoch()
         if epoch in epochs:
-            logits = _logits(net, params, x[:, : len(labels)])
-            curves.append(_loss_and_accuracy(logits, labels, sides, loss))
+            scores.append(_loss_and_accuracy(task, block, net, params, loss, sides))
         on_progress(1 / settings.epochs)
 
-    scores = torch.stack(curves, dim=2)  # (splits, members, points, 2 sides, 2 scores)
+    # (nets, points, 2 sides, 2 scores)
+    loss_then_accuracy = torch.stack(scores, 1) if scores else flat.new_empty(len(flat), 0, 2, 2)
     # In float64, where a net that is very sure does not round to 0 or 1.
-    probability = _logits(net, params, x).double().sigmoid()
-    return TrainedNets(net, params, probability, epochs, scores[..., 0], scores[..., 1])
+    probability = _logits(task, block, net, params, x.shape[1]).double().sigmoid()
+    return TrainedNets(net, params, probability, epochs, *loss_then_accuracy.unbind(-1))
+
+
+def _at(table: Tensor, step: int | Tensor) -> Tensor:
+    """table[step], without a round trip to the host where step is on a GPU."""
+    return table[step] if isinstance(step, int) else table.index_select(0, step.view(1))[0]
 
 
 def _laid_end_to_end(params: Params) -> tuple[Tensor, Params, Tensor]:
-    """A net's trained parameters as one tensor (..., parameters), and as named views into it.
+    """Nets' trained parameters as one tensor (nets, parameters), and as named views into it.
 
     One tensor is updated in a few large operations instead of many small ones. The third value
     (parameters,) is 1 where a parameter is a weight. Running statistics stay as they are.
     """
     trained = {name: p for name, p in params.items() if not name.startswith("running")}
-    flat = torch.cat([p.flatten(2) for p in trained.values()], -1)
-    parts = torch.split(flat, [p[0, 0].numel() for p in trained.values()], -1)
+    flat = torch.cat([p.flatten(1) for p in trained.values()], -1)
+    parts = torch.split(flat, [p[0].numel() for p in trained.values()], -1)
     views = {n: part.view(p.shape) for part, (n, p) in zip(parts, trained.items(), strict=True)}
-    is_weight = [flat.new_full((v[0, 0].numel(),), n.startswith("w")) for n, v in views.items()]
+    is_weight = [flat.new_full((v[0].numel(),), n.startswith("w")) for n, v in views.items()]
     return flat, params | views, torch.cat(is_weight)
 
 
@@ -184,42 +331,38 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
     return np.linspace(0, epochs, min(points, epochs) + 1)[1:].round().astype(np.int64)
 
 
-def _logits(net: Net, params: Params, x: Tensor) -> Tensor:
-    """The logits (splits, members, rows) of every net on its split's rows, in bounded memory."""
-    splits, members = next(iter(params.values())).shape[:2]
-    rows = max(1, PREDICTED_AT_ONCE // (splits * members))
-    blocks = torch.split(x.unsqueeze(1), rows, dim=2)  # each (splits, 1, some rows, features)
-    return torch.cat([net.logits(params, block).squeeze(-1) for block in blocks], -1)
+def _logits(task: Task, block: Block, net: Net, params: Params, rows: int) -> Tensor:
+    """The logits (nets, rows) of the table's first rows, some of them at a time."""
+    splits = torch.from_numpy(block.splits).to(task.device)
+    some = max(block.places, PREDICTED_AT_ONCE // len(splits))
+    parts = torch.split(task.x[:, :rows], some, dim=1)  # each (splits, some rows, features)
+    return torch.cat([net.logits(params, x[splits]).squeeze(-1) for x in parts], -1)
 
 
-def _sides(splits: Sequence[Split], labelled: int) -> Tensor:
-    """Row weights of the training and of the held-out mean, (splits, labelled rows, 2).
+def _loss_and_accuracy(
+    task: Task, block: Block, net: Net, params: Params, loss: Loss, sides: Tensor
+) -> Tensor:
+    """Both, on the rows that train and on those held out: (nets, 2 sides, 2 scores).
 
-    Rows without a label have no part; where none is left, the mean is NaN.
+    Rows without a label have no part; where none is left, the score is NaN.
     """
-    sides = torch.zeros(len(splits), labelled, 2)
-    for i, split in enumerate(splits):
-        sides[i, split.train, 0] = 1
-        sides[i, split.held_out[split.held_out < labelled], 1] = 1
-    return sides / sides.sum(1, keepdim=True)
+    labels = task.labels.squeeze(-1)  # (labelled rows,)
+    logits = _logits(task, block, net, params, len(labels))
+    losses = loss.per_row(logits, labels)  # (nets, labelled rows)
+    right = ((logits >= 0) == (labels == 1)).to(losses)
+    both = torch.stack([losses, right], dim=1)  # (nets, 2 scores, labelled rows)
+    return (both @ sides).mT
 
 
-def _loss_and_accuracy(logits: Tensor, labels: Tensor, sides: Tensor, loss: Loss) -> Tensor:
-    """Both on both sides, (splits, members, 2 sides, 2 scores); logits (splits, members, rows)."""
-    losses = loss.per_row(logits, labels.squeeze(-1))  # (splits, members, rows)
-    right = (logits >= 0) == (labels.squeeze(-1) == 1)
-    return torch.stack([losses @ sides, right.float() @ sides], -1)
-
-
-def _joined(parts: Sequence[TrainedNets], order: NDArray[np.int64]) -> TrainedNets:
-    """One result out of several over some of the splits each, the splits put in order."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    return replace(
-        first,
-        params={n: torch.cat([part.params[n] for part in parts])[order] for n in first.params},
-        probability=torch.cat([part.probability for part in parts])[order],
-        loss=torch.cat([part.loss for part in parts])[order],
-        accuracy=torch.cat([part.accuracy for part in parts])[order],
-    )
+def _sides(task: Task, block: Block) -> Tensor:
+    """Row weights of the mean over each side's rows, (nets, labelled rows, 2 sides)."""
+    splits, place = np.unique(block.splits, return_inverse=True)
+    sides = np.zeros((len(splits), len(task.labels), 2), dtype=np.float32)
+    for side, i in zip(sides, splits, strict=True):
+        held_out = task.splits[i].held_out
+        for j, rows in enumerate((task.splits[i].train, held_out[held_out < len(task.labels)])):
+            if len(rows):
+                side[rows, j] = 1 / len(rows)
+            else:
+                side[:, j] = np.nan
+    return torch.from_numpy(sides[place]).to(task.device)

@@ -1,7 +1,7 @@
 """The story from passengers to a recommended model, top to bottom."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,15 @@ from titanic_nn.batched.train import TrainedNets, train_nets
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
-from titanic_nn.passengers.encode import encode_splits
+from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
-from titanic_nn.passengers.folds import Split, final_split, repeated_stratified_splits
+from titanic_nn.passengers.folds import FINAL, Split, final_split, repeated_stratified_splits
 from titanic_nn.passengers.schema import check_classes
 from titanic_nn.passengers.sources import Passengers, load_passengers
 from titanic_nn.settings import Model, Settings
+
+# Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
+ENCODED_AT_ONCE = 2**26
 
 # Told the stage, and the share of that stage's work that was just done.
 Progress = Callable[[str, float], None]
@@ -95,35 +98,42 @@ def cross_validate(
         folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
         # The fit behind a submission is one more split: it takes the same road as every fold.
         splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
-        encoded = encode_splits(features, splits, settings.features)
+        encoders = SplitEncoders(features, splits, settings.features)
 
-    probabilities: dict[str, NDArray[np.float64]] = {}  # each (splits, rows)
-    for name in BASELINES:
-        with clock(name):
-            probabilities[name] = baseline_probabilities(
-                name, encoded.x, y, splits, encoded.feature_names, settings.seed
-            )
-        on_progress("baselines", 1 / len(BASELINES))
-
+    # What each model says of the held-out rows, split by split.
+    said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
     histories = []
-    for model in settings.models:
-        with clock(model):
-            nets = train_nets(
-                encoded.x,
-                y,
-                splits,
-                Members([settings.net(model)], settings.seeds),
-                seed=settings.seed,
-                device=device,
-                history_points=settings.history_points,
-                on_progress=partial(on_progress, model),
-            )
-            probabilities[model] = nets.probability.mean(1).cpu().numpy()  # over seeds
-        histories.append(_history(model, folds, nets))
+    at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
+    for first in range(0, len(splits), at_once):
+        part = splits[first : first + at_once]
+        work = len(part) / len(splits)
+        with clock("encode"):
+            x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
+        for name in BASELINES:
+            with clock(name):
+                probability = baseline_probabilities(
+                    name, x, y, part, encoders.feature_names, settings.seed
+                )
+                said[name] += _held_out(part, probability)
+            on_progress("baselines", work / len(BASELINES))
+        for model in settings.models:
+            with clock(model):
+                nets = train_nets(
+                    x,
+                    y,
+                    part,
+                    Members([settings.net(model)], settings.seeds),
+                    seed=settings.seed,
+                    device=device,
+                    history_points=settings.history_points,
+                    on_progress=_scaled(partial(on_progress, model), work),
+                )
+                said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
+            histories.append(_history(model, part, nets))
 
     with clock("evaluate"):
-        oof = _out_of_fold(passengers.train, folds, probabilities)
-        metrics = _metrics(oof, list(probabilities))
+        oof = _out_of_fold(passengers.train, folds, said)
+        metrics = _metrics(oof, list(said))
         comparison = comparison_table(metrics)
         recommended = min(settings.models, key=comparison["mean"].to_dict().__getitem__)
     return CrossValidation(
@@ -134,7 +144,7 @@ def cross_validate(
         summary=_summary(metrics, oof, settings.folds, clock.seconds),
         comparison=comparison,
         oof=oof,
-        test_predictions=_test_predictions(passengers.test, splits[-1], probabilities),
+        test_predictions=_test_predictions(passengers.test, said),
         history=pd.concat(histories, ignore_index=True),
         recommended=recommended,
         seconds=clock.seconds,
@@ -151,27 +161,38 @@ class _Clock:
     def __call__(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.seconds[stage] = time.perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _scaled(report: Callable[[float], None], factor: float) -> Callable[[float], None]:
+    return lambda share: report(share * factor)
+
+
+def _held_out(
+    splits: Sequence[Split], probability: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Each split's held-out part of the probabilities (splits, rows)."""
+    return [p[split.held_out] for p, split in zip(probability, splits, strict=True)]
 
 
 def _out_of_fold(
-    train: pd.DataFrame, folds: list[Split], probabilities: dict[str, NDArray[np.float64]]
+    train: pd.DataFrame, folds: list[Split], said: dict[str, list[NDArray[np.float64]]]
 ) -> pd.DataFrame:
     """What each model said of every labelled passenger when they were held out, once a repeat."""
     parts = []
     for i, split in enumerate(folds):
         part = train.iloc[split.held_out][["PassengerId", "Survived"]]
         part = part.assign(repeat=split.repeat, fold=split.fold)
-        parts.append(part.assign(**{m: p[i, split.held_out] for m, p in probabilities.items()}))
+        parts.append(part.assign(**{model: parts_said[i] for model, parts_said in said.items()}))
     return pd.concat(parts).sort_values(["repeat", "PassengerId"], ignore_index=True)
 
 
 def _test_predictions(
-    test: pd.DataFrame, final: Split, probabilities: dict[str, NDArray[np.float64]]
+    test: pd.DataFrame, said: dict[str, list[NDArray[np.float64]]]
 ) -> pd.DataFrame:
-    """What each model, fitted on all labelled rows, says of the test table."""
-    said = {model: p[-1, final.held_out] for model, p in probabilities.items()}
-    return pd.DataFrame({"PassengerId": test["PassengerId"].to_numpy(), **said})
+    """What each model, fitted on all labelled rows by the last split, says of the test table."""
+    last = {model: parts_said[-1] for model, parts_said in said.items()}
+    return pd.DataFrame({"PassengerId": test["PassengerId"].to_numpy(), **last})
 
 
 def _metrics(oof: pd.DataFrame, models: list[str]) -> pd.DataFrame:
@@ -208,20 +229,24 @@ def _summary(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _history(model: Model, folds: list[Split], nets: TrainedNets) -> pd.DataFrame:
+def _history(model: Model, splits: Sequence[Split], nets: TrainedNets) -> pd.DataFrame:
     """The folds' learning curves: those of single nets, averaged over seeds."""
-    loss = nets.loss[: len(folds)].mean(1).cpu().numpy()  # (folds, points, 2 sides)
-    accuracy = nets.accuracy[: len(folds)].mean(1).cpu().numpy()
-    points = len(nets.epochs)
-    return pd.DataFrame(
-        {
-            "model": model,
-            "repeat": np.repeat([split.repeat for split in folds], points),
-            "fold": np.repeat([split.fold for split in folds], points),
-            "epoch": np.tile(nets.epochs, len(folds)),
-            "training_loss": loss[..., 0].ravel(),
-            "held_out_loss": loss[..., 1].ravel(),
-            "training_accuracy": accuracy[..., 0].ravel(),
-            "held_out_accuracy": accuracy[..., 1].ravel(),
-        }
-    )
+    loss = nets.loss.mean(1).cpu().numpy()  # (splits, points, 2 sides)
+    accuracy = nets.accuracy.mean(1).cpu().numpy()
+    tables = [
+        pd.DataFrame(
+            {
+                "model": model,
+                "repeat": split.repeat,
+                "fold": split.fold,
+                "epoch": nets.epochs,
+                "training_loss": loss[i, :, 0],
+                "held_out_loss": loss[i, :, 1],
+                "training_accuracy": accuracy[i, :, 0],
+                "held_out_accuracy": accuracy[i, :, 1],
+            }
+        )
+        for i, split in enumerate(splits)
+        if split.fold != FINAL  # its held-out rows have no labels
+    ]
+    return pd.concat(tables) if tables else pd.DataFrame()

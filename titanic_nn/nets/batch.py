@@ -1,8 +1,7 @@
 """What every net has in common: named parameters, a batch of rows, three methods."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -16,8 +15,7 @@ Shapes = dict[str, tuple[int, ...]]
 Uniform = Callable[[str, tuple[int, ...]], Tensor]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """The rows of one step, and what a forward pass needs only while it trains.
 
     Attributes:

@@ -92,8 +92,8 @@ class DeepNet:
                 x = normalize(params, i, x, batch) * params[f"scale{i}"] + params[f"shift{i}"]
             x = ACTIVATIONS[self.activation](x)
             if batch and self.dropout is not None:
-                kept = batch.uniform(f"dropout{i}", tuple(x.shape[-2:])) >= self.dropout
-                x = x * kept / (1 - self.dropout)
+                mask = batch.uniform(f"dropout{i}", tuple(x.shape[-2:])).ge_(self.dropout)
+                x = x * mask.div_(1 - self.dropout)
         last = len(self.hidden) + 1
         return x @ params[f"w{last}"] + params[f"b{last}"]
 

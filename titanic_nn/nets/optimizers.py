@@ -21,7 +21,12 @@ class Optimizer(Protocol):
     def init(self, parameters: Tensor) -> State: ...
 
     def update(
-        self, parameters: Tensor, gradient: Tensor, state: State, learning_rate: Tensor, step: int
+        self,
+        parameters: Tensor,
+        gradient: Tensor,
+        state: State,
+        learning_rate: Tensor,
+        step: int | Tensor,
     ) -> None: ...
 
 
@@ -39,7 +44,12 @@ class SGD:
         return {"velocity": torch.zeros_like(parameters)}
 
     def update(
-        self, parameters: Tensor, gradient: Tensor, state: State, learning_rate: Tensor, step: int
+        self,
+        parameters: Tensor,
+        gradient: Tensor,
+        state: State,
+        learning_rate: Tensor,
+        step: int | Tensor,
     ) -> None:
         velocity = state["velocity"].mul_(self.momentum).add_(gradient)  # (..., parameters)
         parameters.sub_(learning_rate * velocity)
@@ -61,19 +71,29 @@ class Adam:
     epsilon: float = 1e-8
 
     def init(self, parameters: Tensor) -> State:
-        return {"mean": torch.zeros_like(parameters), "square": torch.zeros_like(parameters)}
+        return {name: torch.zeros_like(parameters) for name in ("mean", "square", "scratch")}
 
     def update(
-        self, parameters: Tensor, gradient: Tensor, state: State, learning_rate: Tensor, step: int
+        self,
+        parameters: Tensor,
+        gradient: Tensor,
+        state: State,
+        learning_rate: Tensor,
+        step: int | Tensor,
     ) -> None:
-        seen1, seen2 = 1 - self.beta1**step, 1 - self.beta2**step
         mean = state["mean"].lerp_(gradient, 1 - self.beta1)  # (..., parameters)
         square = state["square"].mul_(self.beta2)
         square.addcmul_(gradient, gradient, value=1 - self.beta2)
         if self.weight_decay is not None:
-            parameters.sub_(learning_rate * self.weight_decay * parameters)
-        root = square.sqrt().div_(math.sqrt(seen2)).add_(self.epsilon)
-        parameters.addcmul_(learning_rate / seen1, mean / root, value=-1)
+            torch.mul(self.weight_decay, learning_rate, out=state["scratch"])
+            parameters.addcmul_(parameters, state["scratch"], value=-1)
+        # m / seen1 / (sqrt(v / seen2) + eps), with the scalars drawn out of the large tensors.
+        # In float64, also where the step is a tensor: 1 - 0.999 has few digits in float32.
+        step = step if isinstance(step, int) else step.double()
+        seen1, seen2 = 1 - self.beta1**step, 1 - self.beta2**step
+        root = torch.sqrt(square, out=state["scratch"]).add_(self.epsilon * seen2**0.5)
+        change = torch.div(mean, root, out=root)
+        parameters.addcmul_(change, learning_rate * (seen2**0.5 / seen1), value=-1)
 
 
 def constant(step: int, steps: int) -> float:

@@ -136,6 +136,41 @@ class Encoder:
         return {label: np.asarray(values, np.float64) for label, values in columns.items()}
 
 
+class SplitEncoders:
+    """An encoder for each split, fitted on its training rows, for one table.
+
+    Fitted all at once, so that the columns are known; encoding is done on demand, because the
+    matrices of many splits of a long table would not fit in memory.
+
+    Args:
+        features: `passenger_features` of the whole table; the splits hold positions of its rows.
+    """
+
+    def __init__(
+        self, features: pd.DataFrame, splits: Sequence[Split], settings: FeatureSettings
+    ) -> None:
+        self._features = features
+        self._encoders = [
+            Encoder(settings).fit(features.iloc[split.train], known=features) for split in splits
+        ]
+        names = {name for encoder in self._encoders for name in encoder.feature_names}
+        self.feature_names = sorted(names, key=_column_order)
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        """Every row of the table, training or not, as each of these splits encodes it.
+
+        A column that a split's encoder lacks (a deck too rare in its training rows) is zero there.
+        Returns (splits asked for, rows, features).
+        """
+        shape = (len(which), len(self._features), len(self.feature_names))
+        x = np.zeros(shape, dtype=np.float32)
+        for x_split, i in zip(x, which, strict=True):  # (rows, features)
+            encoder = self._encoders[i]
+            columns = [self.feature_names.index(name) for name in encoder.feature_names]
+            x_split[:, columns] = encoder.transform(self._features)
+        return x
+
+
 @dataclass(frozen=True, eq=False)
 class EncodedSplits:
     """One table, encoded once per split by an encoder fitted on that split's training rows."""
@@ -147,20 +182,9 @@ class EncodedSplits:
 def encode_splits(
     features: pd.DataFrame, splits: Sequence[Split], settings: FeatureSettings
 ) -> EncodedSplits:
-    """Encode every row of a table for every split.
-
-    A column that a split's encoder lacks (a deck too rare in its training rows) is zero there.
-
-    Args:
-        features: `passenger_features` of the whole table; the splits hold positions of its rows.
-    """
-    encoders = [Encoder(settings).fit(features.iloc[s.train], known=features) for s in splits]
-    names = sorted({name for e in encoders for name in e.feature_names}, key=_column_order)
-    x = np.zeros((len(splits), len(features), len(names)), dtype=np.float32)
-    for x_split, encoder in zip(x, encoders, strict=True):  # (rows, features)
-        columns = [names.index(name) for name in encoder.feature_names]
-        x_split[:, columns] = encoder.transform(features)
-    return EncodedSplits(x, names)
+    """Encode every row of a table for every split at once (see SplitEncoders)."""
+    encoders = SplitEncoders(features, splits, settings)
+    return EncodedSplits(encoders.encode(range(len(splits))), encoders.feature_names)
 
 
 def _column_order(name: str) -> tuple[int, str]:

@@ -1,0 +1,155 @@
+"""How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
+
+All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
+of one net, repeated, on the bundled passengers with our features (batch 128, 60 epochs, Adam).
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.ways import WAYS, Job
+from titanic_nn.batched.device import choose_device
+from titanic_nn.passengers.encode import encode_splits
+from titanic_nn.passengers.features import passenger_features
+from titanic_nn.passengers.folds import repeated_stratified_splits
+from titanic_nn.passengers.sources import load_passengers
+from titanic_nn.settings import MODELS, FeatureSettings, Model
+
+RESULTS = Path(__file__).parent / "results"
+FOLDS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--models", nargs="+", choices=MODELS, default=["relu", "linear", "deep"])
+    add("--nets", type=int, default=100, help="nets that our engine trains; a multiple of 10")
+    add("--repetitions", type=int, default=5, help="how often the ways alternate")
+    add("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    args = parser.parse_args()
+
+    device = choose_device(args.device)
+    results = {"machine": machine(device), "nets": args.nets, "models": {}}
+    for model in args.models:
+        job = make_job(model, args.nets, device)
+        results["models"][model] = measure(job, args.ways, args.repetitions)
+        print(f"\n{model}: {args.nets} nets, {len(job.widths) - 2} hidden layers, on {device}")
+        print(table(results["models"][model]).to_string(index=False))
+    name = f"engine-{device.type}-{args.nets}"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    plot(results, RESULTS / f"{name}.png")
+    print(f"\nWritten: {RESULTS / name}.json and .png")
+
+
+def make_job(model: Model, nets: int, device: torch.device) -> Job:
+    """Cross-validation of as many nets, ten folds a repeat."""
+    passengers = load_passengers()
+    y = passengers.train["Survived"].to_numpy()
+    splits = repeated_stratified_splits(y, FOLDS, -(-nets // FOLDS), seed=0)[:nets]
+    features = passenger_features(passengers.train)
+    x = encode_splits(features, splits, FeatureSettings()).x
+    # Without hidden layers the loss is a bowl, and ten times the rate still goes to its bottom.
+    return Job(model, x, y, splits, device, learning_rate=1e-2 if model == "linear" else 1e-3)
+
+
+def measure(job: Job, ways: list[str], repetitions: int) -> dict[str, dict[str, Any]]:
+    """Seconds of each way, repetition by repetition, after one round to warm up."""
+    found: dict[str, dict[str, Any]] = {way: {"nets_per_second": []} for way in ways}
+    for repetition in range(repetitions + 1):
+        for way in ways:
+            train, enough = WAYS[way]
+            # Slow ways train fewer nets: whole repeats of the folds, so that losses compare.
+            part = job if enough is None else job.first(min(enough, len(job.splits)))
+            start = time.perf_counter()
+            losses = train(part)
+            seconds = time.perf_counter() - start
+            if repetition:
+                found[way]["nets_per_second"].append(len(part.splits) / seconds)
+                if len(losses):
+                    found[way]["log_loss"] = float(losses[:FOLDS].mean())
+    for way in ways:
+        ratios = np.divide(found["ours"]["nets_per_second"], found[way]["nets_per_second"])
+        found[way]["ours_over_this"] = ratios.tolist()
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """A row per way: its median speed, our ratio to it with its range, its held-out log loss."""
+    rows = []
+    for way, result in found.items():
+        ratios = result["ours_over_this"]
+        rows.append(
+            {
+                "way": way,
+                "nets/s": f"{np.median(result['nets_per_second']):.1f}",
+                "ours / this": f"{np.median(ratios):.2f}",
+                "range": f"{min(ratios):.2f} to {max(ratios):.2f}",
+                "log loss": f"{result['log_loss']:.4f}" if "log_loss" in result else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the figures were taken on."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+        "commit": commit.stdout.strip() or None,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Nets per second of each way, one panel a model."""
+    from matplotlib.figure import Figure
+
+    models = results["models"]
+    figure = Figure(figsize=(9, 0.6 + 1.7 * len(models)), layout="constrained")
+    panels = figure.subplots(len(models), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (model, found) in zip(panels, models.items(), strict=True):
+        ways = list(reversed(found))
+        speeds = [float(np.median(found[way]["nets_per_second"])) for way in ways]
+        colours = ["#0072B2" if way == "ours" else "#999999" for way in ways]
+        bars = panel.barh(ways, speeds, color=colours)
+        panel.bar_label(bars, labels=[f" {speed:,.0f}" for speed in speeds])
+        panel.set_title(f"{model}: {results['nets']} nets, batch 128, 60 epochs, Adam", loc="left")
+        panel.set_xscale("log")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.margins(x=0.15)
+    hardware = results["machine"]
+    panels[-1].set_xlabel(f"nets trained per second, log scale ({_hardware(hardware)})")
+    figure.savefig(path, dpi=150)
+
+
+def _hardware(hardware: dict[str, Any]) -> str:
+    return hardware["gpu"] or f"{hardware['cpu']}, {hardware['cores']} cores"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How does `train` grow with the rows? `python -m benchmarks.rows`.
+
+The command as a user types it, on synthetic tables of growing length: seconds, and peak memory.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.engine import RESULTS, machine
+from benchmarks.synthetic import write_tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="+", type=int, default=[1_000, 10_000, 100_000, 1_000_000])
+    args = parser.parse_args()
+    found = [measure(rows) for rows in args.rows]
+    table = pd.DataFrame(found)
+    print(table.drop(columns="stages").to_string(index=False))
+    print(pd.DataFrame({f["rows"]: f["stages"] for f in found}).round(1).to_string())
+    result = {"machine": machine(torch.device("cpu")), "sizes": found}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "rows.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(rows: int) -> dict[str, Any]:
+    """One run of 2 folds with one seed, every model, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_tables(Path(folder), rows)
+        start = time.perf_counter()
+        command = "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --seeds 1"
+        done = subprocess.run(
+            [sys.executable, *command.split()], cwd=folder, capture_output=True, check=True
+        )
+        seconds = time.perf_counter() - start
+    # The largest child so far: sizes grow, so it is this one.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    stages = json.loads(done.stdout)["seconds"]
+    return {"rows": rows, "seconds": round(seconds, 1), "peak GB": round(peak, 2), "stages": stages}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""An epoch of the two hand-written nets, compiled for the CPU: one net after the other.
+
+A stack of nets goes through memory once for every operation of a step. One net alone fits a core's
+nearest cache, with its table, its parameters and Adam's memory of them; only Python is too slow to
+walk through it. numba compiles the plain loops of loops.py, which train twice as fast as stacked
+tensors. They are used where a job is long enough to be worth the seconds that compiling takes, and
+needed nowhere: tests hold them to the same plain loop as every other road.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from torch import Tensor
+
+from titanic_nn.batched.batches import Batches
+from titanic_nn.batched.members import NetSettings
+from titanic_nn.nets import Net, ReLUNet
+from titanic_nn.nets.optimizers import State
+from titanic_nn.settings import DeepSettings, LinearSettings
+
+# Products of a row and a parameter from which compiling pays: a few seconds' work.
+WORTH_COMPILING = 2**32
+
+
+def can_compile(settings: LinearSettings) -> bool:
+    """Whether loops.py has this net, loss and optimizer, and can be compiled here."""
+    known = (
+        not isinstance(settings, DeepSettings)
+        and settings.loss == "cross_entropy"
+        and settings.optimizer in ("adam", "adamw")
+    )
+    if not known:
+        return False
+    try:
+        import_module("titanic_nn.batched.loops")
+    except (ImportError, RuntimeError):  # no numba, or nowhere to keep what it compiles
+        return False
+    return True
+
+
+def worth_compiling(settings: LinearSettings, parameters: int, rows: int) -> bool:
+    """Whether it can be compiled, and there is enough to do: `rows`, of all nets, an epoch."""
+    return settings.epochs * rows * parameters >= WORTH_COMPILING and can_compile(settings)
+
+
+def compiled_epoch(
+    net: Net,
+    own: NetSettings,
+    batches: Batches,
+    flat: Tensor,
+    state: State,
+    rates: Tensor,
+    is_weight: Tensor,
+) -> Callable[[], None]:
+    """What trains these nets for the next epoch, on memory that it shares with the tensors.
+
+    flat: parameters (nets, parameters); state: Adam's; rates: (all steps, nets, 1);
+    is_weight: (parameters,), 1 where decay and penalties apply.
+    """
+    from titanic_nn.batched.loops import train_epoch
+
+    hidden = net.hidden if isinstance(net, ReLUNet) else 0
+    by_net = rates.squeeze(-1).T.contiguous().numpy()  # (nets, all steps)
+    decay, l1, l2 = ((own.value(name) * is_weight).numpy() for name in ("weight_decay", "l1", "l2"))
+    before = 0
+
+    def run() -> None:
+        nonlocal before
+        steps = slice(before, before + batches.steps)
+        train_epoch(
+            batches.table.numpy(),
+            batches.rows.numpy(),
+            batches.counts,
+            batches.epoch_targets.squeeze(-1).numpy(),
+            hidden,
+            flat.numpy(),
+            state["mean"].numpy(),
+            state["square"].numpy(),
+            by_net[:, steps],
+            decay,
+            l1,
+            l2,
+            before,
+        )
+        before += batches.steps
+
+    return run
