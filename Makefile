@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check wheel clean
+.PHONY: train test lint types check bench wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -22,6 +22,9 @@ types: $(VENV)/.installed-dev  ## mypy, strict
 	$(BIN)/mypy
 
 check: lint types test  ## all that CI asks
+
+bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--nets 1000 ...")
+	$(BIN)/python -m benchmarks.engine $(ARGS)
 
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -32,14 +32,14 @@ def test_the_settings_are_settings(toml: str, tmp_path: Path) -> None:
 
 def test_the_tree_names_what_is_there() -> None:
     (tree,) = (block for block in blocks("text") if block.startswith("titanic_nn/"))
-    package, rest = tree.split("\ndata/")
-    named = {line.split()[0].rstrip("/") for line in package.splitlines()[1:]}
+    _, *lines = tree.splitlines()
+    named = {line.split()[0].rstrip("/") for line in lines if line.startswith("  ")}
     present = {
         path.name for path in (REPO / "titanic_nn").iterdir() if not path.name.startswith("__")
     }
     assert named == present - {"py.typed"}
-    for line in ("data/" + rest).splitlines():
-        assert (REPO / line.split()[0]).is_dir()
+    for line in lines:
+        assert line.startswith("  ") or (REPO / line.split()[0]).is_dir()
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
@@ -49,5 +49,5 @@ def test_links_lead_somewhere(link: str) -> None:
 
 def test_the_make_targets_exist() -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make (\w+)", README)):
+    for target in set(re.findall(r"(?:`|\$ )make (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

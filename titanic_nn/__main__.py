@@ -6,7 +6,11 @@ from importlib import import_module
 from titanic_nn import __version__
 from titanic_nn.terminal import MISTAKE
 
-COMMANDS = {"train": "train the three nets, compare them, write a submission for each"}
+COMMANDS = {
+    "train": "train the three nets, compare them, write a submission for each",
+    "download": "fetch a competition's tables from Kaggle",
+    "submit": "send a submission to Kaggle, exactly once, and bring its score home",
+}
 
 
 def main() -> None:

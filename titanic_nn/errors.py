@@ -22,7 +22,7 @@ class CredentialsError(TitanicError):
 
 
 class SubmissionError(TitanicError):
-    """A submission that must not be sent, or that Kaggle's rules for the user do not let through."""
+    """A submission that must not be sent, or that Kaggle does not take from this user."""
 
 
 class KaggleError(TitanicError):

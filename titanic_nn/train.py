@@ -172,9 +172,9 @@ def _next_step(result: "CrossValidation", recommended: Path) -> str:
     if result.passengers.source == "bundled":
         return (
             "Next: the bundled table has other passenger ids than Kaggle's. To enter the "
-            "competition, put Kaggle's train.csv and test.csv into data/kaggle and train again."
+            "competition, run python -m titanic_nn.download, and train again."
         )
-    return f"Next: upload {recommended} on the competition's page."
+    return f"Next: python -m titanic_nn.submit {recommended}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,323 @@
+"""`submit`, as its user sees it."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kaggle_server import KEY, TOKEN, USERNAME, KaggleServer, fails
+from kaggle_user import Tables, User, write_run, write_tables
+
+SCORE = "0.82057"  # of the sex rule: 343 of 418 are right, 0.820574…, cut to five digits
+
+
+def test_the_newest_run_goes_to_kaggle_and_its_score_comes_home(
+    user: User, kaggle: KaggleServer, tables: Tables
+) -> None:
+    done = user.call("submit")
+    assert done.code == 0, done.err
+    # 1.96 * sqrt(0.82057 * 0.17943 / 418) = 0.0368
+    assert f"Submission 1001: public score {SCORE} ± 0.037 (95 %, 418 passengers)" in done.out
+    assert "above the top 5 % (0.797)" in done.out
+    (sent,) = kaggle.submissions
+    message = "relu: cross-validated log loss 0.41234, accuracy 0.83000, commit c0ffeec0ffee"
+    assert sent["description"].endswith(message)
+    assert [*kaggle.uploads.values()] == [tables.sex_rule]
+
+    (row,) = user.ledger()
+    assert row["status"] == "complete"
+    assert row["public_score"] == SCORE
+    assert row["ref"] == "1001"
+    assert row["mark"] in sent["description"]
+    assert (row["run"], row["model"]) == ("a-run", "relu")
+    assert (row["cv_log_loss"], row["cv_accuracy"]) == ("0.41234", "0.83000")
+    assert (row["competition"], row["error"]) == ("titanic", "")
+
+
+def test_a_file_already_sent_says_so_with_its_score_and_without_the_network(
+    user: User, kaggle: KaggleServer
+) -> None:
+    user.call("submit")
+    kaggle.calls.clear()
+    done = user.call("submit")
+    assert done.code == 0
+    assert "was sent already; --again sends it once more" in done.out
+    assert SCORE in done.out
+    assert kaggle.calls == []
+
+
+def test_again_sends_a_second_one_under_its_own_mark(user: User, kaggle: KaggleServer) -> None:
+    user.call("submit")
+    assert user.call("submit", "--again").code == 0
+    first, second = (row["mark"] for row in user.ledger())
+    assert first.removesuffix("1") == second.removesuffix("2")
+    assert len(kaggle.submissions) == 2
+
+
+def test_a_lost_ledger_does_not_send_twice(user: User, kaggle: KaggleServer) -> None:
+    user.call("submit")
+    (user.folder / "submissions/ledger.csv").unlink()
+    # 25 others since then: it stands on the second page of Kaggle's list.
+    for ref in range(1002, 1027):
+        kaggle.submissions.append(kaggle.submissions[0] | {"ref": ref, "description": "another"})
+    kaggle.calls.clear()
+    assert user.call("submit").code == 0
+    assert kaggle.calls == ["ListSubmissions", "ListSubmissions", "GetSubmission"]
+    assert [row["ref"] for row in user.ledger()] == ["1001"]
+
+
+def test_the_message_the_model_and_the_run_can_be_chosen(
+    user: User, kaggle: KaggleServer, tables: Tables
+) -> None:
+    linear = user.folder / "submissions/a-run-linear.csv"
+    linear.write_bytes(tables.sex_rule.replace(b",1\n", b",0\n", 1))
+    write_run(user.folder, "newer", "downloaded", tables.test, tables.sex_rule)
+    done = user.call("submit", "--run", "a-run", "--model", "linear", "--message", "two\nlines")
+    assert done.code == 0
+    assert kaggle.submissions[0]["description"].endswith("] two lines")
+    assert user.ledger()[0]["file"] == "submissions/a-run-linear.csv"
+
+
+def test_a_file_of_no_run_can_be_sent(user: User, kaggle: KaggleServer, tables: Tables) -> None:
+    Path("mine.csv").write_bytes(tables.sex_rule.replace(b",1\n", b",0\n", 1))
+    assert user.call("submit", "mine.csv").code == 0
+    assert kaggle.submissions[0]["description"].endswith("] mine.csv")
+    assert user.ledger()[0]["run"] == ""
+
+
+def test_no_wait_leaves_it_to_the_list(user: User, kaggle: KaggleServer) -> None:
+    done = user.call("submit", "--no-wait")
+    assert (done.code, "Sent as submission 1001" in done.out) == (0, True)
+    assert "GetSubmission" not in kaggle.calls
+    assert user.ledger()[0]["status"] == "pending"
+
+    kaggle.polls_to_score = 0
+    done = user.call("submit", "--list")
+    assert (done.code, SCORE in done.out, "complete" in done.out) == (0, True, True)
+    assert user.ledger()[0]["public_score"] == SCORE
+
+
+def test_the_list_is_printed_without_credentials_and_without_kaggle(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "nothing was sent yet" in user.call("submit", "--list").out
+    user.call("submit", "--no-wait")
+    kaggle.inject("GetSubmission", fails(403))
+    done = user.call("submit", "--list")
+    assert (done.code, "pending" in done.out) == (2, True)
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    monkeypatch.delenv("KAGGLE_KEY")
+    done = user.call("submit", "--list")
+    assert (done.code, done.err, "pending" in done.out) == (0, "", True)
+
+
+def test_a_dry_run_checks_and_shows_and_stays_off_the_network(
+    newcomer: User, kaggle: KaggleServer, tables: Tables
+) -> None:
+    write_tables(newcomer.folder / "data/kaggle", tables)
+    write_run(newcomer.folder, "a-run", "downloaded", tables.test, tables.sex_rule)
+    done = newcomer.call("submit", "--dry-run")
+    assert done.code == 0
+    assert "418 passengers" in done.out
+    assert "nothing was sent" in done.out
+    assert (kaggle.calls, newcomer.ledger()) == ([], [])
+
+
+@pytest.mark.parametrize("bad", [b"", b"PassengerId,Survived\n10892,1.0\n"])
+def test_a_bad_file_is_refused_before_anyone_is_asked(
+    user: User, kaggle: KaggleServer, bad: bytes
+) -> None:
+    Path("bad.csv").write_bytes(bad)
+    done = user.call("submit", "bad.csv")
+    assert (done.code, "bad.csv" in done.err) == (2, True)
+    assert (kaggle.calls, user.ledger()) == ([], [])
+
+
+def test_a_bundled_run_gets_its_offline_score_and_is_refused(
+    newcomer: User, kaggle: KaggleServer, tables: Tables
+) -> None:
+    bundled = tables.sex_rule.decode().replace("\n1", "\n").replace("\n0", "\n")
+    write_run(newcomer.folder, "a-bundled", "bundled", b"", bundled.encode())
+    done = newcomer.call("submit")
+    assert done.code == 2
+    assert "Offline score 0.82057 on the bundled table: not Kaggle's" in done.out
+    assert "was made from the bundled table" in done.err
+    assert "python -m titanic_nn.download" in done.err
+    # How to get a token: three lines.
+    assert [line[:5] for line in done.out.splitlines()[-3:]] == ["  1. ", "  2. ", "  3. "]
+    # A copy under another name is known by its contents; where the run is gone, by its name.
+    Path("copy.csv").write_bytes(bundled.encode())
+    assert "was made from the bundled table" in newcomer.call("submit", "copy.csv").err
+    Path("submissions/x-bundled-relu.csv").write_bytes(bundled.encode())
+    Path("runs/a-bundled/summary.json").unlink()
+    done = newcomer.call("submit", "submissions/x-bundled-relu.csv")
+    assert "was made from the bundled table" in done.err
+    assert kaggle.calls == []
+
+
+def test_a_run_on_other_tables_is_refused(user: User, kaggle: KaggleServer, tables: Tables) -> None:
+    write_run(user.folder, "other", "given", b"another test.csv", tables.sex_rule)
+    done = user.call("submit", "--run", "other")
+    assert (done.code, kaggle.calls) == (2, [])
+    assert "was made from another test.csv than the one in data/kaggle" in done.err
+
+
+def test_without_tables_it_says_how_to_get_them(user: User, kaggle: KaggleServer) -> None:
+    Path("data/kaggle/train.csv").unlink()
+    Path("data/kaggle/test.csv").unlink()
+    done = user.call("submit")
+    assert (done.code, kaggle.calls) == (2, [])
+    assert "get them with `python -m titanic_nn.download`" in done.err
+
+
+def test_without_credentials_the_file_is_checked_and_three_lines_help(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    monkeypatch.delenv("KAGGLE_KEY")
+    done = user.call("submit")
+    assert (done.code, kaggle.calls, user.ledger()) == (2, [], [])
+    assert "it is as titanic asks" in done.out
+    first, *steps = done.err.splitlines()
+    assert first.startswith("error: no credentials for Kaggle were found")
+    assert len(steps) == 3
+    for way in (
+        "https://www.kaggle.com/settings/api",
+        "KAGGLE_API_TOKEN",
+        "~/.kaggle/access_token",
+        "KAGGLE_USERNAME and KAGGLE_KEY",
+        "kaggle.json",
+        "kaggle auth login",
+        "https://www.kaggle.com/competitions/titanic/rules",
+    ):
+        assert way in done.err
+    assert user.call("submit", "--yes").code == 2
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("n", 0), ("", 0), ("y", 1)])
+def test_it_asks_on_a_terminal(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch, answer: str, sent: int
+) -> None:
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    with os.fdopen(terminal, "r") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        done = user.call("submit")
+    os.close(keyboard)
+    assert (done.code, len(kaggle.submissions)) == (0, sent)
+    assert ("Nothing was sent" in done.out) == (not sent)
+
+
+def test_a_spinner_shows_the_state_on_a_terminal(user: User, kaggle: KaggleServer) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "titanic_nn.submit"]
+    slower = {**user.environment, "TITANIC_NN_PAUSE": "0.2", "TERM": "xterm"}
+    with subprocess.Popen(
+        command, env=slower, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal
+    ) as process:
+        out, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert b"Kaggle: submission 1001 is pending" in os.read(screen, 100_000)
+    os.close(screen)
+    assert SCORE in out.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--competition", "../etc"], "expected a name as in the address of its page"),
+        (["--run", "nowhere"], "--run nowhere: no such folder"),
+        (["--model", "oracle"], "choose --model from relu"),
+        (["nowhere.csv"], "nowhere.csv: cannot be read as a file"),
+        (["x.csv", "--run", "a-run"], "not both"),
+        (["--timeout", "0"], "expected a positive number of seconds"),
+        (["--timeout", "nan"], "expected a positive number of seconds"),
+    ],
+)
+def test_a_slip_at_the_keyboard_is_one_line(
+    user: User, kaggle: KaggleServer, arguments: list[str], message: str
+) -> None:
+    done = user.call("submit", *arguments)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert message in done.err
+    assert kaggle.calls == []
+
+
+def test_a_newcomer_is_told_to_train(newcomer: User) -> None:
+    assert "make one with `python -m titanic_nn.train`" in newcomer.call("submit").err
+
+
+def test_another_competition_has_its_own_folder_and_checks(
+    user: User, kaggle: KaggleServer, tables: Tables
+) -> None:
+    name = "tabular-playground-series-apr-2021"
+    kaggle.competition = name
+    done = user.call("submit", "--competition", name)
+    assert f"data/kaggle-{name}: has no tables" in done.err
+    assert f"titanic_nn.download --competition {name}" in done.err
+    done = user.call("download", "--competition", name)
+    assert (done.code, f"train --data data/kaggle-{name}" in done.out) == (0, True), done.err
+    done = user.call("submit", "--competition", name)
+    assert done.code == 0, done.err
+    assert f"public score {SCORE} ± 0.037" in done.out
+    assert "median" not in done.out  # that is Titanic's
+    assert user.ledger()[0]["competition"] == name
+
+
+def test_it_answers_at_once_and_without_torch(user: User) -> None:
+    user.call("submit")
+    code = (
+        "import sys, time; start = time.perf_counter(); from titanic_nn import submit\n"
+        "submit.main([])\n"
+        "print({'torch', 'kaggle', 'sklearn'} & set(sys.modules), time.perf_counter() - start)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=user.environment, capture_output=True, text=True
+    ).stdout.splitlines()[-1]
+    loaded, seconds = told.rsplit(" ", 1)
+    assert loaded == "set()"
+    assert float(seconds) < 1
+
+
+def test_an_open_kaggle_json_is_named_with_the_command_that_mends_it(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    monkeypatch.delenv("KAGGLE_KEY")
+    path = Path(os.environ["KAGGLE_CONFIG_DIR"]) / "kaggle.json"
+    path.parent.mkdir()
+    path.write_text(f'{{"username": "{USERNAME}", "key": "{KEY}"}}')
+    path.chmod(0o644)
+    done = user.call("submit")
+    assert done.code == 0, done.err
+    assert f"chmod 600 {path}" in done.err
+    path.chmod(0o600)
+    assert user.call("submit", "--again").err == ""
+
+
+def test_a_token_and_an_oauth_login_open_the_door(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_USERNAME")
+    monkeypatch.delenv("KAGGLE_KEY")
+    login = Path.home() / ".kaggle/credentials.json"
+    login.parent.mkdir()
+    login.write_text('{"refresh_token": "refresh-me"}')
+    login.chmod(0o600)
+    assert user.call("submit").code == 0
+    assert "GenerateAccessToken" in kaggle.calls
+    login.write_text('{"refresh_token": "stale"}')
+    done = user.call("submit", "--again")
+    assert (done.code, "is no longer valid: run `kaggle auth login`" in done.err) == (2, True)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert user.call("submit", "--again").code == 0
+
+
+def test_the_ledger_reads_in_a_notebook(user: User) -> None:
+    user.call("submit")
+    table = pd.read_csv("submissions/ledger.csv")
+    assert table["public_score"].tolist() == [0.82057]
+    assert table["cv_log_loss"].dtype == float

@@ -1,0 +1,136 @@
+"""Someone who uses `download` and `submit`, against the server of kaggle_server.py."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kaggle_server import KEY, SECRETS, USERNAME
+
+from titanic_nn import download, submit
+
+COMMANDS = {"download": download.main, "submit": submit.main}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Tables like Kaggle's: the bundled ones, with passengers renumbered."""
+
+    train: bytes
+    test: bytes
+    answers: dict[int, int]
+    sex_rule: bytes  # a submission
+
+    @property
+    def archive(self) -> bytes:
+        return zipped({"train.csv": self.train, "test.csv": self.test})
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+@dataclass(frozen=True)
+class User:
+    """Someone at a terminal: a folder, an environment, commands."""
+
+    folder: Path
+    environment: dict[str, str]
+    capture: pytest.CaptureFixture[str]
+
+    def call(self, command: str, *arguments: str) -> Done:
+        """Run a command in this process, which is quick."""
+        self.capture.readouterr()
+        code = 0
+        try:
+            COMMANDS[command](list(arguments))
+        except SystemExit as left:
+            code = int(left.code or 0)
+        return Done(code, *self.capture.readouterr())
+
+    def start(self, command: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """Start a command as a user would, in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", f"titanic_nn.{command}", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, command: str, *arguments: str, **variables: str) -> Done:
+        with self.start(command, *arguments, **variables) as process:
+            out, err = process.communicate(timeout=60)
+        return Done(process.returncode, out, err)
+
+    @property
+    def submission(self) -> Path:
+        return Path("submissions/a-run-relu.csv")
+
+    def ledger(self) -> "list[dict[str, str]]":
+        """As a notebook reads it."""
+        path = self.folder / "submissions/ledger.csv"
+        if not path.exists():
+            return []
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy()]
+
+
+def give_key(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"KAGGLE_USERNAME": USERNAME, "KAGGLE_KEY": KEY}.items():
+        user.environment[name] = value
+        monkeypatch.setenv(name, value)
+
+
+def write_tables(folder: Path, tables: Tables) -> None:
+    folder.mkdir(parents=True)
+    (folder / "train.csv").write_bytes(tables.train)
+    (folder / "test.csv").write_bytes(tables.test)
+
+
+def write_run(folder: Path, name: str, source: str, test: bytes, submission: bytes) -> None:
+    """Write what `submit` reads of a run; that `train` writes it so is shown in test_loop.py."""
+    run = folder / "runs" / name
+    run.mkdir(parents=True)
+    scores = {"log_loss": {"mean": 0.41234}, "accuracy": {"mean": 0.83}}
+    summary = {"recommended": "relu", "models": {"relu": scores, "linear": scores}}
+    data = {"source": source, "test_sha256": hashlib.sha256(test).hexdigest()}
+    environment = {"commit": "c0ffee" * 6, "data": data}
+    (run / "summary.json").write_text(json.dumps(summary))
+    (run / "environment.json").write_text(json.dumps(environment))
+    (folder / "submissions").mkdir(exist_ok=True)
+    (folder / f"submissions/{name}-relu.csv").write_bytes(submission)
+
+
+def no_secret_in(user: User, *said: str, besides: Sequence[str] = ()) -> None:
+    """Assert that no secret was said, or written anywhere in the user's folder."""
+    files = [path for path in user.folder.rglob("*") if path.is_file()]
+    for text in [*said, *(path.read_text(errors="replace") for path in files)]:
+        for secret in (*SECRETS, *besides):
+            assert secret not in text

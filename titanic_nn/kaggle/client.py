@@ -1,0 +1,176 @@
+"""The only door to the `kaggle` package, which is tamed here.
+
+Importing it authenticates, prints, may call the network, and makes a folder. Its calls have no
+timeout; an upload that fails is tried for six minutes and then reported like a success, and a
+download that is cut goes on at the end of what was there before; all of that with signed URLs on
+stdout. What `open_client` returns is the package's own `KaggleApi` without these habits.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from titanic_nn.errors import CredentialsError, KaggleError, TitanicError
+from titanic_nn.kaggle.credentials import Credentials, config_folder
+from titanic_nn.kaggle.faults import is_refusal
+
+
+def open_client(
+    credentials: Credentials, *, silence: float, on_uploaded: Callable[[], None]
+) -> tuple[Any, Credentials]:
+    """Make a client whose every call ends in time; also return the credentials that it uses.
+
+    Call it, and what it returns, with stdout redirected: the client prints.
+
+    Args:
+        silence: seconds after which a call that says nothing is given up.
+        on_uploaded: called when a submission's file is at Kaggle, before it is made a submission.
+
+    Raises:
+        TitanicError: the package cannot be imported.
+        CredentialsError: a login with `kaggle auth login` has ended.
+        requests.RequestException: such a login could not be renewed.
+    """
+    package = _import_kaggle()
+    # urllib3 writes every URL into its log.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+    api = package.KaggleApi()
+    # Without --verbose, which VERBOSE=1 may have set: it prints the Authorization header.
+    local = os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST"
+    api.args = ["--local"] if local else []
+    api.config_values = {}
+    build, download = api.build_kaggle_client, api.download_file
+
+    def build_with_timeout() -> Any:
+        client = build()
+        http = client.http_client()
+        http._init_session()
+        _end_in_time(http._session, silence)
+        return client
+
+    def upload_once(path: str, url: str, *_: Any, **__: Any) -> Any:
+        with requests.Session() as session:
+            _end_in_time(session, silence)
+            response = session.put(url, data=Path(path).read_bytes())
+        response.raise_for_status()
+        if response.status_code not in (200, 201):
+            raise KaggleError(f"Kaggle's file storage answered {response.status_code}")
+        on_uploaded()
+        return package.ResumableUploadResult.COMPLETE
+
+    def download_once(*args: Any, **_: Any) -> Any:
+        return download(*args, max_retries=0, timeout=silence)
+
+    api.build_kaggle_client = build_with_timeout
+    api.upload_complete = upload_once
+    api.download_file = download_once
+
+    if credentials.oauth:
+        credentials = replace(credentials, token=_oauth_token(api, credentials))
+    api.config_values = {
+        "username": credentials.username,
+        "key": credentials.key,
+        "token": credentials.token,
+    }
+    return api, credentials
+
+
+def get_submission(api: Any, ref: int) -> Any:
+    """Ask for one submission, which `KaggleApi` has no method for."""
+    types = import_module("kagglesdk.competitions.types.competition_api_service")
+    request = types.ApiGetSubmissionRequest()
+    request.ref = ref
+    with api.build_kaggle_client() as kaggle:
+        return kaggle.competitions.competition_api_client.get_submission(request)
+
+
+class _EndsInTime(HTTPAdapter):
+    """Gives up on a call that says nothing for a while."""
+
+    def __init__(self, silence: float) -> None:
+        super().__init__()
+        self._silence = silence
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = kwargs.get("timeout") or self._silence
+        return super().send(*args, **kwargs)
+
+
+def _end_in_time(session: requests.Session, silence: float) -> None:
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _EndsInTime(silence))
+
+
+def _import_kaggle() -> Any:
+    """Import the client, without it authenticating, printing, calling, or making a folder."""
+    try:
+        if "kaggle" not in sys.modules:
+            with _nothing_to_ask():
+                kaggle = import_module("kaggle")
+            # As they would be without the mask, for who uses the package beside us.
+            kaggle.KaggleApi.config_dir = str(config_folder())
+            kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
+            kaggle.api.config_values = {}
+        # By name, since to a type checker "kaggle" could as well be the folder of our tests.
+        return import_module("kaggle.api.kaggle_api_extended")
+    except (ImportError, OSError, SystemExit) as error:
+        raise TitanicError(
+            f"the kaggle package cannot be imported ({type(error).__name__}); "
+            "try `pip install --force-reinstall kaggle six`"
+        ) from None
+
+
+@contextmanager
+def _nothing_to_ask() -> Iterator[None]:
+    """An environment in which the client finds credentials that it asks nobody about."""
+    with tempfile.TemporaryDirectory() as folder:
+        mask = {
+            "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
+            "KAGGLE_API_V1_TOKEN": "",
+            "KAGGLE_USERNAME": "nobody",
+            "KAGGLE_KEY": "nothing",
+            "KAGGLE_CONFIG_DIR": folder,
+            "VERBOSE": "",  # else it would log every call
+            "VERBOSE_OUTPUT": "",
+        }
+        before = {name: os.environ.get(name) for name in mask}
+        os.environ.update(mask)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _oauth_token(api: Any, credentials: Credentials) -> str:
+    """Exchange what `kaggle auth login` left for a token that opens doors for some hours."""
+    login = import_module("kagglesdk.kaggle_creds").KaggleCredentials
+    failed = CredentialsError(f"{credentials.source} is no longer valid: run `kaggle auth login`")
+    with api.build_kaggle_client() as client:
+        try:
+            token = login.load(client=client).get_access_token()
+        except (AttributeError, TypeError, ValueError) as error:
+            if isinstance(error, requests.RequestException):
+                raise
+            raise failed from None
+        except requests.HTTPError as error:
+            if is_refusal(error):
+                raise failed from None
+            raise
+    if not token:
+        raise failed
+    return str(token)

@@ -1,0 +1,163 @@
+"""Which credentials the `kaggle` client would use, and what is wrong with them. Asks nobody.
+
+The client takes the first of: a notebook's own token; KAGGLE_API_TOKEN (a token or a file's path);
+~/.kaggle/access_token[.txt]; KAGGLE_USERNAME and KAGGLE_KEY, each over kaggle.json's; and what
+`kaggle auth login` left in ~/.kaggle/credentials.json. It is silent about broken ones; this is not.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from titanic_nn.errors import CredentialsError
+
+SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What opens Kaggle's door; its secrets stay out of its repr."""
+
+    source: str  # where they stand, in words for the user
+    username: str | None = None
+    key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    oauth: bool = False  # the token has yet to be fetched, by the client itself
+    file: Path | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return tuple(secret for secret in (self.key, self.token) if secret)
+
+    @property
+    def warning(self) -> str | None:
+        """A word on a file that others can read, with the command that mends it."""
+        if self.file is None or os.name == "nt" or not self.file.stat().st_mode & 0o044:
+            return None
+        return f"{self.file} can be read by other users of this machine: chmod 600 {self.file}"
+
+
+def find_credentials() -> tuple[Credentials, list[str]] | None:
+    """Return the credentials that the client would use and the sources that they hide, or None.
+
+    Raises:
+        CredentialsError: a source is empty or broken; the client would pass over it in silence.
+    """
+    found = _sources()
+    first = next(found, None)
+    if first is None:
+        return None
+    hidden: list[str] = []
+    with suppress(CredentialsError):  # of a broken source, which would not be used anyway
+        hidden += [other.source for other in found]
+    return first, hidden
+
+
+def how_to_get_credentials(competition: str) -> str:
+    """Three lines for a newcomer."""
+    rules = f"https://www.kaggle.com/competitions/{competition}/rules"
+    return (
+        f"  1. Make a token: {SETTINGS_PAGE}, Generate New Token.\n"
+        "  2. Put it into KAGGLE_API_TOKEN or ~/.kaggle/access_token; or an older key into "
+        f"KAGGLE_USERNAME and KAGGLE_KEY, or as {config_folder() / 'kaggle.json'}; "
+        "or run `kaggle auth login`.\n"
+        f"  3. Accept the competition's rules, once: {rules}"
+    )
+
+
+def config_folder() -> Path:
+    """Where the client looks for kaggle.json."""
+    if chosen := os.environ.get("KAGGLE_CONFIG_DIR"):
+        return Path(chosen)
+    if sys.platform.startswith("linux") and not _dot_kaggle().exists():
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    return _dot_kaggle()
+
+
+def _dot_kaggle() -> Path:
+    return Path.home() / ".kaggle"
+
+
+def _sources() -> Iterator[Credentials]:
+    """All that is there, in the client's order."""
+    environment = os.environ
+    notebook = ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_DATA_PROXY_URL", "KAGGLE_API_V1_TOKEN")
+    if all(environment.get(name) for name in notebook):
+        yield from _token_file("KAGGLE_API_V1_TOKEN", Path(environment["KAGGLE_API_V1_TOKEN"]))
+    if given := environment.get("KAGGLE_API_TOKEN"):
+        # A token may be longer than a path may be, and then asking whether it exists is an error.
+        if len(given) < 1024 and os.path.exists(given):
+            yield from _token_file("the file that KAGGLE_API_TOKEN names", Path(given))
+        else:
+            yield Credentials("KAGGLE_API_TOKEN", token=_usable(given, "KAGGLE_API_TOKEN"))
+    for name in ("access_token", "access_token.txt"):
+        path = _dot_kaggle() / name
+        if path.exists():
+            yield from _token_file(str(path), path)
+    yield from _key()
+    path = _dot_kaggle() / "credentials.json"
+    if path.exists():
+        _usable(_read_json(path).get("refresh_token", ""), f"refresh_token in {path}")
+        yield Credentials(f"{path} (kaggle auth login)", oauth=True, file=path)
+
+
+def _key() -> Iterator[Credentials]:
+    """A user name and a key: from the environment, from kaggle.json, or one from each."""
+    variables = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
+    given = {name: os.environ[var] for name, var in variables.items() if var in os.environ}
+    path = config_folder() / "kaggle.json"
+    stored = _read_json(path) if len(given) < 2 and path.exists() else {}
+    if not (given or {"username", "key"} & set(stored)):
+        return
+    username, key = (
+        _usable(given[name], variable)
+        if name in given
+        else _usable(stored.get(name), f"{name} in {path}" if stored else variable)
+        for name, variable in variables.items()
+    )
+    if "key" in given:
+        yield Credentials("KAGGLE_USERNAME and KAGGLE_KEY", username=username, key=key)
+    else:
+        yield Credentials(str(path), username=username, key=key, file=path)
+
+
+def _token_file(source: str, path: Path) -> Iterator[Credentials]:
+    """The token in a file; nothing if it is empty, as the client has it."""
+    try:
+        token = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CredentialsError(f"{path}: cannot be read as a file with a Kaggle token") from None
+    if token.strip():
+        yield Credentials(source, token=_usable(token, str(path)), file=path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # its message could quote the file
+        values = None
+    if not isinstance(values, dict):
+        raise CredentialsError(
+            f"{path}: cannot be read as JSON; make a new one on {SETTINGS_PAGE}, or remove it"
+        )
+    return values
+
+
+def _usable(secret: object, origin: str) -> str:
+    """`secret` without blanks around it.
+
+    Raises:
+        CredentialsError: it is missing, empty, or can't stand in a header; it isn't shown.
+    """
+    text = secret.strip() if isinstance(secret, str) else ""
+    if not text:
+        raise CredentialsError(f"{origin} is missing or empty; set it, or remove it altogether")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise CredentialsError(f"{origin} holds blanks or odd characters; copy it once more")
+    return text

@@ -1,0 +1,128 @@
+"""The ledger: every submission, and what became of it. One row each, in submissions/ledger.csv.
+
+It is a plain CSV file, `pd.read_csv("submissions/ledger.csv")` in a notebook. Each change writes
+the whole file beside and renames it, under a lock, so that no kill and no second process can leave
+it torn; whoever only reads needs no lock.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from filelock import FileLock, Timeout
+
+from titanic_nn.errors import DataError
+from titanic_nn.files import write_text
+
+LEDGER = Path("submissions/ledger.csv")
+
+# pending: without a ref, Kaggle may not have it; with one, it has it and is scoring.
+# failed: it never reached Kaggle. error: Kaggle has it and could not score it.
+Status = Literal["pending", "complete", "error", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A row of the ledger. What is not known is an empty string."""
+
+    time: str  # UTC, of the moment before it was sent
+    file: str
+    sha256: str  # of the file's bytes
+    run: str
+    model: str
+    cv_log_loss: str
+    cv_accuracy: str
+    competition: str
+    mark: str  # stands in the description at Kaggle too; see once.py
+    ref: str = ""  # Kaggle's number for it
+    status: Status
+    public_score: str = ""  # as Kaggle writes it
+    error: str = ""
+
+
+COLUMNS = tuple(column.name for column in fields(Entry))
+
+
+class Ledger:
+    """The rows of a ledger file, oldest first."""
+
+    def __init__(self, path: Path = LEDGER, *, patience: float = 60.0) -> None:
+        """Nothing is read yet. `patience`: seconds to wait for another process's lock."""
+        self.path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
+
+    def entries(self) -> list[Entry]:
+        """All rows.
+
+        Raises:
+            DataError: the file is not a ledger.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{self.path}: cannot be read ({error})") from None
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        try:
+            rows = [(reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            raise DataError(f"{self.path}, line {reader.line_num}: not CSV ({error})") from None
+        return [self._entry(row, line) for line, row in rows]
+
+    def of(self, sha256: str, competition: str) -> list[Entry]:
+        """The rows about one file's contents."""
+        wanted = (sha256, competition)
+        return [one for one in self.entries() if (one.sha256, one.competition) == wanted]
+
+    def sent(self, sha256: str, competition: str) -> Entry | None:
+        """The newest row of a file that Kaggle has for sure."""
+        rows = self.of(sha256, competition)
+        return rows[-1] if rows and rows[-1].ref else None
+
+    def put(self, entry: Entry) -> None:
+        """Add a row, or replace the one with the same mark and competition."""
+        with self.locked():
+            rows = {(one.competition, one.mark): one for one in self.entries()}
+            rows[entry.competition, entry.mark] = entry
+            text = io.StringIO()
+            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(one) for one in rows.values())
+            write_text(self.path, text.getvalue())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing; it may be entered again within.
+
+        Raises:
+            DataError: another process keeps it for too long.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DataError(
+                f"{self.path}: another process is submitting; try again when it is done"
+            ) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _entry(self, row: dict[str, str], line: int) -> Entry:
+        if set(row) != set(COLUMNS) or None in row.values():
+            raise DataError(
+                f"{self.path}, line {line}: expected the columns {', '.join(COLUMNS)}; "
+                "mend it, or move it away to begin a new ledger"
+            )
+        if row["status"] not in get_args(Status):
+            raise DataError(
+                f"{self.path}, line {line}, column status: {row['status']!r} is not accepted; "
+                f"expected {', '.join(get_args(Status))}"
+            )
+        return Entry(**row)  # type: ignore[arg-type]  # its status was checked just now
