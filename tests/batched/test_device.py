@@ -46,8 +46,9 @@ def _old_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_old_card")
-def test_a_card_that_does_not_compute_is_passed_over() -> None:
-    assert choose_device("auto") == torch.device("cpu")
+def test_a_card_that_does_not_compute_is_passed_over_with_a_word() -> None:
+    with pytest.warns(UserWarning, match=r"P100\S* fails at a first product.*CPU is used"):
+        assert choose_device("auto") == torch.device("cpu")
 
 
 @pytest.mark.usefixtures("_old_card")

@@ -1,5 +1,7 @@
 """Where nets are trained: a GPU only if it really computes."""
 
+import warnings
+
 import torch
 
 from titanic_nn.errors import DeviceError
@@ -9,7 +11,7 @@ def choose_device(name: str) -> torch.device:
     """The device for "auto", "cpu" or "cuda".
 
     A card can be listed and yet refuse this build's kernels, so one product is computed on it
-    before it is believed; "auto" falls back to the CPU.
+    before it is believed; "auto" then falls back to the CPU, with a warning.
     Raises DeviceError if "cuda" was asked for and does not work.
     """
     if name == "cpu":
@@ -19,6 +21,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda")
     if name == "cuda":
         raise DeviceError(f"--device cuda: {reason} Use --device cpu, or auto.")
+    if torch.cuda.is_available():
+        warnings.warn(f"{reason} The CPU is used instead.", stacklevel=2)
     return torch.device("cpu")
 
 
