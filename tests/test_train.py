@@ -63,7 +63,7 @@ def test_the_table_has_every_model_and_the_end_says_where_things_lie(
     trained: subprocess.CompletedProcess[str],
 ) -> None:
     for model in ["sex_rule", "logistic_regression", "gradient_boosting", *MODELS]:
-        assert f" {model} " in trained.stdout
+        assert f"\n{model} " in trained.stdout
     for text in ("P(best)", "±", "runs/mine", "submissions/mine-deep.csv", "offline score"):
         assert text in trained.stdout
     assert trained.stdout.count("(recommended)") == 1

@@ -83,8 +83,9 @@ def _train(arguments: list[str] | None) -> None:
         write_submission(
             path, result.test_predictions["PassengerId"], result.test_predictions[model]
         )
-    shown.print(_table(result))
-    shown.print(_verdict(result))
+    for table in (_scores(result), _verdict(result)):
+        shown.print()
+        shown.print(table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
     for model, path in submissions.items():
         shown.print(f"Submission:    {path}{_remark(model, path, result)}")
@@ -103,15 +104,9 @@ def _submission_paths(folder: Path, models: Sequence[Model]) -> dict[Model, Path
     return paths
 
 
-def _table(result: "CrossValidation") -> "Table":
+def _scores(result: "CrossValidation") -> "Table":
     """Models in rows, best first."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("model")
-    for heading in ("accuracy", "log loss", "95 % interval", "ROC AUC", "P(best)", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table("model", "accuracy", "log loss", "interval", "AUC", "P(best)", "time")
     scores = result.summary.to_dict(orient="index")
     for model, compared in result.comparison.to_dict(orient="index").items():
         row = scores[model]
@@ -119,30 +114,24 @@ def _table(result: "CrossValidation") -> "Table":
             str(model),
             f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
             f"{row['log_loss']:.3f} ± {row['log_loss_sd']:.3f}",
-            f"{row['log_loss_low']:.3f} to {row['log_loss_high']:.3f}",
+            f"{row['log_loss_low']:.3f}–{row['log_loss_high']:.3f}",  # noqa: RUF001
             f"{row['roc_auc']:.3f}",
             f"{compared['p_best']:.0%}",
-            f"{row['seconds']:.1f}",
+            f"{row['seconds']:.1f} s",
             style="bold" if model == result.recommended else None,
         )
-    table.caption_justify = "left"
-    table.caption = "mean ± standard deviation over folds; the interval is the log loss's"
+    table.caption = "mean ± standard deviation over folds; interval: 95 %, of the log loss"
     return table
 
 
 def _verdict(result: "CrossValidation") -> "Table":
     """Is the best model really better than each of the others?"""
-    from rich import box
-    from rich.table import Table
-
     from titanic_nn.evaluation.compare import ROPES
 
     models = result.comparison.to_dict(orient="index")
     best, *others = models
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column(f"is {best} really better than")
-    for heading in ("log loss lower by", "95 % interval", "yes", "no matter", "it is worse"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table("than", "lower by", "95 % interval", "yes", "no matter", "it is worse")
+    table.title = f"Is {best} really better? Its mean log loss is lower"
     for model in others:
         row = models[model]
         table.add_row(
@@ -151,8 +140,25 @@ def _verdict(result: "CrossValidation") -> "Table":
             f"{row['low']:.4f} to {row['high']:.4f}",
             *(f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")),
         )
-    table.caption_justify = "left"
     table.caption = f"no matter: the two differ by {ROPES['log_loss']} at most"
+    return table
+
+
+def _table(first: str, *numbers: str) -> "Table":
+    """An empty table, narrow enough for 80 columns: names on the left, numbers on the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column(first, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
