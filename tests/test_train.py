@@ -122,6 +122,14 @@ def test_a_second_run_buries_nothing(
     assert not (folder / "other").exists()
 
 
+def test_submit_knows_a_bundled_run_wherever_its_folder_is(folder: Path) -> None:
+    out = ["--out", "elsewhere/plain", "--models", "linear"]
+    assert python(folder, "-m", "titanic_nn.train", *out, *QUICK).returncode == 0
+    done = python(folder, "-m", "titanic_nn.submit", "--dry-run", "submissions/plain-linear.csv")
+    assert done.returncode == 2
+    assert "was made from the bundled table" in done.stderr
+
+
 def test_the_settings_of_a_run_make_it_again(
     trained: subprocess.CompletedProcess[str], folder: Path
 ) -> None:

@@ -21,6 +21,7 @@ from titanic_nn.files import write_text
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
 
+RUNS = Path("runs")
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -31,7 +32,7 @@ def choose_folder(out: Path | None, name: str) -> Path:
     """
     if out is None:
         now = datetime.now(UTC)
-        return Path("runs") / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{name}"
+        return RUNS / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{name}"
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SettingsError(f"--out {out}: is there already; choose a new folder")
     return out
@@ -47,6 +48,9 @@ def write_run(result: "CrossValidation", folder: Path) -> None:
             write_text(Path(beside) / name, text)
         Path(beside).chmod(0o755)
         Path(beside).rename(folder)
+    if folder.resolve().parent != RUNS.resolve():
+        # Its submissions go by its name alone: this leads `submit` from the name to the run.
+        write_text(RUNS / f"{folder.resolve().name}.path", f"{folder.resolve()}\n")
 
 
 def _files(result: "CrossValidation") -> dict[str, str]:

@@ -135,8 +135,11 @@ def _origin(file: Path, content: bytes) -> tuple[Run | None, str]:
     twins = (path for path in sorted(SUBMISSIONS.glob("*-*.csv")) if _read(path) == content)
     for path in (file, *twins):
         name, _, model = path.stem.rpartition("-")
-        if name and (RUNS / name / "summary.json").is_file():
-            return read_run(RUNS / name), model
+        folder = RUNS / name
+        if (elsewhere := RUNS / f"{name}.path").is_file():  # of a run with an --out of its own
+            folder = Path(_read(elsewhere).decode().strip())
+        if name and (folder / "summary.json").is_file():
+            return read_run(folder), model
     return None, ""
 
 
