@@ -17,11 +17,11 @@ from titanic_nn import __version__
 from titanic_nn.errors import SettingsError
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_text
+from titanic_nn.kaggle.candidate import RUNS
 
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
 
-RUNS = Path("runs")
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.errors import SettingsError
+from titanic_nn.kaggle.candidate import SUBMISSIONS
 from titanic_nn.settings import MODELS, Model, Settings
 from titanic_nn.terminal import Parser, console, progress, run
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from titanic_nn.evaluation.crossval import CrossValidation
-
-SUBMISSIONS = Path("submissions")
 
 
 def main(arguments: list[str] | None = None) -> None:

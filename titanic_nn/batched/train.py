@@ -183,7 +183,7 @@ def train_blocks(
                 while blocks and len(waiting) < 2 * workers:
                     block = blocks.popleft()
                     share = len(block.splits) / nets
-                    report = partial(_scaled, on_progress, share)
+                    report = scaled(on_progress, share)
                     waiting.append((block, pool.submit(_train_block, task, block, report)))
                 block, done = waiting.popleft()
                 yield block, done.result()
@@ -191,8 +191,9 @@ def train_blocks(
             pool.shutdown(cancel_futures=True)
 
 
-def _scaled(on_progress: Callable[[float], None], factor: float, share: float) -> None:
-    on_progress(share * factor)
+def scaled(report: Callable[[float], None], factor: float) -> Callable[[float], None]:
+    """What tells `report` of a part's progress as a share of the whole."""
+    return lambda share: report(share * factor)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import TrainedNets, train_nets
+from titanic_nn.batched.train import TrainedNets, scaled, train_nets
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
@@ -126,7 +126,7 @@ def cross_validate(
                     seed=settings.seed,
                     device=device,
                     history_points=settings.history_points,
-                    on_progress=_scaled(partial(on_progress, model), work),
+                    on_progress=scaled(partial(on_progress, model), work),
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
             histories.append(_history(model, part, nets))
@@ -162,10 +162,6 @@ class _Clock:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def _scaled(report: Callable[[float], None], factor: float) -> Callable[[float], None]:
-    return lambda share: report(share * factor)
 
 
 def _held_out(
