@@ -30,7 +30,7 @@ DEEP = DeepSettings(epochs=4, batch_size=16, hidden=(8, 6))
 def train(
     trials: list[LinearSettings], *, seeds: int = 1, table: Table = TABLE, **options: Any
 ) -> TrainedNets:
-    chosen: dict[str, Any] = {"seed": 0, "device": CPU} | options
+    chosen: dict[str, Any] = {"seed": 0, "device": CPU, "weights": table.weights} | options
     return train_nets(table.x, table.y, table.splits, Members(trials, seeds), **chosen)
 
 
@@ -95,6 +95,56 @@ def test_a_member_equals_the_same_net_trained_alone(case: str) -> None:
             for number in range(2):
                 alone = train_alone(TABLE, split, settings, number=number)
                 assert_allclose(together[split, 2 * trial + number], alone, atol=3e-6)
+
+
+# Three classes; and rows that count up to 20 times as much as others.
+KINDS = np.digitize(TABLE.x[0, : len(TABLE.y), 0], [-0.5, 0.5])
+CLASSES = replace(TABLE, y=np.eye(3, dtype=np.int64)[KINDS])
+WEIGHTS = np.random.default_rng(1).uniform(0.1, 2, len(TABLE.y)).astype(np.float32)
+TABLES = {
+    "classes": CLASSES,
+    "weights": replace(TABLE, weights=WEIGHTS),
+    "classes and weights": replace(CLASSES, weights=WEIGHTS),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+@pytest.mark.parametrize("batch_size", [16, "all"])
+@pytest.mark.parametrize(
+    "settings",
+    [LINEAR, RELU, replace(DEEP, dropout=0.3), replace(DEEP, normalization="batch")],
+    ids=["linear", "relu", "dropout", "batch norm"],
+)
+def test_classes_and_weights_enter_as_in_a_plain_loop(
+    settings: LinearSettings, batch_size: Any, table: Table
+) -> None:
+    settings = replace(settings, batch_size=batch_size)
+    together = train([settings], seeds=2, table=table).probability.numpy()
+    assert together.shape == (4, 2, 100, *table.y.shape[1:])
+    for split in range(4):
+        alone = train_alone(table, split, settings, number=1)
+        assert_allclose(together[split, 1], alone, atol=3e-6)
+
+
+def test_learning_curves_of_classes_are_the_losses_of_the_rows() -> None:
+    nets = train([RELU], table=CLASSES)
+    p = nets.probability[0, 0]  # (rows, 3)
+    assert_allclose(p.sum(-1), np.ones(100))
+    for side, rows in enumerate((TABLE.splits[0].train, TABLE.splits[0].held_out)):
+        loss = functional.nll_loss(p[rows].log(), torch.from_numpy(KINDS[rows]))
+        right = (p[rows].argmax(-1).numpy() == KINDS[rows]).mean()
+        assert_allclose(nets.loss[0, 0, -1, side], loss, atol=1e-6)
+        assert_allclose(nets.accuracy[0, 0, -1, side], right, atol=1e-6)
+
+
+def test_only_the_ratios_of_weights_matter() -> None:
+    table = TABLES["weights"]
+    fivefold = replace(table, weights=5 * WEIGHTS)
+    assert_allclose(
+        train([RELU], table=fivefold).probability,
+        train([RELU], table=table).probability,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if can_compile(CASES[case][0])])

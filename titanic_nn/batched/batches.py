@@ -30,6 +30,7 @@ class Batches:
         splits: all splits, with the rows that train.
         block: which nets, how many steps an epoch, how many places a batch.
         seed: the number that all randomness grows from.
+        weights: how much each labelled row counts, (labelled rows,), or None: all alike.
 
     Attributes:
         steps: batches an epoch.
@@ -40,7 +41,13 @@ class Batches:
     """
 
     def __init__(
-        self, x: Tensor, targets: Tensor, splits: Sequence[Split], block: Block, seed: int
+        self,
+        x: Tensor,
+        targets: Tensor,
+        splits: Sequence[Split],
+        block: Block,
+        seed: int,
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         rows_at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, rows_at_once)  # that are dealt in one go
@@ -58,8 +65,15 @@ class Batches:
 
         # What a step reads keeps its place in memory, so that a GPU can record the step.
         nets, features = len(block.splits), x.shape[2]
-        weights = torch.from_numpy(shares.astype(np.float32)).transpose(0, 1).contiguous()
-        self._weights = weights.unsqueeze(-1).to(x.device)  # (steps, nets, places, 1)
+        equal = torch.from_numpy(shares.astype(np.float32)).transpose(0, 1).contiguous()
+        self._equal = equal.unsqueeze(-1).to(x.device)  # (steps, nets, places, 1)
+        self._weights = self._equal.clone()
+        self._relative: NDArray[np.float32] | None = None  # (nets, labelled rows)
+        if weights is not None:
+            # Around 1 in every split, so that over an epoch a row counts by its weight, whichever
+            # rows share its batch: the mean of many batches is the loss of all rows.
+            means = np.array([weights[splits[i].train].mean() for i in block.splits])
+            self._relative = weights / means[:, None]
         self.rows = torch.zeros(self._dealt.shape, dtype=torch.int64).to(x.device)
         shape = (block.steps, nets, block.places, targets.shape[1])
         self.epoch_targets = targets.new_zeros(shape)
@@ -79,6 +93,10 @@ class Batches:
         self.rows.copy_(torch.from_numpy(rows + self._first_row))
         by_step = torch.from_numpy(rows.transpose(1, 0, 2)).to(self._x.device)
         self.epoch_targets.copy_(self._targets[by_step])
+        if self._relative is not None:
+            counts = np.take_along_axis(self._relative[:, None], rows, axis=-1)  # like rows
+            by_step = torch.from_numpy(counts.transpose(1, 0, 2)).unsqueeze(-1)
+            torch.mul(self._equal, by_step.to(self._x.device), out=self._weights)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Each step's x, targets and weights, (nets, places, ...). x is overwritten by the next."""

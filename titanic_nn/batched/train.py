@@ -30,7 +30,7 @@ from titanic_nn.batched.cuda import repeated
 from titanic_nn.batched.in_place import gradient_writer
 from titanic_nn.batched.members import Block, Members, NetSettings, Split, net_keys
 from titanic_nn.nets import Batch, Net, Params
-from titanic_nn.nets.losses import LOSSES, Loss, penalty_gradient
+from titanic_nn.nets.losses import Loss, choose_loss, penalty_gradient, probabilities
 from titanic_nn.nets.optimizers import SCHEDULES
 
 # Floats of a step's largest tensors that a block may have: what a core's cache holds, about.
@@ -50,10 +50,11 @@ class TrainedNets:
     Attributes:
         net: the structure that they share.
         params: their parameters, each (..., as the net has it).
-        probability: of surviving, for every row of the table, (..., rows).
+        probability: of surviving, for every row of the table, (..., rows); with an output a class,
+            of each class, (..., rows, classes).
         epochs: those after which the learning curves were read off, (points,).
         loss: mean loss without penalties, (..., points, 2): in training, held out.
-        accuracy: share of rows on the right side of 0.5, in the same shape.
+        accuracy: share of rows whose likeliest class is their own, in the same shape.
     """
 
     net: Net
@@ -70,7 +71,9 @@ class Task:
 
     Attributes:
         x: each split's own encoding of the whole table, (splits, rows, features).
-        labels: 0 or 1 for the table's first rows, (labelled rows, 1). No other row trains.
+        labels: 0 or 1 for the table's first rows, (labelled rows, outputs): with one output whether
+            it is the second of two classes, with more which class it is. No other row trains.
+        weights: how much each of those rows counts, (labelled rows,), or None: all alike.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
@@ -80,6 +83,7 @@ class Task:
 
     x: Tensor
     labels: Tensor
+    weights: NDArray[np.float32] | None
     splits: Sequence[Split]
     members: Members
     seed: int
@@ -100,6 +104,7 @@ def train_nets(
     *,
     seed: int,
     device: torch.device,
+    weights: NDArray[np.float32] | None = None,
     history_points: int = 1,
     compiled: bool | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
@@ -108,17 +113,20 @@ def train_nets(
 
     Args:
         x: each split's own encoding of the whole table, (splits, rows, features).
-        y: labels 0 or 1 of the table's first rows, (labelled rows,). No other row trains.
+        y: labels 0 or 1 of the table's first rows, (labelled rows,); for more classes one-hot,
+            (labelled rows, classes). No other row trains.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
         device: where to train.
+        weights: how much each labelled row counts in the loss, (labelled rows,), above 0 where it
+            trains; all alike by default. Only their ratios within a split matter.
         history_points: how many times the learning curves are read off, evenly over the epochs.
         compiled: whether to train by compiled loops; by default where they know the net and the
             job is long.
         on_progress: is told the share of all the work that was just done.
     """
-    task = make_task(x, y, splits, members, seed, device, history_points, compiled)
+    task = make_task(x, y, splits, members, seed, device, weights, history_points, compiled)
     blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
 
     # Back to (splits, members): a net's place is its split's, then its member's.
@@ -146,17 +154,22 @@ def make_task(
     members: Members,
     seed: int,
     device: torch.device,
+    weights: NDArray[np.float32] | None = None,
     history_points: int = 0,
     compiled: bool | None = None,
 ) -> Task:
     """A task on a device; the arguments are those of `train_nets`."""
+    labels = torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device)
     if compiled is None:
+        # The compiled loops know neither weights nor a second output.
+        known = device.type == "cpu" and weights is None and labels.shape[1] == 1
         rows = len(members) * sum(len(split.train) for split in splits)
-        parameters = _parameters(members, x.shape[2])
-        compiled = device.type == "cpu" and worth_compiling(members.shared, parameters, rows)
+        parameters = _parameters(members, x.shape[2], labels.shape[1])
+        compiled = known and worth_compiling(members.shared, parameters, rows)
     return Task(
         torch.from_numpy(x).to(device),
-        torch.tensor(y, dtype=torch.float32, device=device).unsqueeze(-1),
+        labels,
+        weights,
         splits,
         members,
         seed,
@@ -229,12 +242,12 @@ def _blocks(task: Task) -> deque[Block]:
 
 def _nets_at_once(task: Task, places: int) -> int:
     """How many nets a block may have, for batches of so many rows."""
-    features = task.x.shape[-1]
+    features, outputs = task.x.shape[-1], task.labels.shape[1]
     batch = places * (features + 2 * sum(_hidden(task.members)))
     if task.device.type == "cpu":
-        return max(1, min(CPU_BLOCK // batch, CPU_ROWS // task.x.shape[1]))
-    parameters = _parameters(task.members, features)
-    a_net = 4 * (4 * batch + 8 * parameters + 2 * task.x.shape[1])  # bytes
+        return max(1, min(CPU_BLOCK // batch, CPU_ROWS // (task.x.shape[1] * outputs)))
+    parameters = _parameters(task.members, features, outputs)
+    a_net = 4 * (4 * batch + 8 * parameters + 2 * task.x.shape[1] * outputs)  # bytes
     free, _ = torch.cuda.mem_get_info(task.device)
     return max(1, int(GPU_SHARE * free) // a_net)
 
@@ -244,9 +257,9 @@ def _hidden(members: Members) -> list[int]:
     return list(np.atleast_1d(getattr(members.shared, "hidden", [])))
 
 
-def _parameters(members: Members, features: int) -> int:
+def _parameters(members: Members, features: int, outputs: int) -> int:
     """Weights and biases of one net."""
-    widths = [features, *_hidden(members), 1]
+    widths = [features, *_hidden(members), outputs]
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
 
 
@@ -255,8 +268,8 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     """Train a block's nets from their first step to their last."""
     x, settings = task.x, task.members.shared
     own = NetSettings(task.members, block.members, x.device)
-    net, loss = own.net(), LOSSES[settings.loss]
-    batches = Batches(x, task.labels, task.splits, block, task.seed)
+    net, loss = own.net(), choose_loss(settings.loss, task.labels.shape[1])
+    batches = Batches(x, task.labels, task.splits, block, task.seed, task.weights)
 
     keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)  # (nets, 2)
     params = net.init(x.shape[-1], task.labels.shape[-1], partial(random.uniform, keys))
@@ -304,7 +317,9 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     # (nets, points, 2 sides, 2 scores)
     loss_then_accuracy = torch.stack(scores, 1) if scores else flat.new_empty(len(flat), 0, 2, 2)
     # In float64, where a net that is very sure does not round to 0 or 1.
-    probability = _logits(task, block, net, params, x.shape[1]).double().sigmoid()
+    probability = probabilities(_logits(task, block, net, params, x.shape[1]).double())
+    if probability.shape[-1] == 1:
+        probability = probability.squeeze(-1)
     return TrainedNets(net, params, probability, epochs, *loss_then_accuracy.unbind(-1))
 
 
@@ -333,11 +348,11 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
 
 
 def _logits(task: Task, block: Block, net: Net, params: Params, rows: int) -> Tensor:
-    """The logits (nets, rows) of the table's first rows, some of them at a time."""
+    """The logits (nets, rows, outputs) of the table's first rows, some of them at a time."""
     splits = torch.from_numpy(block.splits).to(task.device)
     some = max(block.places, PREDICTED_AT_ONCE // len(splits))
     parts = torch.split(task.x[:, :rows], some, dim=1)  # each (splits, some rows, features)
-    return torch.cat([net.logits(params, x[splits]).squeeze(-1) for x in parts], -1)
+    return torch.cat([net.logits(params, x[splits]) for x in parts], -2)
 
 
 def _loss_and_accuracy(
@@ -347,12 +362,17 @@ def _loss_and_accuracy(
 
     Rows without a label have no part; where none is left, the score is NaN.
     """
-    labels = task.labels.squeeze(-1)  # (labelled rows,)
-    logits = _logits(task, block, net, params, len(labels))
-    losses = loss.per_row(logits, labels)  # (nets, labelled rows)
-    right = ((logits >= 0) == (labels == 1)).to(losses)
+    labels = task.labels  # (labelled rows, outputs)
+    logits = _logits(task, block, net, params, len(labels))  # (nets, labelled rows, outputs)
+    losses = loss.per_row(logits, labels).squeeze(-1)  # (nets, labelled rows)
+    right = (_likeliest(logits) == _likeliest(labels - 0.5)).to(losses)  # a label is 0 or 1
     both = torch.stack([losses, right], dim=1)  # (nets, 2 scores, labelled rows)
     return (both @ sides).mT
+
+
+def _likeliest(logits: Tensor) -> Tensor:
+    """Each row's likeliest class, (..., rows), by logits (..., rows, outputs)."""
+    return (logits >= 0).squeeze(-1).long() if logits.shape[-1] == 1 else logits.argmax(-1)
 
 
 def _sides(task: Task, block: Block) -> Tensor:
