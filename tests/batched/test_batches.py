@@ -26,7 +26,7 @@ NETS = np.array([0, 0, 1, 2, 2])
 
 def deal(steps: int, seed: int = 0) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
-    return Batches(X, TARGETS, SPLITS, block, seed)
+    return Batches(X, NETS, TARGETS, SPLITS, block, seed)
 
 
 def dealt_rows(batches: Batches, net: int) -> list[list[int]]:

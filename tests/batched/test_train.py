@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 from plain import Table, make_table, one_thread, train_alone
 from torch.nn import functional
 
@@ -124,6 +127,35 @@ def test_blocks_of_any_size_give_the_same_nets(
     whole = train([RELU], seeds=4, compiled=compiled).probability
     monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", floats)
     assert_allclose(train([RELU], seeds=4, compiled=compiled).probability, whole, atol=1e-6)
+
+
+class EncodedOnDemand:
+    """The table's matrices, but only those that are asked for, and how many were at a time."""
+
+    shape = (4, *TABLE.x.shape[1:])
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        self.asked.append(len(which))
+        return TABLE.x[which]
+
+
+@one_thread()
+@pytest.mark.parametrize("compiled", [False, True])
+def test_matrices_can_be_made_when_a_block_asks_for_them(
+    monkeypatch: pytest.MonkeyPatch, compiled: bool
+) -> None:
+    members = Members([RELU], seeds=3)
+    train = partial(train_nets, seed=0, device=CPU, compiled=compiled)
+    whole = train(TABLE.x, TABLE.y, TABLE.splits, members)
+    monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", 1)  # a net a block
+    x = EncodedOnDemand()
+    parts = train(x, TABLE.y, TABLE.splits, members)
+    assert x.asked == [1] * 12
+    assert_allclose(parts.probability, whole.probability, atol=1e-6)
+    assert_allclose(parts.loss, whole.loss, atol=1e-6)
 
 
 COMPANY = {

@@ -25,7 +25,8 @@ class Batches:
     """The batches of a block of nets: shuffle, then iterate, for every epoch.
 
     Args:
-        x: each split's encoding of the whole table, (splits, rows, features).
+        x: some splits' encodings of the whole table, (some splits, rows, features).
+        which: each net's among them, (nets,).
         targets: (rows, outputs).
         splits: all splits, with the rows that train.
         block: which nets, how many steps an epoch, how many places a batch.
@@ -33,20 +34,26 @@ class Batches:
 
     Attributes:
         steps: batches an epoch.
-        table: every split's matrix, one below the other, (splits * rows, features).
+        table: these matrices, one below the other, (some splits * rows, features).
         rows: this epoch's rows, as positions in the table, (nets, steps, places).
         counts: how many places of a batch are taken, not filled up, (nets, steps).
         epoch_targets: this epoch's targets, (steps, nets, places, outputs).
     """
 
     def __init__(
-        self, x: Tensor, targets: Tensor, splits: Sequence[Split], block: Block, seed: int
+        self,
+        x: Tensor,
+        which: NDArray[np.int64],
+        targets: Tensor,
+        splits: Sequence[Split],
+        block: Block,
+        seed: int,
     ) -> None:
         rows_at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, rows_at_once)  # that are dealt in one go
         self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), targets
         # Of each net's matrix in the table, (nets, 1, 1).
-        self._first_row = (block.splits * x.shape[1])[:, None, None]
+        self._first_row = (which * x.shape[1])[:, None, None]
         self._nets_of = {int(i): np.flatnonzero(block.splits == i) for i in np.unique(block.splits)}
         self._orders = {i: _orders(splits[i], block, self._epochs, seed) for i in self._nets_of}
 

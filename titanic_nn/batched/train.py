@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from math import ceil
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ from titanic_nn.nets.optimizers import SCHEDULES
 CPU_BLOCK = 2**19
 # Predictions (net times row) that a block may make: bounds its memory for tables of any length.
 CPU_ROWS = 2**23
+# Numbers of matrices made on demand that a CPU's block may read, likewise.
+CPU_ENCODED = 2**24
 # Predictions that are made at a time: few enough for the cache, enough to be worth the call.
 PREDICTED_AT_ONCE = 2**14
 # Share of a GPU's free memory that a block may take.
@@ -64,12 +67,23 @@ class TrainedNets:
     accuracy: Tensor
 
 
+class Encodings(Protocol):
+    """Each split's own encoding of the whole table, made when a block of nets asks for it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(splits, rows, features)."""
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        """Those of some splits, (splits asked for, rows, features)."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What is to be trained on what.
 
     Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features).
+        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it.
         labels: 0 or 1 for the table's first rows, (labelled rows, 1). No other row trains.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
@@ -78,7 +92,7 @@ class Task:
         compiled: whether to train by compiled.py's loops.
     """
 
-    x: Tensor
+    x: Tensor | Encodings
     labels: Tensor
     splits: Sequence[Split]
     members: Members
@@ -89,11 +103,11 @@ class Task:
     @property
     def device(self) -> torch.device:
         """Where everything is."""
-        return self.x.device
+        return self.labels.device
 
 
 def train_nets(
-    x: NDArray[np.float32],
+    x: NDArray[np.float32] | Encodings,
     y: NDArray[np.int64],
     splits: Sequence[Split],
     members: Members,
@@ -107,7 +121,9 @@ def train_nets(
     """Train every member on every split's training rows.
 
     Args:
-        x: each split's own encoding of the whole table, (splits, rows, features).
+        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it:
+            then each block of nets has its own splits' matrices made, and memory is bounded for any
+            number of splits.
         y: labels 0 or 1 of the table's first rows, (labelled rows,). No other row trains.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
@@ -140,7 +156,7 @@ def train_nets(
 
 
 def make_task(
-    x: NDArray[np.float32],
+    x: NDArray[np.float32] | Encodings,
     y: NDArray[np.int64],
     splits: Sequence[Split],
     members: Members,
@@ -155,7 +171,7 @@ def make_task(
         parameters = _parameters(members, x.shape[2])
         compiled = device.type == "cpu" and worth_compiling(members.shared, parameters, rows)
     return Task(
-        torch.from_numpy(x).to(device),
+        torch.from_numpy(x).to(device) if isinstance(x, np.ndarray) else x,
         torch.tensor(y, dtype=torch.float32, device=device).unsqueeze(-1),
         splits,
         members,
@@ -229,12 +245,16 @@ def _blocks(task: Task) -> deque[Block]:
 
 def _nets_at_once(task: Task, places: int) -> int:
     """How many nets a block may have, for batches of so many rows."""
-    features = task.x.shape[-1]
+    _, rows, features = task.x.shape
     batch = places * (features + 2 * sum(_hidden(task.members)))
+    encoded = 0 if isinstance(task.x, Tensor) else rows * features
     if task.device.type == "cpu":
-        return max(1, min(CPU_BLOCK // batch, CPU_ROWS // task.x.shape[1]))
+        at_once = min(CPU_BLOCK // batch, CPU_ROWS // rows)
+        if encoded:
+            at_once = min(at_once, CPU_ENCODED // encoded * len(task.members))
+        return max(1, at_once)
     parameters = _parameters(task.members, features)
-    a_net = 4 * (4 * batch + 8 * parameters + 2 * task.x.shape[1])  # bytes
+    a_net = 4 * (4 * batch + 8 * parameters + 8 * rows + encoded)  # bytes
     free, _ = torch.cuda.mem_get_info(task.device)
     return max(1, int(GPU_SHARE * free) // a_net)
 
@@ -253,10 +273,11 @@ def _parameters(members: Members, features: int) -> int:
 @torch.no_grad()
 def _train_block(task: Task, block: Block, on_progress: Callable[[float], None]) -> TrainedNets:
     """Train a block's nets from their first step to their last."""
-    x, settings = task.x, task.members.shared
+    settings = task.members.shared
+    x, which = _encoded(task, block)
     own = NetSettings(task.members, block.members, x.device)
     net, loss = own.net(), LOSSES[settings.loss]
-    batches = Batches(x, task.labels, task.splits, block, task.seed)
+    batches = Batches(x, which, task.labels, task.splits, block, task.seed)
 
     keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)  # (nets, 2)
     params = net.init(x.shape[-1], task.labels.shape[-1], partial(random.uniform, keys))
@@ -291,20 +312,22 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
         run_epoch = compiled_epoch(net, own, batches, flat, state, rates, is_weight)
     else:
         run_epoch = repeated(train_epoch, x.device)
+    predict = partial(_logits, net, params, x, which)
     epochs = _evenly_spread(settings.epochs, task.history_points)
-    sides = _sides(task, block)  # (nets, labelled rows, 2)
+    sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
     for epoch in range(1, settings.epochs + 1):
         batches.shuffle()
         run_epoch()
-        if epoch in epochs:
-            scores.append(_loss_and_accuracy(task, block, net, params, loss, sides))
+        if sides is not None and epoch in epochs:
+            logits = predict(len(task.labels))
+            scores.append(_loss_and_accuracy(logits, task.labels, loss, sides))
         on_progress(1 / settings.epochs)
 
     # (nets, points, 2 sides, 2 scores)
     loss_then_accuracy = torch.stack(scores, 1) if scores else flat.new_empty(len(flat), 0, 2, 2)
     # In float64, where a net that is very sure does not round to 0 or 1.
-    probability = _logits(task, block, net, params, x.shape[1]).double().sigmoid()
+    probability = predict(x.shape[1]).double().sigmoid()
     return TrainedNets(net, params, probability, epochs, *loss_then_accuracy.unbind(-1))
 
 
@@ -332,23 +355,28 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
     return np.linspace(0, epochs, min(points, epochs) + 1)[1:].round().astype(np.int64)
 
 
-def _logits(task: Task, block: Block, net: Net, params: Params, rows: int) -> Tensor:
+def _encoded(task: Task, block: Block) -> tuple[Tensor, NDArray[np.int64]]:
+    """The matrices that a block's nets read, (some splits, rows, features), and which is whose."""
+    if isinstance(task.x, Tensor):
+        return task.x, block.splits
+    splits, which = np.unique(block.splits, return_inverse=True)
+    return torch.from_numpy(task.x.encode(splits.tolist())).to(task.device), which
+
+
+def _logits(net: Net, params: Params, x: Tensor, which: NDArray[np.int64], rows: int) -> Tensor:
     """The logits (nets, rows) of the table's first rows, some of them at a time."""
-    splits = torch.from_numpy(block.splits).to(task.device)
-    some = max(block.places, PREDICTED_AT_ONCE // len(splits))
-    parts = torch.split(task.x[:, :rows], some, dim=1)  # each (splits, some rows, features)
-    return torch.cat([net.logits(params, x[splits]).squeeze(-1) for x in parts], -1)
+    matrices = torch.from_numpy(which).to(x.device)
+    parts = torch.split(x[:, :rows], max(1, PREDICTED_AT_ONCE // len(which)), dim=1)
+    return torch.cat([net.logits(params, part[matrices]).squeeze(-1) for part in parts], -1)
 
 
-def _loss_and_accuracy(
-    task: Task, block: Block, net: Net, params: Params, loss: Loss, sides: Tensor
-) -> Tensor:
+def _loss_and_accuracy(logits: Tensor, labels: Tensor, loss: Loss, sides: Tensor) -> Tensor:
     """Both, on the rows that train and on those held out: (nets, 2 sides, 2 scores).
 
-    Rows without a label have no part; where none is left, the score is NaN.
+    logits: (nets, labelled rows). Rows without a label have no part; where none is left, the score
+    is NaN.
     """
-    labels = task.labels.squeeze(-1)  # (labelled rows,)
-    logits = _logits(task, block, net, params, len(labels))
+    labels = labels.squeeze(-1)  # (labelled rows,)
     losses = loss.per_row(logits, labels)  # (nets, labelled rows)
     right = ((logits >= 0) == (labels == 1)).to(losses)
     both = torch.stack([losses, right], dim=1)  # (nets, 2 scores, labelled rows)
