@@ -55,7 +55,7 @@ class Batches:
         # Of each net's matrix in the table, (nets, 1, 1).
         self._first_row = (which * x.shape[1])[:, None, None]
         self._nets_of = {int(i): np.flatnonzero(block.splits == i) for i in np.unique(block.splits)}
-        self._orders = {i: _orders(splits[i], block, self._epochs, seed) for i in self._nets_of}
+        self._orders = {i: orders(splits[i], block, self._epochs, seed) for i in self._nets_of}
 
         sizes = np.array([len(splits[i].train) for i in block.splits])
         place = np.arange(block.steps * block.places).reshape(block.places, block.steps).T
@@ -108,7 +108,8 @@ class Batches:
         return rows
 
 
-def _orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """The order in which a split's training rows are dealt, so many epochs at a time."""
     if block.steps == 1:  # all rows at once need no order
         return repeat(np.tile(split.train, (epochs, 1)))
     return row_orders(split, epochs, seed)
