@@ -37,11 +37,13 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
+# Each row's loss, for one output; for an output a class, only cross-entropy is known.
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": functional.binary_cross_entropy_with_logits,
-    "squared_error": lambda logits, t: functional.mse_loss(logits.sigmoid(), t),
-    "absolute_error": lambda logits, t: functional.l1_loss(logits.sigmoid(), t),
+    "cross_entropy": partial(functional.binary_cross_entropy_with_logits, reduction="none"),
+    "squared_error": lambda logits, t: functional.mse_loss(logits.sigmoid(), t, reduction="none"),
+    "absolute_error": lambda logits, t: functional.l1_loss(logits.sigmoid(), t, reduction="none"),
 }
+CLASSES_LOSS = partial(functional.cross_entropy, reduction="none")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,9 @@ class Table:
     """A small table with labels that can be learnt, and splits of unequal sizes."""
 
     x: NDArray[np.float32]  # (splits, rows, features)
-    y: NDArray[np.int64]  # (labelled rows,)
+    y: NDArray[np.int64]  # (labelled rows,); one-hot for more than two classes
     splits: list[Split]
+    weights: NDArray[np.float32] | None = None  # (labelled rows,)
 
 
 def make_table(labelled: int = 90, unlabelled: int = 10, features: int = 4) -> Table:
@@ -84,7 +87,7 @@ def one_thread() -> Iterator[None]:
 class PlainNet(nn.Module):
     """The net that the settings describe, out of torch's own layers."""
 
-    def __init__(self, features: int, settings: LinearSettings) -> None:
+    def __init__(self, features: int, settings: LinearSettings, outputs: int = 1) -> None:
         super().__init__()
         hidden: tuple[int, ...] = ()
         activation, normalization, self.dropout = "relu", "none", 0.0
@@ -98,7 +101,7 @@ class PlainNet(nn.Module):
         sizes = (features, *hidden)
         self.layers = [
             *(nn.Linear(a, b, bias=biased) for a, b in pairwise(sizes)),
-            nn.Linear(sizes[-1], 1),
+            nn.Linear(sizes[-1], outputs),
         ]
         self.normalizations = [NORMALIZATIONS[normalization](n) for n in hidden]
         self.activation = ACTIVATIONS[activation]()
@@ -119,15 +122,21 @@ class PlainNet(nn.Module):
 def train_alone(
     table: Table, split: int, settings: LinearSettings, *, seed: int = 0, number: int = 0
 ) -> NDArray[np.float32]:
-    """Train seed `number` of one trial on one split; the probabilities (rows,) of every row."""
+    """Train seed `number` of one trial on one split; the probabilities of every row.
+
+    (rows,) for labels 0 or 1, (rows, classes) for more.
+    """
     x = torch.from_numpy(table.x[split])  # (rows, features)
-    y = torch.from_numpy(table.y).float().unsqueeze(-1)  # (labelled rows, 1)
+    y = torch.from_numpy(table.y).float().view(len(table.y), -1)  # (labelled rows, outputs)
     train = table.splits[split].train
+    counts = np.ones(len(y)) if table.weights is None else table.weights
+    weights = torch.from_numpy(counts / counts[train].mean())  # (labelled rows,)
+    losses = LOSSES[settings.loss] if y.shape[1] == 1 else CLASSES_LOSS
     alone = Block(np.array([split]), np.array([number]), steps=1, places=1)
     key = net_keys(table.splits, Members([settings], number + 1), alone, seed)[0]
     orders = row_orders(table.splits[split], 1, seed)
 
-    net = PlainNet(x.shape[1], settings)
+    net = PlainNet(x.shape[1], settings, y.shape[1])
     start(net, settings, partial(random.uniform, key))
     batches = 1 if settings.batch_size == "all" else math.ceil(len(train) / settings.batch_size)
     optimizer = make_optimizer(net, settings)
@@ -139,7 +148,7 @@ def train_alone(
             rows = shuffled.tensor_split(batches)[i]  # as evenly as can be
             step += 1
             logits = net(x[rows], partial(random.uniform, key, step=step))
-            loss = LOSSES[settings.loss](logits, y[rows])
+            loss = (weights[rows] * losses(logits, y[rows]).view(-1)).mean()
             for layer in net.layers:
                 w = layer.weight
                 loss = loss + settings.l1 * w.abs().sum() + settings.l2 / 2 * w.square().sum()
@@ -149,8 +158,10 @@ def train_alone(
             schedule.step()
     net.eval()
     with torch.no_grad():
-        probabilities: NDArray[np.float32] = net(x).sigmoid().squeeze(-1).numpy()
-    return probabilities
+        logits = net(x)
+    if y.shape[1] == 1:
+        return np.asarray(logits.sigmoid().squeeze(-1))
+    return np.asarray(logits.softmax(-1))
 
 
 def start(net: PlainNet, settings: LinearSettings, uniform: Uniform) -> None:

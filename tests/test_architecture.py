@@ -22,6 +22,7 @@ FORBIDDEN = {
     ),
     "batched": ("pandas", "sklearn", "titanic_nn.passengers", "titanic_nn.evaluation"),
     "evaluation": ("titanic_nn.kaggle", "titanic_nn.runs", "rich"),
+    "plots": ("torch", "matplotlib.pyplot", "titanic_nn.nets", "titanic_nn.batched"),
     "kaggle": ("torch", "titanic_nn.nets", "titanic_nn.batched"),
 }
 COMMANDS = {

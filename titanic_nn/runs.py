@@ -5,19 +5,21 @@ import math
 import platform
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from titanic_nn import __version__
-from titanic_nn.errors import SettingsError
+from titanic_nn.errors import DataError, SettingsError
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_text
 from titanic_nn.kaggle.candidate import RUNS
+from titanic_nn.passengers.sources import Passengers
 
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
@@ -39,33 +41,70 @@ def choose_folder(out: Path | None, name: str) -> Path:
 
 
 def write_run(result: "CrossValidation", folder: Path) -> None:
-    """Write a run's files beside, and rename: the folder appears whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
-    ) as beside:
-        for name, text in _files(result).items():
-            write_text(Path(beside) / name, text)
-        Path(beside).chmod(0o755)
-        Path(beside).rename(folder)
+    """Write a run's folder, and lead `submit` to it."""
+    write_folder(folder, _files(result))
     if folder.resolve().parent != RUNS.resolve():
         # Its submissions go by its name alone: this leads `submit` from the name to the run.
         write_text(RUNS / f"{folder.resolve().name}.path", f"{folder.resolve()}\n")
 
 
+def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files (name -> text) beside, and rename: the folder appears whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
+    ) as beside:
+        for name, text in files.items():
+            write_text(Path(beside) / name, text)
+        Path(beside).chmod(0o755)
+        Path(beside).rename(folder)
+
+
+def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """A CSV file of a run's folder, which must have these columns of words and of numbers.
+
+    Raises DataError, in one line: the file is not there, is no such table, or holds no number
+    where one belongs.
+    """
+    path = run / name
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); give a run's folder, as "
+            "python -m titanic_nn.train writes it"
+        ) from None
+    except ValueError as error:  # all that pandas finds wrong is one
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path}: is not the CSV file that a run writes ({reason})") from None
+    for column in (*words, *numbers):
+        if column not in table:
+            raise DataError(f"{path}: has no column {column}; make the run again")
+    if table.empty:
+        raise DataError(f"{path}: has a header but no rows below it; make the run again")
+    for column in numbers:
+        found = pd.to_numeric(table[column], errors="coerce").astype(float)
+        wrong = np.flatnonzero(~np.isfinite(found))
+        if len(wrong):
+            line, value = wrong[0] + 2, table[column].iloc[wrong[0]]  # line 1 is the header
+            raise DataError(f"{path}, line {line}, column {column}: {value} is no finite number")
+    return table
+
+
 def _files(result: "CrossValidation") -> dict[str, str]:
     return {
         "settings.toml": result.settings.to_toml(),
-        "environment.json": to_json(environment(result)),
-        "metrics.csv": _csv(result.metrics),
+        "environment.json": to_json(environment(result.passengers, result.device)),
+        "metrics.csv": to_csv(result.metrics),
         "summary.json": to_json(summary(result)),
-        "oof.csv": _csv(result.oof),
-        "test_predictions.csv": _csv(result.test_predictions),
-        "history.csv": _csv(result.history),
+        "oof.csv": to_csv(result.oof),
+        "test_predictions.csv": to_csv(result.test_predictions),
+        "history.csv": to_csv(result.history),
     }
 
 
-def _csv(table: pd.DataFrame) -> str:
+def to_csv(table: pd.DataFrame) -> str:
+    """A table as CSV without its index, the same bytes on every system."""
     return table.to_csv(index=False, lineterminator="\n")
 
 
@@ -95,12 +134,11 @@ def summary(result: "CrossValidation") -> dict[str, Any]:
     }
 
 
-def environment(result: "CrossValidation") -> dict[str, Any]:
+def environment(passengers: Passengers, device: str) -> dict[str, Any]:
     """Where a run was made and from what, so that it can be made again."""
     import torch
 
-    on_gpu = result.device.startswith("cuda")
-    passengers = result.passengers
+    on_gpu = device.startswith("cuda")
     return {
         "titanic_nn": __version__,
         "commit": _commit(),

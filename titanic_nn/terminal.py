@@ -10,6 +10,7 @@ from titanic_nn.errors import KaggleError, TitanicError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 MISTAKE = 2  # exit code: the user can mend it
 THEIRS = 3  # exit code: Kaggle, or the way to it, failed
@@ -48,6 +49,24 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     if not shown.is_terminal:
         shown = Console(stderr=stderr, quiet=quiet, highlight=False, width=200, no_color=True)
     return shown
+
+
+def table_of(first: str, *numbers: str) -> "Table":
+    """An empty table, narrow enough for 80 columns: names on the left, numbers on the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column(first, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 @contextmanager

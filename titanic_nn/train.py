@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from titanic_nn.errors import SettingsError
 from titanic_nn.kaggle.candidate import SUBMISSIONS
 from titanic_nn.settings import MODELS, Model, Settings
-from titanic_nn.terminal import Parser, console, progress, run
+from titanic_nn.terminal import Parser, console, progress, run, table_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,7 +105,7 @@ def _submission_paths(folder: Path, models: Sequence[Model]) -> dict[Model, Path
 
 def _scores(result: "CrossValidation") -> "Table":
     """Models in rows, best first."""
-    table = _table("model", "accuracy", "log loss", "interval", "AUC", "P(best)", "time")
+    table = table_of("model", "accuracy", "log loss", "interval", "AUC", "P(best)", "time")
     scores = result.summary.to_dict(orient="index")
     for model, compared in result.comparison.to_dict(orient="index").items():
         row = scores[model]
@@ -129,7 +129,7 @@ def _verdict(result: "CrossValidation") -> "Table":
 
     models = result.comparison.to_dict(orient="index")
     best, *others = models
-    table = _table("than", "lower by", "95 % interval", "yes", "no matter", "it is worse")
+    table = table_of("than", "lower by", "95 % interval", "yes", "no matter", "it is worse")
     table.title = f"Is {best} really better? Its mean log loss is lower"
     for model in others:
         row = models[model]
@@ -140,24 +140,6 @@ def _verdict(result: "CrossValidation") -> "Table":
             *(f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")),
         )
     table.caption = f"no matter: the two differ by {ROPES['log_loss']} at most"
-    return table
-
-
-def _table(first: str, *numbers: str) -> "Table":
-    """An empty table, narrow enough for 80 columns: names on the left, numbers on the right."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column(first, no_wrap=True)
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from numpy.typing import NDArray
 
 from titanic_nn.batched.batches import Batches
 from titanic_nn.batched.members import Block
@@ -24,9 +25,9 @@ SPLITS = [Split(0, i, train, np.setdiff1d(np.arange(ROWS), train)) for i, train 
 NETS = np.array([0, 0, 1, 2, 2])
 
 
-def deal(steps: int, seed: int = 0) -> Batches:
+def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
-    return Batches(X, NETS, TARGETS, SPLITS, block, seed)
+    return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
 
 
 def dealt_rows(batches: Batches, net: int) -> list[list[int]]:
@@ -68,6 +69,21 @@ def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
         assert_allclose(weights.sum(1), torch.ones(5, 1), rtol=1e-6)
         for net in range(5):
             assert len(set(weights[net][weights[net] > 0].tolist())) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_row_counts_by_its_weight_whichever_rows_share_its_batch(steps: int) -> None:
+    weights = np.arange(ROWS, dtype=np.float32) + 1
+    batches = deal(steps, weights=weights)
+    for _ in range(2):
+        batches.shuffle()
+        for _, targets, shares in batches:
+            for net, split in enumerate(NETS):
+                dealt = shares[net, :, 0] > 0
+                rows = targets[net, dealt, 0].long().numpy()  # a target says which row it is
+                equal = 1 / len(rows)
+                wanted = equal * weights[rows] / weights[TRAIN[split]].mean()
+                assert_allclose(shares[net, dealt, 0], wanted, rtol=1e-6)
 
 
 def test_a_split_s_members_see_the_same_batches() -> None:

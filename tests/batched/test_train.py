@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from titanic_nn.batched.compiled import can_compile
 from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import TrainedNets, train_nets
+from titanic_nn.batched.train import Road, TrainedNets, train_nets
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
 
 TABLE = make_table()
@@ -33,7 +33,7 @@ DEEP = DeepSettings(epochs=4, batch_size=16, hidden=(8, 6))
 def train(
     trials: list[LinearSettings], *, seeds: int = 1, table: Table = TABLE, **options: Any
 ) -> TrainedNets:
-    chosen: dict[str, Any] = {"seed": 0, "device": CPU} | options
+    chosen: dict[str, Any] = {"seed": 0, "device": CPU, "weights": table.weights} | options
     return train_nets(table.x, table.y, table.splits, Members(trials, seeds), **chosen)
 
 
@@ -100,11 +100,61 @@ def test_a_member_equals_the_same_net_trained_alone(case: str) -> None:
                 assert_allclose(together[split, 2 * trial + number], alone, atol=3e-6)
 
 
+# Three classes; and rows that count up to 20 times as much as others.
+KINDS = np.digitize(TABLE.x[0, : len(TABLE.y), 0], [-0.5, 0.5])
+CLASSES = replace(TABLE, y=np.eye(3, dtype=np.int64)[KINDS])
+WEIGHTS = np.random.default_rng(1).uniform(0.1, 2, len(TABLE.y)).astype(np.float32)
+TABLES = {
+    "classes": CLASSES,
+    "weights": replace(TABLE, weights=WEIGHTS),
+    "classes and weights": replace(CLASSES, weights=WEIGHTS),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+@pytest.mark.parametrize("batch_size", [16, "all"])
+@pytest.mark.parametrize(
+    "settings",
+    [LINEAR, RELU, replace(DEEP, dropout=0.3), replace(DEEP, normalization="batch")],
+    ids=["linear", "relu", "dropout", "batch norm"],
+)
+def test_classes_and_weights_enter_as_in_a_plain_loop(
+    settings: LinearSettings, batch_size: Any, table: Table
+) -> None:
+    settings = replace(settings, batch_size=batch_size)
+    together = train([settings], seeds=2, table=table).probability.numpy()
+    assert together.shape == (4, 2, 100, *table.y.shape[1:])
+    for split in range(4):
+        alone = train_alone(table, split, settings, number=1)
+        assert_allclose(together[split, 1], alone, atol=3e-6)
+
+
+def test_learning_curves_of_classes_are_the_losses_of_the_rows() -> None:
+    nets = train([RELU], table=CLASSES)
+    p = nets.probability[0, 0]  # (rows, 3)
+    assert_allclose(p.sum(-1), np.ones(100))
+    for side, rows in enumerate((TABLE.splits[0].train, TABLE.splits[0].held_out)):
+        loss = functional.nll_loss(p[rows].log(), torch.from_numpy(KINDS[rows]))
+        right = (p[rows].argmax(-1).numpy() == KINDS[rows]).mean()
+        assert_allclose(nets.loss[0, 0, -1, side], loss, atol=1e-6)
+        assert_allclose(nets.accuracy[0, 0, -1, side], right, atol=1e-6)
+
+
+def test_only_the_ratios_of_weights_matter() -> None:
+    table = TABLES["weights"]
+    fivefold = replace(table, weights=5 * WEIGHTS)
+    assert_allclose(
+        train([RELU], table=fivefold).probability,
+        train([RELU], table=table).probability,
+        atol=1e-6,
+    )
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if can_compile(CASES[case][0])])
 def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: str) -> None:
     shared, own = CASES[case]
     trials = [replace(shared, **values) for values in own]
-    together = train(trials, seeds=2, compiled=True).probability.numpy()
+    together = train(trials, seeds=2, road="compiled").probability.numpy()
     for split in range(4):
         for trial, settings in enumerate(trials):
             alone = train_alone(TABLE, split, settings, number=1)
@@ -119,14 +169,14 @@ def test_only_what_the_loops_have_is_compiled() -> None:
     assert not can_compile(replace(RELU, loss="squared_error"))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
 @pytest.mark.parametrize("floats", [1, 2**12])
 def test_blocks_of_any_size_give_the_same_nets(
-    monkeypatch: pytest.MonkeyPatch, floats: int, compiled: bool
+    monkeypatch: pytest.MonkeyPatch, floats: int, road: Road
 ) -> None:
-    whole = train([RELU], seeds=4, compiled=compiled).probability
+    whole = train([RELU], seeds=4, road=road).probability
     monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", floats)
-    assert_allclose(train([RELU], seeds=4, compiled=compiled).probability, whole, atol=1e-6)
+    assert_allclose(train([RELU], seeds=4, road=road).probability, whole, atol=1e-6)
 
 
 class EncodedOnDemand:
@@ -143,12 +193,12 @@ class EncodedOnDemand:
 
 
 @one_thread()
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
 def test_matrices_can_be_made_when_a_block_asks_for_them(
-    monkeypatch: pytest.MonkeyPatch, compiled: bool
+    monkeypatch: pytest.MonkeyPatch, road: Road
 ) -> None:
     members = Members([RELU], seeds=3)
-    train = partial(train_nets, seed=0, device=CPU, compiled=compiled)
+    train = partial(train_nets, seed=0, device=CPU, road=road)
     whole = train(TABLE.x, TABLE.y, TABLE.splits, members)
     monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", 1)  # a net a block
     x = EncodedOnDemand()

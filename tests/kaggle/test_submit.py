@@ -229,7 +229,7 @@ def test_a_spinner_shows_the_state_on_a_terminal(user: User, kaggle: KaggleServe
     ("arguments", "message"),
     [
         (["--competition", "../etc"], "expected a name as in the address of its page"),
-        (["--run", "nowhere"], "--run nowhere: no such folder"),
+        (["--run", "nowhere"], "run nowhere: no such folder"),
         (["--model", "oracle"], "choose --model from relu"),
         (["nowhere.csv"], "nowhere.csv: cannot be read as a file"),
         (["x.csv", "--run", "a-run"], "not both"),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from titanic_nn.nets.losses import LOSSES, penalty_gradient
+from titanic_nn.nets.losses import LOSSES, SOFTMAX_LOSSES, penalty_gradient, probabilities
 
 # Each row's loss by torch, for logits and targets.
 REFEREES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -84,6 +84,55 @@ def test_cross_entropy_of_a_very_sure_net_is_finite() -> None:
     assert LOSSES["cross_entropy"].per_row(z, t).flatten().tolist() == [0, 500, 500, 0]
     gradient = LOSSES["cross_entropy"].gradient(z, t, torch.ones(4, 1))
     assert gradient.flatten().tolist() == [0, 1, -1, 0]
+
+
+SOFTMAX_REFEREES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": partial(functional.cross_entropy, reduction="none"),
+    "squared_error": lambda z, t: (
+        functional.mse_loss(z.softmax(-1), t, reduction="none").sum(-1) / 2
+    ),
+    "absolute_error": lambda z, t: (
+        functional.l1_loss(z.softmax(-1), t, reduction="none").sum(-1) / 2
+    ),
+}
+
+
+@pytest.fixture
+def classes() -> tuple[Tensor, Tensor]:
+    """Logits of four classes, and one-hot targets."""
+    logits = 3 * torch.randn(ROWS, 4, dtype=torch.float64)
+    return logits, functional.one_hot(torch.randint(4, (ROWS,)), 4).double()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_of_classes_is_torch_s_and_its_derivative_autograd_s(
+    name: str, classes: tuple[Tensor, Tensor], weights: Tensor
+) -> None:
+    logits, targets = classes
+    tracked = logits.clone().requires_grad_()
+    wanted = (weights.squeeze(-1) * SOFTMAX_REFEREES[name](tracked, targets)).sum()
+    (slope,) = torch.autograd.grad(wanted, tracked)
+    assert_close(SOFTMAX_LOSSES[name].value(logits, targets, weights), wanted.detach())
+    assert_close(SOFTMAX_LOSSES[name].gradient(logits, targets, weights), slope)
+    assert_close(probabilities(logits), logits.softmax(-1))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_two_outputs_z_and_0_cost_what_one_output_does(
+    name: str, logits: Tensor, targets: Tensor
+) -> None:
+    two = torch.cat([torch.zeros_like(logits), logits], -1)
+    both = torch.cat([1 - targets, targets], -1)
+    one = LOSSES[name]
+    assert_close(SOFTMAX_LOSSES[name].per_row(two, both), one.per_row(logits, targets))
+    assert_close(SOFTMAX_LOSSES[name].slope(two, both)[:, 1:], one.slope(logits, targets))
+    assert_close(probabilities(two)[:, 1:], probabilities(logits))
+
+
+def test_classes_of_which_a_net_is_very_sure_stay_finite() -> None:
+    # Right costs nothing; wrong costs the logits' difference: log(exp(500) + 2) - 0 = 500.
+    z, t = torch.tensor([[500.0, 0, 0], [500.0, 0, 0]]), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
+    assert SOFTMAX_LOSSES["cross_entropy"].per_row(z, t).flatten().tolist() == [0, 500]
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.3, 0.0), (0.0, 0.7), (0.3, 0.7)])

@@ -12,7 +12,6 @@ and stays 0. triton compiles this file.
 import triton
 import triton.language as tl
 
-
 # Launches differ in their epochs, and must not be compiled anew for that.
 compiled = triton.jit(do_not_specialize=["first", "last"])
 
@@ -160,17 +159,19 @@ def batch(
 ):  # fmt: skip
     """An epoch's batch of that number: [x 1] (PLACES, FEATURES), labels and shares (PLACES,).
 
-    The order's rows go round, one to each batch, as batches.py deals them.
+    The first batches take a row more where the division leaves a rest, as batches.py deals them.
     """
-    place = tl.arange(0, PLACES) * steps + number
-    is_taken = place < size
-    row = tl.load(order + place, is_taken, 0)  # (PLACES,)
+    rest = size % steps
+    count = size // steps + tl.where(number < rest, 1, 0)
+    begin = number * (size // steps) + tl.minimum(number, rest)
+    place = tl.arange(0, PLACES)
+    is_taken = place < count
+    row = tl.load(order + begin + place, is_taken, 0)  # (PLACES,)
     f = tl.arange(0, FEATURES)[None, :]
     where = row.to(tl.int64)[:, None] * features + f  # (PLACES, FEATURES)
     x = tl.load(table + where, is_taken[:, None] & (f < features), 0.0)
     x = tl.where(f == features, 1.0, x)
     t = tl.load(labels + row % rows, is_taken, 0.0)
-    count = (size - number + steps - 1) // steps
     return x, t, tl.where(is_taken, 1.0 / count, 0.0)
 
 

@@ -69,7 +69,9 @@ def train_on_chip(
     settings = own.members.shared
     hidden = _hidden(settings)
     kernel = kernels.train_relu if hidden else kernels.train_linear
-    own_splits, first_net, split_of = np.unique(block.splits, return_index=True, return_inverse=True)
+    own_splits, first_net, split_of = np.unique(
+        block.splits, return_index=True, return_inverse=True
+    )
     dealt = [next(orders(splits[i], block, settings.epochs, seed)) for i in own_splits]
     sizes = [order.shape[1] for order in dealt]
     positions = np.zeros((len(dealt), settings.epochs, max(sizes)), dtype=np.int32)

@@ -77,7 +77,7 @@ def find_candidate(file: Path | None, run: str | None, model: str | None) -> Can
     if file is not None:
         content = _read(file)
         return Candidate(file, content, *_origin(file, content))
-    found = read_run(_find_run(run)) if run else newest_run()
+    found = read_run(find_run(run)) if run else newest_run()
     chosen = model or found.recommended
     path = found.submission(chosen)
     if not path.is_file():
@@ -123,11 +123,16 @@ def read_run(folder: Path) -> Run:
         raise DataError(f"{folder}: is no run's folder, or an older version's") from None
 
 
-def _find_run(named: str) -> Path:
+def find_run(named: str) -> Path:
+    """The folder of a run, by its path or by its name in runs/.
+
+    Raises:
+        SettingsError: there is none.
+    """
     for folder in (Path(named), RUNS / named):
         if folder.is_dir():
             return folder
-    raise SettingsError(f"--run {named}: no such folder, here or in {RUNS}/")
+    raise SettingsError(f"run {named}: no such folder, here or in {RUNS}/")
 
 
 def _origin(file: Path, content: bytes) -> tuple[Run | None, str]:

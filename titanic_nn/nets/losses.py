@@ -9,6 +9,15 @@ dp/dz = p (1 - p):
 
 Cross-entropy's derivative never fades while a prediction is wrong; the other two carry the factor
 p (1 - p), which does when a net is sure of a wrong answer.
+
+With three and more classes a net has an output for each, p = softmax(z) = exp(z) / sum_k exp(z_k),
+targets are 1 for a row's own class and else 0, and dp_k/dz_j = p_k ((1 if j = k else 0) - p_j):
+
+    cross-entropy    -sum_k t_k log p_k = log(sum_k exp(z_k)) - t z         dz: p - t
+    squared error    1/2 sum_k (p_k - t_k)^2             dz_j: p_j (s_j - sum_k p_k s_k), s = p - t
+    absolute error   1/2 sum_k |p_k - t_k|                     the same, s = sign(p - t) / 2
+
+The halves make two outputs z and 0 cost what the one output z does.
 """
 
 from collections.abc import Callable
@@ -21,13 +30,18 @@ from torch.nn.functional import softplus
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss a row and its derivative; logits and targets are (..., rows, outputs)."""
+    """A loss a row and its derivative; logits and targets are (..., rows, outputs).
+
+    Attributes:
+        per_row: the loss of each row, (..., rows, 1).
+        slope: its derivative by each logit, (..., rows, outputs).
+    """
 
     per_row: Callable[[Tensor, Tensor], Tensor]
     slope: Callable[[Tensor, Tensor], Tensor]
 
     def value(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """The loss (...), for row weights (..., rows, 1) that sum to 1."""
+        """The loss (...), for the rows' shares in it (..., rows, 1)."""
         return (weights * self.per_row(logits, targets)).sum((-2, -1))
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -62,11 +76,59 @@ def _absolute_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
     return (p - targets).sign() * p * (1 - p)
 
 
+def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits.logsumexp(-1, keepdim=True) - (targets * logits).sum(-1, keepdim=True)
+
+
+def _softmax_cross_entropy_slope(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits.softmax(-1) - targets
+
+
+def _softmax_squared_error(logits: Tensor, targets: Tensor) -> Tensor:
+    return (logits.softmax(-1) - targets).square().sum(-1, keepdim=True) / 2
+
+
+def _softmax_squared_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+    p = logits.softmax(-1)
+    return _through_softmax(p, p - targets)
+
+
+def _softmax_absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
+    return (logits.softmax(-1) - targets).abs().sum(-1, keepdim=True) / 2
+
+
+def _softmax_absolute_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+    p = logits.softmax(-1)
+    return _through_softmax(p, (p - targets).sign() / 2)
+
+
+def _through_softmax(p: Tensor, slope: Tensor) -> Tensor:
+    """From the derivative by each probability to that by each logit, both (..., rows, outputs)."""
+    return p * (slope - (p * slope).sum(-1, keepdim=True))
+
+
+# For one output, the log-odds of the second of two classes.
 LOSSES = {
     "cross_entropy": Loss(_cross_entropy, _cross_entropy_slope),
     "squared_error": Loss(_squared_error, _squared_error_slope),
     "absolute_error": Loss(_absolute_error, _absolute_error_slope),
 }
+# For an output a class.
+SOFTMAX_LOSSES = {
+    "cross_entropy": Loss(_softmax_cross_entropy, _softmax_cross_entropy_slope),
+    "squared_error": Loss(_softmax_squared_error, _softmax_squared_error_slope),
+    "absolute_error": Loss(_softmax_absolute_error, _softmax_absolute_error_slope),
+}
+
+
+def choose_loss(name: str, outputs: int) -> Loss:
+    """The loss of that name for nets with so many outputs."""
+    return (LOSSES if outputs == 1 else SOFTMAX_LOSSES)[name]
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """What logits (..., rows, outputs) say: of one output its sigmoid, of more their softmax."""
+    return logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
 
 
 def penalty_gradient(weights: Tensor, l1: Tensor, l2: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""Every picture: one function each, from a run's DataFrames to a matplotlib Figure.
+
+A Figure shows itself at the end of a notebook's cell (after `%matplotlib inline`) and is saved with
+`figure.savefig("name.png")`. pyplot, with its hidden state, has no part in it.
+"""
+
+from titanic_nn.plots.probabilities import (
+    calibration,
+    confusion_matrix,
+    precision_recall,
+    roc,
+    threshold,
+)
+from titanic_nn.plots.reasons import coefficients, hard_passengers, hidden_units, importance
+from titanic_nn.plots.scores import differences, fold_scores
+from titanic_nn.plots.style import STYLE
+from titanic_nn.plots.training import learning_curves, rows_curve
+
+__all__ = [
+    "STYLE",
+    "calibration",
+    "coefficients",
+    "confusion_matrix",
+    "differences",
+    "fold_scores",
+    "hard_passengers",
+    "hidden_units",
+    "importance",
+    "learning_curves",
+    "precision_recall",
+    "roc",
+    "rows_curve",
+    "threshold",
+]

@@ -1,0 +1,77 @@
+"""Scores over folds, and whether the best is really better."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from titanic_nn.evaluation.compare import ROPES
+from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
+from titanic_nn.plots.style import FAINT, INK, METRIC_NAMES, colour, panels, spoken, styled
+
+
+@styled
+def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
+    """A box per model over its scores on single folds, the best mean on top.
+
+    Args:
+        metrics: a run's metrics.csv: model, repeat, fold, and the metric's column.
+        metric: accuracy, log_loss, roc_auc, brier or f1.
+    """
+    lower_is_better = metric in LOWER_IS_BETTER
+    means = metrics.groupby("model")[metric].mean()
+    models = [str(m) for m in means.sort_values(ascending=not lower_is_better).index]
+    scores = [metrics.loc[metrics["model"] == m, metric].to_numpy() for m in models]
+    better = "lower" if lower_is_better else "higher"
+    figure, (axes,) = panels(
+        f"{METRIC_NAMES[metric].split(' (')[0].capitalize()} on each held-out fold",
+        f"{better.capitalize()} is better. Box: the middle half of {len(scores[0])} folds; bar: "
+        "median; diamond: mean; whiskers reach at most 1.5 boxes. Models are scored on the same "
+        "folds: boxes may overlap where one model wins on nearly all.",
+        height=0.6 + 0.36 * len(models),
+    )
+    boxes = axes.boxplot(
+        scores,
+        orientation="horizontal",
+        tick_labels=[spoken(m) for m in models],
+        widths=0.6,
+        patch_artist=True,
+        showmeans=True,
+        medianprops={"color": INK},
+        meanprops={"marker": "D", "markerfacecolor": "white", "markeredgecolor": INK},
+        flierprops={"marker": "o", "markersize": 3, "markeredgecolor": FAINT},
+        whiskerprops={"color": FAINT},
+        capprops={"color": FAINT},
+    )
+    for box, model in zip(boxes["boxes"], models, strict=True):
+        box.set(facecolor=colour(model), edgecolor=colour(model), alpha=0.75)
+    axes.set_xlabel(METRIC_NAMES[metric])
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+@styled
+def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
+    """How far each model is behind the best, with the corrected interval of the difference.
+
+    Args:
+        comparison: what `comparison_table` returns: indexed by model, best first.
+        metric: the one that was compared.
+    """
+    best, *others = (str(model) for model in comparison.index)
+    figure, (axes,) = panels(
+        f"Is {spoken(best)} really better?",
+        f"Dot and line: mean difference on the same folds, with the 95 % interval of the corrected "
+        f"resampled t-test. Grey: less than {ROPES[metric]:g}, no difference to anyone. An "
+        "interval that crosses 0 leaves open which is better.",
+        height=0.8 + 0.36 * len(others),
+    )
+    axes.axvspan(-ROPES[metric], ROPES[metric], color=FAINT, alpha=0.2, linewidth=0)
+    axes.axvline(0, color=INK, linewidth=1)
+    for place, model in enumerate(others):
+        row = comparison.loc[model]
+        axes.plot([row["low"], row["high"]], [place, place], color=colour(model), linewidth=2.5)
+        axes.plot(row["difference"], place, "o", color=colour(model), markersize=7)
+    axes.set_yticks(range(len(others)), [spoken(model) for model in others])
+    axes.set_ylim(len(others) - 0.4, -0.6)  # the closest on top
+    axes.set_xlabel(f"{METRIC_NAMES[metric]}: the model's, minus {spoken(best)}'s")
+    axes.grid(axis="y", visible=False)
+    return figure

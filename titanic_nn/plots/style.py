@@ -1,0 +1,126 @@
+"""How every picture looks: one width, one set of colours, a title and a note."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+# Text and marks that belong to no model; on a dark page report.py gives them other colours.
+INK, NOTE = "#222222", "#666666"
+FAINT = "#8a8a8a"  # lines that are seen on white and on black
+WIDTH = 5.4  # inches: fills a notebook's column, and is still read on a phone
+
+# Okabe and Ito's colours (2008), told apart by readers with any kind of colour vision.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+MODEL_COLOURS = {
+    "linear": BLUE,
+    "relu": RED,
+    "deep": GREEN,
+    "ensemble": PURPLE,
+    "logistic_regression": SKY,
+    "gradient_boosting": ORANGE,
+    "sex_rule": FAINT,
+}
+DIED, SURVIVED = ORANGE, BLUE
+
+# For pictures of a notebook's own: plt.style.use(titanic_nn.plots.STYLE).
+STYLE: Any = {
+    "figure.figsize": (WIDTH, 3.4),
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.size": 9.5,
+    "text.color": INK,
+    "text.parse_math": False,  # a passenger's name may hold a dollar
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=[BLUE, RED, GREEN, ORANGE, PURPLE, SKY]),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.hspace": 0.06,
+    "figure.constrained_layout.wspace": 0.05,
+}
+
+METRIC_NAMES = {
+    "accuracy": "accuracy (share of passengers)",
+    "log_loss": "log loss (nats per passenger)",
+    "roc_auc": "area under the ROC curve",
+    "brier": "Brier score (squared error)",
+    "f1": "F1 score",
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Have a picture drawn in STYLE, whatever matplotlib is set to outside."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def panels(
+    title: str, note: str, *, count: int = 1, columns: int = 1, height: float = 3.2
+) -> tuple[Figure, list[Axes]]:
+    """A figure with so many axes in rows of `columns`, its title above and a note below.
+
+    `height` is that of one row, in inches.
+    """
+    rows = -(-count // columns)
+    note = textwrap.fill(note, 92)
+    words = 0.5 + 0.16 * note.count("\n")  # inches for title and note
+    figure = Figure(figsize=(WIDTH, rows * height + words))
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=11)
+    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=NOTE)
+    for empty in every[count:]:
+        figure.delaxes(empty)
+    return figure, list(every[:count])
+
+
+def spoken(name: str) -> str:
+    """A model's or feature's name as it is read: "sex rule"."""
+    return name.replace("_", " ")
+
+
+def colour(model: str) -> str:
+    """A model's own colour, in every picture the same."""
+    return MODEL_COLOURS.get(model, INK)
+
+
+def models_in(table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
+    """The models to draw: those asked for, or every model column of an out-of-fold table."""
+    keys = {"PassengerId", "Survived", "repeat", "fold"}
+    return list(models) if models else [str(name) for name in table if name not in keys]
+
+
+def shade(axes: Axes, x: Any, low: Any, high: Any, model_colour: str) -> None:
+    """A band around a curve, where it has a width."""
+    if not np.allclose(low, high, equal_nan=True):
+        axes.fill_between(x, low, high, color=model_colour, alpha=0.18, linewidth=0)

@@ -1,0 +1,79 @@
+"""Learning curves: over epochs, and over training rows."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from titanic_nn.plots.style import INK, colour, panels, shade, spoken, styled
+
+TRAINING, HELD_OUT = "--", "-"
+
+
+@styled
+def learning_curves(history: pd.DataFrame, score: str = "loss") -> Figure:
+    """Training and held-out loss over epochs, a panel per net.
+
+    Args:
+        history: a run's history.csv.
+        score: "loss" or "accuracy".
+    """
+    return _curves(
+        history,
+        x="epoch",
+        score=score,
+        title=f"{score.capitalize()} while the nets train",
+        x_label="epochs",
+        of="single nets",
+    )
+
+
+@styled
+def rows_curve(learning_curve: pd.DataFrame, score: str = "loss") -> Figure:
+    """Training and held-out loss over the number of training rows, a panel per model.
+
+    Args:
+        learning_curve: a learning_curve.csv.
+        score: "loss" or "accuracy".
+    """
+    return _curves(
+        learning_curve,
+        x="rows",
+        score=score,
+        title=f"Would more passengers help? {score.capitalize()} by training rows",
+        x_label="passengers to train on",
+        of="models",
+    )
+
+
+def _curves(
+    table: pd.DataFrame, *, x: str, score: str, title: str, x_label: str, of: str
+) -> Figure:
+    models = [str(model) for model in table["model"].unique()]
+    figure, every = panels(
+        title,
+        f"Solid: held-out rows; dashed: training rows; {of}, mean over folds. Band: the middle "
+        "80 % of folds. The gap between the two is what was learnt by heart.",
+        count=len(models),
+        columns=min(2, len(models)),
+        height=2.3,
+    )
+    for axes, model in zip(every, models, strict=True):
+        rows = table[table["model"] == model]
+        for side, line in ((f"training_{score}", TRAINING), (f"held_out_{score}", HELD_OUT)):
+            at = rows.groupby(x)[side]
+            mean = at.mean()
+            label = side.removesuffix(f"_{score}").replace("held_out", "held out")
+            axes.plot(mean.index, mean, line, color=colour(model), label=label)
+            if line == HELD_OUT:
+                shade(axes, mean.index, at.quantile(0.1), at.quantile(0.9), colour(model))
+        axes.set_title(spoken(model))
+        axes.set_xlabel(x_label)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    for axes in every[:: min(2, len(models))]:  # the left ones speak for their row
+        axes.set_ylabel("loss (nats)" if score == "loss" else "accuracy (share)")
+    # One scale for all, so that panels can be compared.
+    lows, highs = zip(*(axes.get_ylim() for axes in every), strict=True)
+    for axes in every:
+        axes.set_ylim(min(lows), max(highs))
+    every[0].legend(labelcolor=INK)
+    return figure
