@@ -20,8 +20,8 @@ needs_triton = pytest.mark.skipif(
 )
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 TABLE = make_table()
-LINEAR = LinearSettings(epochs=3, batch_size=16)
-RELU = ReLUSettings(epochs=3, batch_size=16, hidden=8)
+LINEAR = LinearSettings(epochs=2, batch_size=16)
+RELU = ReLUSettings(epochs=2, batch_size=16, hidden=8)
 
 
 @one_thread()
@@ -32,7 +32,7 @@ def train(
         table.x,
         table.y,
         table.splits,
-        Members(trials, seeds=2),
+        Members(trials, seeds=1),
         seed=0,
         device=DEVICE,
         history_points=history_points,
@@ -44,7 +44,7 @@ def train(
 CASES: dict[str, tuple[LinearSettings, list[dict[str, Any]]]] = {
     "linear": (LINEAR, [{}, {"learning_rate": 0.1}, {"l1": 0.1}, {"l2": 0.5}]),
     "linear, AdamW, all rows": (
-        replace(LINEAR, batch_size="all", optimizer="adamw", epochs=6),
+        replace(LINEAR, batch_size="all", optimizer="adamw", epochs=4),
         [{"weight_decay": 3.0}, {"weight_decay": 1.0, "learning_rate": 0.02}],
     ),
     "relu": (RELU, [{}, {"learning_rate": 0.03}, {"l1": 0.01}, {"l2": 0.1}]),
@@ -70,9 +70,9 @@ def test_the_kernels_train_the_same_nets(case: str) -> None:
 
 @needs_triton
 def test_training_goes_on_after_a_learning_curve_was_read_off() -> None:
-    stacked = train([RELU], "stacked", history_points=3)
-    on_chip = train([RELU], "on chip", history_points=3)
-    assert on_chip.epochs.tolist() == [1, 2, 3]
+    stacked = train([RELU], "stacked", history_points=2)
+    on_chip = train([RELU], "on chip", history_points=2)
+    assert on_chip.epochs.tolist() == [1, 2]
     assert_allclose(on_chip.loss.cpu(), stacked.loss.cpu(), atol=1e-5)
 
 
@@ -82,6 +82,43 @@ def test_a_matrix_of_its_own_for_each_split_wherever_it_lies() -> None:
     table = Table(TABLE.x[::-1].copy(), TABLE.y, TABLE.splits[::-1])
     on_chip = train([RELU], "on chip", table=table).probability
     assert_allclose(on_chip.cpu().flip(0), train([RELU], "on chip").probability.cpu(), atol=1e-5)
+
+
+COMPILE_FOR_HOPPER = """
+from triton import compile
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from titanic_nn.batched import kernels, on_chip
+types = dict.fromkeys(("orders", "sizes"), "*i32") | {"which": "*i64"}
+for kernel, hidden in ((kernels.train_relu, on_chip.HIDDEN), (kernels.train_linear, 0)):
+    tiles = {"PLACES": on_chip.PLACES, "FEATURES": on_chip.FEATURES, "HIDDEN": max(hidden, 16)}
+    constants = {"features": on_chip.FEATURES - 1, "hidden": hidden} | tiles
+    pointers = kernel.arg_names[: kernel.arg_names.index("first")]
+    signature = dict.fromkeys(kernel.arg_names, "i32") | dict.fromkeys(pointers, "*fp32")
+    signature |= types | dict.fromkeys(constants, "constexpr")
+    compiled = compile(
+        ASTSource(kernel, signature, constants),
+        target=GPUTarget("cuda", 90, 32),
+        options={"num_warps": on_chip.WARPS},
+    )
+    print(compiled.metadata.shared)
+"""
+
+
+@needs_triton
+def test_the_largest_tiles_fit_a_hopper_card(tmp_path: Path) -> None:
+    # The interpreter knows no limits; the compiler, which needs no GPU either, tells them.
+    env = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE_FOR_HOPPER],
+        capture_output=True,
+        text=True,
+        env=env | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert not done.returncode, done.stderr
+    shared = [int(size) for size in done.stdout.split()]
+    assert len(shared) == 2
+    assert max(shared) <= 227 * 1024  # bytes a block may take on an H100 or H200
 
 
 def test_kernels_are_for_a_gpu() -> None:
