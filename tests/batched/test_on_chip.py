@@ -1,7 +1,11 @@
 """The kernels train the nets that the other roads train: in Triton's interpreter, without a GPU."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
