@@ -8,6 +8,8 @@ from titanic_nn.terminal import MISTAKE
 
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",
+    "report": "write a run's report, and open it in a browser",
+    "learning_curve": "do I have enough data? scores on growing shares of the rows",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "send a submission to Kaggle, exactly once, and bring its score home",
 }
@@ -21,7 +23,7 @@ def main() -> None:
     elif name in ("-h", "--help"):
         print(f"titanic_nn {__version__}\n")
         for command, what in COMMANDS.items():
-            print(f"  python -m titanic_nn.{command:<10} {what}")
+            print(f"  python -m titanic_nn.{command:<14} {what}")
         print("\nEach answers --help.")
     else:
         known = ", ".join(COMMANDS)

@@ -207,21 +207,33 @@ def _probability_best(
 ) -> NDArray[np.float64]:
     """For each model (models,), the share of posterior draws in which its mean score is highest.
 
-    The means of all models are drawn together from a multivariate Student t: J - 1 degrees of
-    freedom, location the mean scores, scale matrix (1/J + n_test/n_train) * S with S the models'
-    sample covariance over folds. Each pair's difference then has the very posterior of `compare`.
-    It assumes roughly normal scores, folds that all correlate alike, and that no model was
-    favoured beforehand. Scores (J, models), higher is better; models that tie share the draw.
+    Scores (J, models), higher is better; models that tie share the draw. No model was favoured
+    beforehand.
+    """
+    means = mean_draws(scores, held_out_share=held_out_share, draws=DRAWS, seed=seed)
+    # Identical models must tie, though a matrix product may round their columns differently.
+    wins = means >= means.max(axis=1, keepdims=True) - 1e-12  # (draws, models)
+    shares = wins / wins.sum(axis=1, keepdims=True)
+    return np.asarray(shares.mean(axis=0))
+
+
+def mean_draws(
+    scores: NDArray[np.float64], *, held_out_share: float, draws: int, seed: int
+) -> NDArray[np.float64]:
+    """Draws from what is known of several mean scores together, (draws, models).
+
+    For scores (J, models), one row a fold, the means are drawn from a multivariate Student t: J - 1
+    degrees of freedom, location the mean scores, scale matrix (1/J + n_test/n_train) * S with S the
+    models' sample covariance over folds. Each mean then has the very posterior of `interval`, and
+    each pair's difference that of `compare`. It assumes roughly normal scores and folds that all
+    correlate alike.
     """
     rng = np.random.default_rng(seed)
     n_scores = len(scores)
     centred = scores - scores.mean(axis=0)  # (J, models)
     # Normals times the centred scores have covariance (J - 1) * S, also where models outnumber
     # folds and S has no inverse; the root of a chi^2 with J - 1 degrees of freedom makes them t.
-    noise = rng.standard_normal((DRAWS, n_scores)) @ centred  # (draws, models)
-    noise /= np.sqrt(rng.chisquare(n_scores - 1, (DRAWS, 1)))
-    means = scores.mean(axis=0) + np.sqrt(_variance_factor(n_scores, held_out_share)) * noise
-    # Identical models must tie, though a matrix product may round their columns differently.
-    wins = means >= means.max(axis=1, keepdims=True) - 1e-12  # (draws, models)
-    shares = wins / wins.sum(axis=1, keepdims=True)
-    return np.asarray(shares.mean(axis=0))
+    noise = rng.standard_normal((draws, n_scores)) @ centred  # (draws, models)
+    noise /= np.sqrt(rng.chisquare(n_scores - 1, (draws, 1)))
+    factor = np.sqrt(_variance_factor(n_scores, held_out_share))
+    return np.asarray(scores.mean(axis=0) + factor * noise)

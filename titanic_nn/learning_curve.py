@@ -1,0 +1,141 @@
+"""Do I have enough data? Train every net on growing shares of the rows, and extrapolate."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titanic_nn.settings import MODELS, Settings
+from titanic_nn.terminal import Parser, console, progress, run, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from titanic_nn.evaluation.learning_curve import LearningCurve
+
+REPEATS = 5
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; see `--help`."""
+    run(lambda: _learning_curve(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="titanic_nn.learning_curve", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
+    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-learning-curve")
+    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
+    add("--shares", nargs="+", type=float, help="of the training rows, above 0 to 1 (0.1 0.2 … 1)")
+    add("--folds", type=int, help="folds of the cross-validation (10)")
+    add("--repeats", type=int, default=REPEATS, help=f"how often folds are cut afresh ({REPEATS})")
+    add("--seed", type=int, help="the number that all randomness grows from (42)")
+    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
+    add("--device", help="auto, cpu or cuda (auto)")
+    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--json", action="store_true", help="the extrapolation on stdout, all else on stderr")
+    return parser
+
+
+def _learning_curve(arguments: list[str] | None) -> None:
+    args = _parser().parse_args(arguments)
+    settings = Settings.from_toml(
+        args.params,
+        models=[name for names in args.models for name in names.split(",")]
+        if args.models
+        else None,
+        folds=args.folds,
+        repeats=args.repeats,
+        seed=args.seed,
+        seeds=args.seeds,
+        device=args.device,
+    )
+    shown = console(stderr=args.json, quiet=args.quiet)
+
+    from titanic_nn.passengers.sources import load_passengers
+    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+
+    passengers = load_passengers(args.data)
+    shown.print(passengers.describe())
+    folder = choose_folder(args.out, "learning-curve")
+
+    from titanic_nn.evaluation.learning_curve import SHARES, learning_curve
+
+    shares = args.shares or SHARES
+    shown.print(
+        f"Learning curve: {len(shares)} shares x {settings.folds} folds x {settings.repeats} "
+        f"repeats, {settings.seeds} nets averaged on each"
+    )
+    with progress(shown, list(settings.models)) as on_progress:
+        result = learning_curve(
+            passengers, shares=shares, settings=settings, on_progress=on_progress
+        )
+
+    found = _as_json(result)
+    files = {
+        "settings.toml": settings.to_toml(),
+        "environment.json": to_json(environment(passengers, result.device)),
+        "learning_curve.csv": to_csv(result.scores),
+        "learning_curve.json": to_json(found),
+    }
+    write_folder(folder, files)
+    for table in (_curve(result), _twice(result)):
+        shown.print()
+        shown.print(table)
+    shown.print(f"\n{result.answer}", soft_wrap=True)
+    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+    if args.json:
+        print(to_json({"folder": str(folder), **found}), end="")
+
+
+def _as_json(result: "LearningCurve") -> dict[str, Any]:
+    models = {
+        model: {**asdict(law), "fits": law.fits, "enough": law.enough}
+        for model, law in result.extrapolation.items()
+    }
+    return {"law": "held_out_loss = a + b * rows^-c", "answer": result.answer, "models": models}
+
+
+def _curve(result: "LearningCurve") -> "Table":
+    """A row per net and share."""
+    table = table_of("model", "share", "rows", "training", "held out", "interval", "accuracy")
+    for row in result.summary.to_dict(orient="records"):
+        table.add_row(
+            str(row["model"]),
+            f"{row['share']:.0%}",
+            f"{row['rows']:.0f}",
+            f"{row['training_loss']:.3f}",
+            f"{row['held_out_loss']:.3f}",
+            f"{row['low']:.3f}–{row['high']:.3f}",  # noqa: RUF001
+            f"{row['held_out_accuracy']:.3f}",
+            end_section=row["share"] == result.summary["share"].max(),
+        )
+    table.caption = "log loss in training and held out, its 95 % interval; held-out accuracy"
+    return table
+
+
+def _twice(result: "LearningCurve") -> "Table":
+    """What twice the rows would give each net."""
+    from titanic_nn.evaluation.learning_curve import MATTERS
+
+    table = table_of(
+        "model", "a + b n^-c", "misses by", "lower by", "95 % interval", "P", "enough?"
+    )
+    table.title = "Twice the rows: the held-out log loss would be"
+    for model, law in result.extrapolation.items():
+        table.add_row(
+            model,
+            f"{law.a:.3f} + {law.b:.2f} n^-{law.c:.2f}",
+            f"{law.misfit:.4f}",
+            f"{law.gain:.4f}",
+            f"{law.low:.4f} to {law.high:.4f}",
+            f"{law.p_matters:.0%}",
+            law.enough,
+        )
+    table.caption = f"P: probability that it would be lower by more than {MATTERS}"
+    return table
+
+
+if __name__ == "__main__":
+    main()
