@@ -92,7 +92,7 @@ def _cells(row: "dict[Any, Any]", indent: str, said: str) -> list[str]:
         FATES.get(row["Survived"], "?"),
         said,
         row["Sex"],
-        "?" if row["Age"] != row["Age"] else f"{row['Age']:g}",
+        "?" if row["Age"] != row["Age"] else f"{row['Age']:.3g}",
         str(row["Pclass"]),
     ]
 
