@@ -30,7 +30,8 @@ class Batches:
         splits: all splits, with the rows that train.
         block: which nets, how many steps an epoch, how many places a batch.
         seed: the number that all randomness grows from.
-        weights: how much each labelled row counts, (labelled rows,), or None: all alike.
+        weights: how much a labelled row counts in each split, (splits, labelled rows), or None: all
+            alike.
 
     Attributes:
         steps: batches an epoch.
@@ -72,8 +73,8 @@ class Batches:
         if weights is not None:
             # Around 1 in every split, so that over an epoch a row counts by its weight, whichever
             # rows share its batch: the mean of many batches is the loss of all rows.
-            means = np.array([weights[splits[i].train].mean() for i in block.splits])
-            self._relative = weights / means[:, None]
+            means = [weights[i, splits[i].train].mean() for i in block.splits]
+            self._relative = weights[block.splits] / np.array(means)[:, None]
         self.rows = torch.zeros(self._dealt.shape, dtype=torch.int64).to(x.device)
         shape = (block.steps, nets, block.places, targets.shape[1])
         self.epoch_targets = targets.new_zeros(shape)

@@ -73,7 +73,7 @@ class Task:
         x: each split's own encoding of the whole table, (splits, rows, features).
         labels: 0 or 1 for the table's first rows, (labelled rows, outputs): with one output whether
             it is the second of two classes, with more which class it is. No other row trains.
-        weights: how much each of those rows counts, (labelled rows,), or None: all alike.
+        weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
@@ -119,8 +119,9 @@ def train_nets(
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
         device: where to train.
-        weights: how much each labelled row counts in the loss, (labelled rows,), above 0 where it
-            trains; all alike by default. Only their ratios within a split matter.
+        weights: how much each labelled row counts in the loss, above 0 where it trains; in all
+            splits (labelled rows,) or in each its own (splits, labelled rows). All alike by
+            default. Only their ratios within a split matter.
         history_points: how many times the learning curves are read off, evenly over the epochs.
         compiled: whether to train by compiled loops; by default where they know the net and the
             job is long.
@@ -169,7 +170,7 @@ def make_task(
     return Task(
         torch.from_numpy(x).to(device),
         labels,
-        weights,
+        None if weights is None else np.broadcast_to(weights, (len(splits), len(labels))),
         splits,
         members,
         seed,
