@@ -39,7 +39,6 @@ def quick(cls: type[NetClassifier], **values: Any) -> NetClassifier:
 
 
 # Their defaults, but for the device: nothing is excused.
-@pytest.mark.filterwarnings("ignore:Skipping check check_array_api_input")
 @parametrize_with_checks([cls(device="cpu") for cls in CLASSIFIERS])  # type: ignore[untyped-decorator]
 def test_scikit_learn_s_own_checks(estimator: NetClassifier, check: Any) -> None:
     check(estimator)
@@ -94,13 +93,15 @@ def test_standardize_does_what_a_standard_scaler_before_it_does(
 
 def test_a_linear_classifier_is_logistic_regression() -> None:
     x, y = load_wine(return_X_y=True)
-    settings: dict[str, Any] = {
-        "optimizer": "adam",
-        "weight_decay": 0.0,
-        "l2": 0.01,
-        "batch_size": "all",
-    }
-    model = LinearClassifier(epochs=2000, seeds=1, random_state=0, **settings).fit(x, y)
+    model = LinearClassifier(
+        epochs=2000,
+        batch_size="all",
+        optimizer="adam",
+        weight_decay=0.0,
+        l2=0.01,
+        seeds=1,
+        random_state=0,
+    ).fit(x, y)
     # LogisticRegression's penalty |w|^2 / (2 C) stands beside the sum over 178 rows, not the mean.
     referee = make_pipeline(StandardScaler(), LogisticRegression(C=1 / (0.01 * 178))).fit(x, y)
     assert_allclose(model.predict_proba(x), referee.predict_proba(x), atol=2e-3)

@@ -1,6 +1,7 @@
 """Raw passengers in, numbers out: the encoder as a scikit-learn transformer."""
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,9 +99,9 @@ def test_pipelines_and_other_transformers_take_it() -> None:
         ("Age", -1.0, "X, row 3, column Age: -1.0 is not accepted"),
     ],
 )
-def test_a_bad_value_is_named(column: str, value: object, said: str) -> None:
-    values = [value if row == 3 else old for row, old in enumerate(TEST[column])]
-    bad = TEST.assign(**{column: values})
+def test_a_bad_value_is_named(column: str, value: Any, said: str) -> None:
+    bad = TEST.copy()
+    bad[column] = [value if row == 3 else old for row, old in enumerate(TEST[column])]
     with pytest.raises(DataError, match=said):
         TitanicFeatures().fit(TRAIN).transform(bad)
 
