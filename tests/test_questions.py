@@ -186,6 +186,10 @@ def test_a_broken_run_gets_one_line(
     assert not (run / "hard.csv").exists()
 
 
+def test_hard_shows_at_least_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(hard.main, [str(run), "--most", "0"], "--most 0: choose 1 or more", capsys)
+
+
 def test_hard_wants_the_very_tables_of_the_run(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

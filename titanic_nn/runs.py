@@ -127,7 +127,7 @@ def read_passengers(run: Path, data: Path | None = None) -> Passengers:
     try:
         made_from = json.loads(path.read_text(encoding="utf-8"))["data"]
         location = data or Path(made_from["location"])
-        hashes = {made_from["train_sha256"], made_from["test_sha256"]}
+        hashes = made_from["train_sha256"], made_from["test_sha256"]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError):
@@ -135,7 +135,7 @@ def read_passengers(run: Path, data: Path | None = None) -> Passengers:
     if not location.exists():
         raise DataError(f"{location}: the tables of {run} are gone; say where with --data")
     passengers = load_passengers(location)
-    if {passengers.train_sha256, passengers.test_sha256} != hashes:
+    if (passengers.train_sha256, passengers.test_sha256) != hashes:
         raise DataError(
             f"{location}: the tables are not those of {run}; train again, or use --data"
         )
