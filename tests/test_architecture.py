@@ -71,7 +71,7 @@ def test_nothing_imports_a_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("kaggle", "kaggle/client.py"), ("optuna", "tune.py")]
+    ("library", "home"), [("kaggle", "kaggle/client.py"), ("optuna", "tuning")]
 )
 def test_one_module_speaks_to_a_library(library: str, home: str) -> None:
     users = {path for path in MODULES if any(within(name, (library,)) for name in imports(path))}

@@ -9,6 +9,7 @@ from titanic_nn.terminal import MISTAKE
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",
     "learning_curve": "do I have enough data? scores on growing shares of the rows",
+    "tune": "search a net's settings, hundreds of trials in one program",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "send a submission to Kaggle, exactly once, and bring its score home",
 }
