@@ -8,6 +8,7 @@ from titanic_nn.terminal import MISTAKE
 
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",
+    "report": "write a run's report, and open it in a browser",
     "learning_curve": "do I have enough data? scores on growing shares of the rows",
     "tune": "search a net's settings, hundreds of trials in one program",
     "download": "fetch a competition's tables from Kaggle",

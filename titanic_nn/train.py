@@ -78,6 +78,9 @@ def _train(arguments: list[str] | None) -> None:
         result = cross_validate(passengers, settings=settings, on_progress=on_progress)
 
     write_run(result, folder)
+    from titanic_nn.reporting import write_report
+
+    report = write_report(folder)
     for model, path in submissions.items():
         write_submission(
             path, result.test_predictions["PassengerId"], result.test_predictions[model]
@@ -86,6 +89,7 @@ def _train(arguments: list[str] | None) -> None:
         shown.print()
         shown.print(table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
+    shown.print(f"Its report:    {report}")
     for model, path in submissions.items():
         shown.print(f"Submission:    {path}{_remark(model, path, result)}")
     shown.print(_next_step(result, submissions[result.recommended]))

@@ -27,7 +27,7 @@ NETS = np.array([0, 0, 1, 2, 2])
 
 def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
-    return Batches(X, TARGETS, SPLITS, block, seed, weights)
+    return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
 
 
 def dealt_rows(batches: Batches, net: int) -> list[list[int]]:

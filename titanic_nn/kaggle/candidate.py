@@ -109,7 +109,9 @@ def read_run(folder: Path) -> Run:
     Raises:
         DataError: they cannot be read.
     """
-    summary, environment = (_json(folder / f"{name}.json") for name in ("summary", "environment"))
+    summary, environment = (
+        read_json(folder / f"{name}.json") for name in ("summary", "environment")
+    )
     try:
         return Run(
             folder=folder,
@@ -156,7 +158,8 @@ def _read(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """A JSON file. Raises DataError if it cannot be read as one."""
     try:
         return json.loads(_read(path))
     except ValueError as error:

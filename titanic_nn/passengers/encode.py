@@ -156,14 +156,18 @@ class SplitEncoders:
         names = {name for encoder in self._encoders for name in encoder.feature_names}
         self.feature_names = sorted(names, key=_column_order)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(splits, rows, features) of all matrices together."""
+        return len(self._encoders), len(self._features), len(self.feature_names)
+
     def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
         """Every row of the table, training or not, as each of these splits encodes it.
 
         A column that a split's encoder lacks (a deck too rare in its training rows) is zero there.
         Returns (splits asked for, rows, features).
         """
-        shape = (len(which), len(self._features), len(self.feature_names))
-        x = np.zeros(shape, dtype=np.float32)
+        x = np.zeros((len(which), *self.shape[1:]), dtype=np.float32)
         for x_split, i in zip(x, which, strict=True):  # (rows, features)
             encoder = self._encoders[i]
             columns = [self.feature_names.index(name) for name in encoder.feature_names]

@@ -128,7 +128,8 @@ def confusion_matrix(oof: pd.DataFrame, model: str) -> Figure:
         height=2.8,
     )
     # A faint tint under dark ink, so that the numbers are read on every shade.
-    axes.imshow(of_actual, cmap="Blues", vmin=0, vmax=2.2, aspect="auto")
+    axes.pcolormesh([0, 1], [0, 1], of_actual, cmap="Blues", vmin=0, vmax=2.2)
+    axes.invert_yaxis()
     for row, column in np.ndindex(2, 2):
         text = f"{counts[row, column]:.0f}\n{of_actual[row, column]:.0%}"
         axes.text(column, row, text, ha="center", va="center", fontsize=13, color="black")
