@@ -1,5 +1,7 @@
 """A small study for tests: the relu net's space, and losses made up by a formula."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from titanic_nn.tuning.spaces import load_space
@@ -8,10 +10,15 @@ from titanic_nn.tuning.study import Sampler, SharedStudy, Trial, tpe
 
 
 def make_study(
-    storage: Storage | None = None, *, seed: int = 0, sampler: Sampler = tpe, **made_of: object
+    storage: Storage | None = None,
+    *,
+    seed: int = 0,
+    sampler: Sampler = tpe,
+    made_of: Mapping[str, object] | None = None,
 ) -> SharedStudy:
     space = load_space("relu")
-    return SharedStudy("s", storage or in_memory(), space, made_of, seed=seed, sampler=sampler)
+    storage = storage or in_memory()
+    return SharedStudy("s", storage, space, made_of or {}, seed=seed, sampler=sampler)
 
 
 def loss_of(trial: Trial) -> float:

@@ -1,7 +1,6 @@
 """The command as a user types it."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -9,13 +8,19 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import titanic_nn
+from titanic_nn.errors import StudyError
 from titanic_nn.settings import MODELS, Settings
 from titanic_nn.tune import main
+from titanic_nn.tuning import results
 
 # Nets of four epochs on two folds: a study takes a second or two.
 SPACE = """
@@ -33,6 +38,15 @@ QUICK = ["--folds", "2", "--repeats", "2", "--space", "space.toml"]
 FILES = {"best.toml", "trials.csv", "summary.json", "history.png", "slices.png", "journal.log"}
 
 
+@dataclass
+class Done:
+    """What a command said, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("user")
@@ -44,29 +58,25 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "titanic_nn.tune", *QUICK, *arguments]
 
 
-def tune(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def tune(folder: Path, *arguments: str) -> Done:
     """Run the command in a user's folder."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )
+    out, error, code = StringIO(), StringIO(), 0
+    with chdir(folder), redirect_stdout(out), redirect_stderr(error):
+        try:
+            main([*QUICK, *arguments])
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+    return Done(code, out.getvalue(), error.getvalue())
 
 
 @pytest.fixture(scope="module")
-def tuned(folder: Path) -> subprocess.CompletedProcess[str]:
+def tuned(folder: Path) -> Done:
     done = tune(folder, "--model", "all", "--trials", "12")
     assert done.returncode == 0, done.stderr
     return done
 
 
-def test_all_nets_are_tuned_one_after_the_other(
-    tuned: subprocess.CompletedProcess[str], folder: Path
-) -> None:
+def test_all_nets_are_tuned_one_after_the_other(tuned: Done, folder: Path) -> None:
     assert tuned.stderr == ""
     for model in MODELS:
         assert f"Study bundled-{model}: 0 of 12 trials finished" in tuned.stdout
@@ -81,9 +91,7 @@ def test_all_nets_are_tuned_one_after_the_other(
             assert (study / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_both_figures_of_the_winner_are_shown(
-    tuned: subprocess.CompletedProcess[str], folder: Path
-) -> None:
+def test_both_figures_of_the_winner_are_shown(tuned: Done, folder: Path) -> None:
     summary = json.loads((folder / "runs/studies/bundled-relu/summary.json").read_text())
     for folds in ("searched", "fresh"):
         assert f"{summary['log_loss'][folds]['tuned']:.4f}" in tuned.stdout
@@ -99,25 +107,16 @@ def test_both_figures_of_the_winner_are_shown(
     assert low < gains[1] < high
 
 
-def test_train_takes_the_winner(tuned: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_train_takes_the_winner(tuned: Done, folder: Path) -> None:
     for model in MODELS:
         path = folder / f"runs/studies/bundled-{model}/best.toml"
         settings = Settings.from_toml(path).net(model)
         chosen = json.loads((path.parent / "summary.json").read_text())["best"]["params"]
         assert settings.learning_rate == chosen["learning_rate"]
         assert settings.epochs == (2 if model == "deep" else 4)
-    run = [sys.executable, "-m", "titanic_nn.train", "--params"]
-    run += ["runs/studies/bundled-relu/best.toml", "--models", "relu", "--folds", "2"]
-    done = subprocess.run(
-        [*run, "--repeats", "1", "--out", "run"], cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert tomllib.loads((folder / "run/settings.toml").read_text())["relu"]["hidden"] == 4
 
 
-def test_a_study_goes_on_where_it_stands(
-    tuned: subprocess.CompletedProcess[str], folder: Path
-) -> None:
+def test_a_study_goes_on_where_it_stands(tuned: Done, folder: Path) -> None:
     again = tune(folder, "--model", "linear", "--trials", "12")
     assert "Study bundled-linear: 12 of 12 trials finished" in again.stdout
     more = tune(folder, "--model", "linear", "--trials", "15")
@@ -136,14 +135,16 @@ def test_a_study_goes_on_where_it_stands(
     ],
 )
 def test_another_study_is_refused(
-    tuned: subprocess.CompletedProcess[str], folder: Path, arguments: list[str], said: str
+    tuned: Done, folder: Path, arguments: list[str], said: str
 ) -> None:
     (folder / "other.toml").write_text("[linear]\nepochs = 5\n")
     journal = folder / "runs/studies/bundled-linear/journal.log"
     before = journal.read_bytes()
     done = tune(folder, "--model", "linear", *arguments)
     assert done.returncode == 2
-    assert done.stderr == f"error: study bundled-linear is there, and {said}: choose another --study\n"
+    assert (
+        done.stderr == f"error: study bundled-linear is there, and {said}: choose another --study\n"
+    )
     assert journal.read_bytes() == before
 
 
@@ -198,13 +199,17 @@ def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
     assert int(said[1]) > 0
     assert said[3].endswith("--study 'broken off'")
     # And it does go on, with nothing left under way.
-    more = tune(folder, "--model", "linear", "--trials", str(int(said[1]) + 1), "--study", "broken off")
+    more = tune(
+        folder, "--model", "linear", "--trials", str(int(said[1]) + 1), "--study", "broken off"
+    )
     assert f"{said[1]} of {int(said[1]) + 1} trials finished" in more.stdout
     assert more.returncode == 0
 
 
 def test_a_time_limit_ends_a_study_early(folder: Path) -> None:
-    done = tune(folder, "--model", "linear", "--trials", "100000", "--timeout", "0.5", "--study", "t")
+    done = tune(
+        folder, "--model", "linear", "--trials", "100000", "--timeout", "0.5", "--study", "t"
+    )
     assert done.returncode == 0, done.stderr
     assert "Next: go on with the same command" in done.stdout
     assert 0 < len(pd.read_csv(folder / "runs/studies/t-linear/trials.csv")) < 100000
@@ -220,6 +225,48 @@ def test_the_nested_estimate_scores_each_outer_fold_once(folder: Path) -> None:
     assert "shipped settings" in done.stdout
 
 
-def test_defaults_are_written_where_the_package_is(folder: Path) -> None:
+def test_the_winner_becomes_the_default(tmp_path: Path) -> None:
     """In a copy of the package, whose defaults may be changed."""
-    shutil.copytree(Path(Settings.__module__.replace(".", "/")).parent, folder / "titanic_nn")
+    package = Path(titanic_nn.__file__).parent
+    shutil.copytree(package, tmp_path / "titanic_nn")
+    shutil.copytree(package.parent / "data/bundled", tmp_path / "data/bundled")
+    (tmp_path / "space.toml").write_text(SPACE)
+    before = (tmp_path / "titanic_nn/params/linear.toml").read_text()
+    done = subprocess.run(
+        command("--model", "linear", "--trials", "3", "--save-defaults"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    after = (tmp_path / "titanic_nn/params/linear.toml").read_text()
+    assert after == (tmp_path / "runs/studies/bundled-linear/best.toml").read_text() != before
+    chosen = tomllib.loads(after)["linear"]["learning_rate"]
+    script = "from titanic_nn import Settings; print(Settings().linear.learning_rate)"
+    shown = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True)
+    assert float(shown.stdout) == chosen
+
+
+def test_a_package_that_may_not_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params").write_text("no folder")
+    monkeypatch.setattr(results, "DEFAULTS_DIR", tmp_path / "params")
+    with pytest.raises(StudyError, match=r"--save-defaults: .*linear\.toml cannot be written"):
+        results.save_defaults("linear", "[linear]\n")
+
+
+def test_help_loads_neither_torch_nor_optuna(folder: Path) -> None:
+    script = (
+        "import sys, contextlib\n"
+        "from titanic_nn.tune import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "assert not {'torch', 'pandas', 'optuna', 'sqlalchemy'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for option in ("model", "trials", "study", "storage", "space", "folds", "repeats", "seed"):
+        assert f"--{option}" in done.stdout

@@ -102,11 +102,11 @@ def _study(
     folder = STUDIES / name
     made_of = {
         "data": f"train.csv with SHA-256 {passengers.train_sha256[:12]}",
-        "features": f"{len(objective.feature_names)} columns, {digest(objective.feature_names)}",
         "folds": settings.folds,
         "repeats": settings.repeats,
         "seed": settings.seed,
         "seeds": settings.seeds,
+        "features": f"{len(objective.feature_names)} columns, {digest(objective.feature_names)}",
     }
     study = SharedStudy(
         name, open_storage(args.storage, folder), space, made_of, seed=settings.seed

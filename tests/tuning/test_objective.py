@@ -39,7 +39,7 @@ def alone(objective: Objective, trial: LinearSettings) -> NDArray[np.float64]:
         Members([trial], seeds=2),
         seed=3,
         device=torch.device("cpu"),
-        compiled=False,
+        road="stacked",
     )
     probability = nets.probability.mean(1).numpy()  # (splits, rows)
     return np.array(

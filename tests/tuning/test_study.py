@@ -37,7 +37,8 @@ def test_the_best_has_the_lowest_mean_of_all_folds() -> None:
     study.tell(c, np.array([0.1]), weak=True)  # lower, but of one fold only
     best = study.best()
     assert best is not None
-    assert (best.number, best.value) == (b.number, pytest.approx(0.38))
+    assert best.number == b.number
+    assert best.value == pytest.approx(0.38)
     assert best.user_attrs["losses"] == [0.4, 0.36]
     (weak,) = study.trials(TrialState.PRUNED)
     assert weak.intermediate_values == {1: 0.1}  # the mean so far, after one fold
@@ -88,7 +89,9 @@ def crowding(*, liar: bool) -> float:
         batch = [trial.params for trial in study.take(40, total=70)]
         rates = [np.log10(params["learning_rate"]) / 2 for params in batch]
         decays = [np.log10(params["weight_decay"]) / 2.5 for params in batch]
-        distances.append(KDTree(points := np.c_[rates, decays]).query(points, k=2)[0][:, 1].mean())
+        points = np.column_stack([rates, decays])
+        nearest, _ = KDTree(points).query(points, k=[2])  # the first is the point itself
+        distances.append(np.mean(nearest))
     return float(np.mean(distances))
 
 
@@ -130,15 +133,16 @@ def test_two_who_join_at_once_propose_different_trials(tmp_path: Path) -> None:
         ({"folds": 10}, "its folds is 5, not 10"),
         ({"data": "b"}, "its data is a, not b"),
         ({"seeds": 1}, "its seeds is None, not 1"),
+        ({"data": "b", "folds": 10}, "its folds is 5, not 10"),
     ],
 )
 def test_a_study_of_something_else_is_refused(changed: dict[str, object], said: str) -> None:
     storage = in_memory()
     made_of: dict[str, object] = {"folds": 5, "data": "a"}
-    finish(study := make_study(storage, **made_of), study.take(2, total=2))
-    assert make_study(storage, **made_of).finished() == 2
+    finish(study := make_study(storage, made_of=made_of), study.take(2, total=2))
+    assert make_study(storage, made_of=made_of).finished() == 2
     with pytest.raises(StudyError) as raised:
-        make_study(storage, **{**made_of, **changed})
+        make_study(storage, made_of=made_of | changed)
     assert str(raised.value) == f"study s is there, and {said}: choose another --study"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from titanic_nn.batched.compiled import can_compile
 from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import PER_MEMBER, Members
-from titanic_nn.batched.train import train_nets
+from titanic_nn.batched.train import Road, train_nets
 from titanic_nn.evaluation.metrics import EPS, log_loss
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.folds import Split
@@ -70,8 +70,7 @@ class Objective:
                 seed=self.seed,
                 device=self.device,
                 history_points=0,
-                # A study is long enough to be worth compiling, though each of its programs is not.
-                compiled=self.device.type == "cpu" and can_compile(members.shared),
+                road=self._road(members.shared),
             )
             # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
             by_seed = nets.probability.cpu().numpy()
@@ -80,6 +79,10 @@ class Objective:
                 held_out = split.held_out
                 losses[group, i] = log_loss(self.y[held_out], probability[i][:, held_out])
         return np.nan_to_num(losses, nan=WORST)
+
+    def _road(self, settings: LinearSettings) -> Road | None:
+        """A study is long enough to be worth compiling, though each of its programs is not."""
+        return "compiled" if self.device.type == "cpu" and can_compile(settings) else None
 
 
 def _same_structure(trials: Sequence[LinearSettings]) -> Iterator[list[int]]:

@@ -10,7 +10,6 @@ many others there are; two rules keep the count all the same:
 """
 
 import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ class SharedStudy:
         name: the study's name there.
         storage: where it is kept.
         space: what is searched.
-        made_of: what else must be the same for all its trials: data, folds, seed.
+        made_of: what else must be the same for all its trials, as JSON has it: data, folds, seed.
         seed: the number that all randomness grows from.
         sampler: says where to look next; Optuna's TPE by default.
 
@@ -72,23 +71,28 @@ class SharedStudy:
         self.name, self.where, self.space, self.seed = name, storage.where, space, seed
         self._storage, self._workers = storage.optuna, storage.workers
         self._sampler = sampler or tpe
-        self.optuna, created = self._create_or_load(json.loads(json.dumps(dict(made_of))))
+        self.optuna, created = self._load_or_create({"space": space.describe(), **made_of})
         self._id = self._storage.get_study_id_from_name(name)
         # Who begins a study proposes the same trials each time. Who joins must not propose what
         # another, who joined at the same moment, proposes too.
         self._own = 0 if created else int(self._workers.name[:8], 16)
 
-    def _create_or_load(self, made_of: dict[str, Any]) -> tuple[optuna.Study, bool]:
-        made_of["space"] = self.space.describe()
+    def _load_or_create(self, made_of: dict[str, Any]) -> tuple[optuna.Study, bool]:
+        """The study, and whether it is new."""
+        shared: dict[str, Any] = {"study_name": self.name, "storage": self._storage}
         with storage_faults(self.where):
             try:
-                study = optuna.create_study(storage=self._storage, study_name=self.name)
-            except DuplicatedStudyError:
-                study = optuna.load_study(study_name=self.name, storage=self._storage)
-                _refuse_another(self.name, study.user_attrs.get("made_of", made_of), made_of)
-                return study, False
-            study.set_user_attr("made_of", made_of)
-            return study, True
+                study = optuna.load_study(**shared)
+            except KeyError:
+                try:
+                    study = optuna.create_study(**shared)
+                except DuplicatedStudyError:  # another worker was quicker
+                    study = optuna.load_study(**shared)
+                else:
+                    study.set_user_attr("made_of", made_of)
+                    return study, True
+            _refuse_another(self.name, study.user_attrs.get("made_of", made_of), made_of)
+            return study, False
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """All trials, by number; with states, those in one of them."""
@@ -215,7 +219,7 @@ def digest(names: Sequence[str]) -> str:
 
 def _refuse_another(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
     """Raise StudyError with the first thing in which the study there differs from what is asked."""
-    for key in sorted(old.keys() | new.keys()):
+    for key in [*new, *(old.keys() - new.keys())]:
         before, now = old.get(key), new.get(key)
         if before == now:
             continue
