@@ -1,5 +1,6 @@
 """How companions fared: sums done on paper, a slow referee, and nobody's own label."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,12 @@ def test_training_rows_and_held_out_rows_cannot_be_told_apart(source: str) -> No
         aucs.append(float(roc_auc(held_out, guess)))
     # 178 rows against 713 leave an AUC a standard error of 0.025, five folds' mean one of 0.011.
     assert np.mean(aucs) == pytest.approx(0.5, abs=0.035)
+
+
+def test_its_state_makes_it_again() -> None:
+    features, y = bundled()
+    companions = Companions().fit(features[:500], y[:500])
+    restored = Companions.from_state(json.loads(json.dumps(companions.state())))
+    pd.testing.assert_frame_equal(
+        restored.transform(features[500:]), companions.transform(features[500:]), check_exact=True
+    )

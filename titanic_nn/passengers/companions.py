@@ -11,8 +11,9 @@ rows for passengers of the other half. (Leaving out just the own label would bet
 expected to live a little more often than who lived, and a sharp eye reads it off.)
 """
 
+from collections.abc import Mapping
 from math import prod
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -45,11 +46,18 @@ class Companions:
         labels: index of each training row -> its label; tells whose own label to take out.
         party_of: for each of PARTY_KEYS, key -> number of the party.
         party_counts: (parties, peers, 2): of each party's training rows, how many died, survived.
-        ticket_numbers: for each class, the training rows' ticket numbers in order.
-        ticket_counts: for each class, (numbers + 1, peers, 2): how many of the training rows before
-            that place died, survived.
+        ticket_numbers: for each class, the training rows' ticket numbers in order, each once.
+        ticket_counts: for each class, (numbers + 1, peers, 2): of those who hold a number before
+            that place, how many died, survived.
         expected: (2 halves, peers): how often peers survive, as the other half tells it.
     """
+
+    labels: dict[int, int]
+    expected: NDArray[np.float64]
+    party_of: dict[str, dict[str, int]]
+    party_counts: NDArray[np.int32]
+    ticket_numbers: dict[str, NDArray[np.float64]]
+    ticket_counts: dict[str, NDArray[np.int32]]
 
     def fit(self, rows: pd.DataFrame, y: NDArray[np.int64]) -> Self:
         """Learn from `passenger_features` of the training rows and their labels (rows,)."""
@@ -65,11 +73,12 @@ class Companions:
         self.party_counts = np.bincount(cell, minlength=prod(shape)).astype(np.int32).reshape(shape)
 
         self.ticket_numbers, self.ticket_counts = {}, {}
-        for pclass, number in rows["ticket_number"].groupby(rows["class"]):
-            order = np.argsort(number.to_numpy(), kind="stable")[: number.count()]  # NaN comes last
-            before = died_or_survived[rows["class"] == pclass][order].cumsum(0, dtype=np.int32)
-            self.ticket_numbers[str(pclass)] = number.to_numpy()[order]
-            self.ticket_counts[str(pclass)] = np.concatenate([np.zeros_like(before[:1]), before])
+        for pclass, number in rows["ticket_number"].dropna().groupby(rows["class"]):
+            numbers, place = np.unique(number, return_inverse=True)
+            counts = np.zeros((len(numbers) + 1, *died_or_survived.shape[1:]), dtype=np.int32)
+            np.add.at(counts, place + 1, died_or_survived[rows.index.get_indexer(number.index)])
+            self.ticket_numbers[str(pclass)] = numbers
+            self.ticket_counts[str(pclass)] = counts.cumsum(0, dtype=np.int32)
         return self
 
     def transform(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -108,6 +117,37 @@ class Companions:
             },
             index=rows.index,
         )
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as plain JSON values, from which `from_state` makes it again.
+
+        It has parties and tickets, no passengers: `labels` is left out, and with it the knowledge
+        of who was a training row, so every passenger is taken for a new one.
+        """
+        return {
+            "expected": self.expected.tolist(),
+            "party_of": self.party_of,
+            "party_counts": self.party_counts.tolist(),
+            "ticket_numbers": {c: numbers.tolist() for c, numbers in self.ticket_numbers.items()},
+            "ticket_counts": {c: counts.tolist() for c, counts in self.ticket_counts.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted companions that `state` tells of."""
+        companions = cls()
+        companions.labels = {}
+        companions.expected = np.array(state["expected"], np.float64)
+        companions.party_of = {key: dict(of) for key, of in state["party_of"].items()}
+        companions.party_counts = np.array(state["party_counts"], np.int32)
+        companions.ticket_numbers = {
+            pclass: np.array(numbers, np.float64)
+            for pclass, numbers in state["ticket_numbers"].items()
+        }
+        companions.ticket_counts = {
+            pclass: np.array(counts, np.int32) for pclass, counts in state["ticket_counts"].items()
+        }
+        return companions
 
     def _of_party(self, rows: pd.DataFrame, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """How many others of each row's party died and survived, (rows, peers, 2)."""

@@ -123,6 +123,7 @@ class Encoder:
             "settings": asdict(self.settings),
             "ticket_holders": self.ticket_holders,
             "counted": self.counted,
+            "companions": self.companions.state(),
             "medians": self.medians,
             "categories": self.categories,
             "rare": self.rare,
@@ -135,6 +136,7 @@ class Encoder:
         encoder = cls(check_settings(FeatureSettings, state["settings"]))
         encoder.ticket_holders = dict(state["ticket_holders"])
         encoder.counted = list(state["counted"])
+        encoder.companions = Companions.from_state(state["companions"])
         encoder.medians = dict(state["medians"])
         encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
         encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
