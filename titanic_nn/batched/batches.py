@@ -31,7 +31,8 @@ class Batches:
         splits: all splits, with the rows that train.
         block: which nets, how many steps an epoch, how many places a batch.
         seed: the number that all randomness grows from.
-        weights: how much each labelled row counts, (labelled rows,), or None: all alike.
+        weights: how much a labelled row counts in each split, (splits, labelled rows), or None: all
+            alike.
 
     Attributes:
         steps: batches an epoch.
@@ -76,8 +77,8 @@ class Batches:
         if weights is not None:
             # Around 1 in every split, so that over an epoch a row counts by its weight, whichever
             # rows share its batch: the mean of many batches is the loss of all rows.
-            means = np.array([weights[splits[i].train].mean() for i in own])
-            self._relative = torch.from_numpy(weights / means[:, None]).to(x)
+            means = np.array([weights[i, splits[i].train].mean() for i in own])
+            self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
         shape = (nets, block.steps, block.places)
         self.rows = torch.zeros(shape, dtype=torch.int64, device=x.device)
         self.epoch_targets = torch.zeros_like(self._for_nets(targets[shares.long().to(x.device)]))

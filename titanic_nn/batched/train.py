@@ -92,7 +92,7 @@ class Task:
         x: each split's own encoding of the whole table, (splits, rows, features), or what makes it.
         labels: 0 or 1 for the table's first rows, (labelled rows, outputs): with one output whether
             it is the second of two classes, with more which class it is. No other row trains.
-        weights: how much each of those rows counts, (labelled rows,), or None: all alike.
+        weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
@@ -140,8 +140,9 @@ def train_nets(
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
         device: where to train.
-        weights: how much each labelled row counts in the loss, (labelled rows,), above 0 where it
-            trains; all alike by default. Only their ratios within a split matter.
+        weights: how much each labelled row counts in the loss, above 0 where it trains; in all
+            splits (labelled rows,) or in each its own (splits, labelled rows). All alike by
+            default. Only their ratios within a split matter.
         history_points: how many times the learning curves are read off, evenly over the epochs.
         road: how to train, by default the fastest that knows these nets.
         on_progress: is told the share of all the work that was just done.
@@ -185,7 +186,7 @@ def make_task(
     return Task(
         torch.from_numpy(x).to(device) if isinstance(x, np.ndarray) else x,
         labels,
-        weights,
+        None if weights is None else np.broadcast_to(weights, (len(splits), len(labels))),
         splits,
         members,
         seed,
