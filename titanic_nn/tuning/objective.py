@@ -45,7 +45,7 @@ class Objective:
         self.y, self.splits = y, splits
         self.seeds, self.seed = seeds, seed
         self.device = choose_device(device)
-        encoders = SplitEncoders(features, splits, FeatureSettings())
+        encoders = SplitEncoders(features, y, splits, FeatureSettings())
         self.feature_names = encoders.feature_names
         self.x = encoders.encode(range(len(splits)))  # (splits, rows, features)
 
