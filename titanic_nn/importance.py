@@ -51,8 +51,9 @@ def _importance(arguments: list[str] | None) -> None:
     )
     shown = console(quiet=args.quiet)
 
+    from titanic_nn.files import write_folder
     from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+    from titanic_nn.runs import choose_folder, environment, to_csv, to_json
 
     passengers = load_passengers(args.data)
     shown.print(passengers.describe())

@@ -53,8 +53,9 @@ def _learning_curve(arguments: list[str] | None) -> None:
     )
     shown = console(stderr=args.json, quiet=args.quiet)
 
+    from titanic_nn.files import write_folder
     from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+    from titanic_nn.runs import choose_folder, environment, to_csv, to_json
 
     passengers = load_passengers(args.data)
     shown.print(passengers.describe())
