@@ -1,7 +1,10 @@
 """Saved models: a folder of two files, read without running anything that is in them.
 
 `model.safetensors` holds the nets' tensors, `model.json` all else: parameters, classes, what was
-fitted to features, versions, and checksums. Nothing is pickled, and no passenger's row is inside.
+fitted to features, versions, and checksums. Nothing is pickled, and no passenger's row is inside:
+tickets and parties are there, counted, and the training passengers' numbers, without their labels.
+So a training passenger is predicted as a new one who travels with themselves: judge a saved model
+on other rows.
 """
 
 import hashlib

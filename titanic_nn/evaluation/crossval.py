@@ -103,7 +103,7 @@ def cross_validate(
         folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
         # The fit behind a submission is one more split: it takes the same road as every fold.
         splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
-        encoders = SplitEncoders(features, splits, settings.features)
+        encoders = SplitEncoders(features, y, splits, settings.features)
 
     models: dict[Model, Pipeline] = {}
     # What each model says of the held-out rows, split by split.

@@ -15,6 +15,7 @@ from titanic_nn.plots.reasons import coefficients, hard_passengers, hidden_units
 from titanic_nn.plots.scores import differences, fold_scores
 from titanic_nn.plots.style import STYLE
 from titanic_nn.plots.training import learning_curves, rows_curve
+from titanic_nn.plots.tuning import study_history, study_slices
 
 __all__ = [
     "STYLE",
@@ -30,5 +31,7 @@ __all__ = [
     "precision_recall",
     "roc",
     "rows_curve",
+    "study_history",
+    "study_slices",
     "threshold",
 ]
