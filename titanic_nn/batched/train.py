@@ -342,7 +342,7 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     epochs = _evenly_spread(settings.epochs, task.history_points)
     sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
-    # For whoever waits to see progress; of a kernel there is none to see, its launch returns at once.
+    # For whoever waits to see progress; a kernel shows none, its launch returns at once.
     reports = 1 if task.road == "on chip" else 10
     stops = np.union1d(epochs, _evenly_spread(settings.epochs, reports))
     for before, epoch in pairwise([0, *stops]):
