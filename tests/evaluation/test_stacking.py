@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.evaluation.metrics import log_loss
 from titanic_nn.evaluation.stacking import (
     INNER,
-    Calibration,
     Stack,
     calibration_table,
     ensemble_weights,
@@ -34,9 +34,11 @@ def test_a_planted_overconfidence_is_taken_back() -> None:
 def test_calibration_is_where_the_likelihood_is_highest() -> None:
     p, y = TRUTH[:300] ** 2, Y[:300]
     found = Calibration.fit(p, y)
-    referee = minimize(
-        lambda ab: float(log_loss(y, expit(ab[0] * logit(p) + ab[1]))), x0=[1.0, 0.0], tol=1e-10
-    )
+
+    def loss(ab: NDArray[np.float64]) -> float:
+        return float(log_loss(y, expit(ab[0] * logit(p) + ab[1])))
+
+    referee = minimize(loss, x0=np.array([1.0, 0.0]), tol=1e-10)
     assert (found.slope, found.intercept) == pytest.approx(tuple(referee.x), abs=1e-3)
 
 
@@ -54,7 +56,7 @@ def test_weights_are_those_of_the_least_log_loss() -> None:
         return float(log_loss(Y, np.clip(w @ np.stack(models), 0, 1)))
 
     found = ensemble_weights(models, Y)
-    referee = minimize(
+    referee = minimize(  # type: ignore[call-overload]
         loss,
         x0=np.full(3, 1 / 3),
         bounds=[(0, 1)] * 3,

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import TrainedNets, scaled, train_nets
+from titanic_nn.estimators.assemble import passengers_to_probabilities
+from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
@@ -51,6 +54,8 @@ class CrossValidation:
         oof: the held-out probabilities: PassengerId, Survived, repeat, fold, a column per model.
         test_predictions: PassengerId and a column of probabilities per model, in the test table's
             order.
+        models: each net, fitted on all labelled rows and calibrated, a Pipeline from raw passengers
+            to probabilities; and the ensemble.
         history: learning curves, a row per net, repeat, fold and epoch read off.
         recommended: the net, or the ensemble, with the best mean held-out log loss.
         seconds: how long each stage took.
@@ -65,6 +70,7 @@ class CrossValidation:
     calibration: pd.DataFrame
     oof: pd.DataFrame
     test_predictions: pd.DataFrame
+    models: dict[str, Pipeline | Ensemble]
     history: pd.DataFrame
     recommended: str
     seconds: dict[str, float]
@@ -116,7 +122,8 @@ def cross_validate(
 
     # What each model says of the held-out rows, split by split: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
-    histories = []
+    histories, final_params = [], {}
+    final = splits.index(outer[-1])
     at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
     for first in range(0, len(splits), at_once):
         part = splits[first : first + at_once]
@@ -145,6 +152,9 @@ def cross_validate(
                     on_progress=scaled(partial(on_progress, model), work),
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
+                if outer[-1] in part:
+                    i = final - first
+                    final_params[model] = {name: p[i] for name, p in nets.params.items()}
             histories.append(_history(model, part, nets))
 
     with clock(ENSEMBLE):
@@ -153,6 +163,21 @@ def cross_validate(
         for i, stack in enumerate(stacks):
             for name, p in stack({model: raw[model][i] for model in raw}).items():
                 said.setdefault(name, []).append(p)
+        models: dict[str, Pipeline | Ensemble] = {
+            model: passengers_to_probabilities(
+                *encoders.encoder(final),
+                settings.net(model),
+                final_params[model],
+                settings.seed,
+                stacks[-1].calibrations[model],
+            )
+            for model in settings.models
+        }
+        if ENSEMBLE in settings.predictors:
+            models[ENSEMBLE] = Ensemble(models.copy(), stacks[-1].weights)
+        for name, fitted in models.items():
+            # The test table is predicted by the model that is saved, to the last bit.
+            said[name][-1] = fitted.predict_proba(passengers.test)[:, 1]
 
     with clock("evaluate"):
         oof = _out_of_fold(passengers.train, folds, said)
@@ -169,6 +194,7 @@ def cross_validate(
         calibration=calibration_table(y, folds, stacks, raw, said),
         oof=oof,
         test_predictions=_test_predictions(passengers.test, said),
+        models=models,
         history=pd.concat(histories, ignore_index=True),
         recommended=recommended,
         seconds=clock.seconds,

@@ -13,18 +13,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from titanic_nn.estimators.calibration import Calibration, weighted_average
 from titanic_nn.evaluation.metrics import expected_calibration_error, log_loss
 from titanic_nn.passengers.folds import Split
 from titanic_nn.settings import ENSEMBLE
 
 # Inner splits are numbered from here, so that none has the random numbers of another split.
 INNER = 10**6
-# Probabilities closer to 0 or 1 than this count as this close: a logit must be finite.
-CLOSEST = 1e-12
 # Steps of the ensemble's weights; after a hundred they hardly move.
 STEPS = 200
 
@@ -48,28 +45,6 @@ def inner_splits(
         Split(INNER + number, fold, train=split.train[train], held_out=split.train[held_out])
         for fold, (train, held_out) in enumerate(cut.split(split.train, y[split.train]))
     ]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """sigmoid(slope * logit(probability) + intercept), after Platt (1999).
-
-    A slope below 1 takes back a net that is too sure of itself; (1, 0) changes nothing.
-    """
-
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    @classmethod
-    def fit(cls, probability: NDArray[np.float64], y: NDArray[np.int64]) -> "Calibration":
-        """By maximum likelihood, on probabilities (rows,) of rows that did not train the net."""
-        model = LogisticRegression(C=np.inf).fit(_logit(probability)[:, None], y)
-        return cls(float(model.coef_[0, 0]), float(model.intercept_[0]))
-
-    def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities, in the shape of those given."""
-        calibrated: NDArray[np.float64] = expit(self.slope * _logit(probability) + self.intercept)
-        return calibrated
 
 
 def ensemble_weights(
@@ -123,8 +98,7 @@ class Stack:
         calibrated = {name: self.calibrations[name](p) for name, p in probabilities.items()}
         if len(calibrated) == 1:
             return calibrated
-        average = sum(self.weights[name] * p for name, p in calibrated.items())
-        return {**calibrated, ENSEMBLE: np.asarray(average)}
+        return {**calibrated, ENSEMBLE: weighted_average(calibrated, self.weights)}
 
 
 def fit_stacks(
@@ -177,8 +151,3 @@ def calibration_table(
         row["weight"] = float(np.mean([stack.weights[model] for stack in stacks[: len(folds)]]))
         rows[model] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-
-
-def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    logits: NDArray[np.float64] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
-    return logits
