@@ -21,6 +21,12 @@ FORBIDDEN = {
         "titanic_nn.settings",
     ),
     "batched": ("pandas", "sklearn", "titanic_nn.passengers", "titanic_nn.evaluation"),
+    "estimators": (
+        "titanic_nn.evaluation",
+        "titanic_nn.kaggle",
+        "titanic_nn.runs",
+        "rich",
+    ),
     "evaluation": ("titanic_nn.kaggle", "titanic_nn.runs", "rich"),
     "plots": ("torch", "matplotlib.pyplot", "titanic_nn.nets", "titanic_nn.batched"),
     "kaggle": ("torch", "titanic_nn.nets", "titanic_nn.batched"),

@@ -4,6 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from titanic_nn.estimators.classifiers import DeepClassifier as DeepClassifier
+    from titanic_nn.estimators.classifiers import LinearClassifier as LinearClassifier
+    from titanic_nn.estimators.classifiers import ReLUClassifier as ReLUClassifier
+    from titanic_nn.estimators.cross_val import cross_val_many as cross_val_many
+    from titanic_nn.estimators.features import TitanicFeatures as TitanicFeatures
     from titanic_nn.evaluation.crossval import CrossValidation as CrossValidation
     from titanic_nn.evaluation.crossval import cross_validate as cross_validate
     from titanic_nn.passengers.sources import load_passengers as load_passengers
@@ -13,12 +18,17 @@ __version__ = "0.1.0"
 
 # Where each name lives; it is imported when it is first asked for, since torch takes seconds.
 _HOMES = {
+    "LinearClassifier": "titanic_nn.estimators.classifiers",
+    "ReLUClassifier": "titanic_nn.estimators.classifiers",
+    "DeepClassifier": "titanic_nn.estimators.classifiers",
+    "TitanicFeatures": "titanic_nn.estimators.features",
+    "cross_val_many": "titanic_nn.estimators.cross_val",
     "CrossValidation": "titanic_nn.evaluation.crossval",
     "cross_validate": "titanic_nn.evaluation.crossval",
     "load_passengers": "titanic_nn.passengers.sources",
     "Settings": "titanic_nn.settings",
 }
-__all__ = ["CrossValidation", "Settings", "__version__", "cross_validate", "load_passengers"]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

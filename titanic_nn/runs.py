@@ -19,7 +19,7 @@ from titanic_nn.errors import DataError, SettingsError
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_text
 from titanic_nn.kaggle.candidate import RUNS
-from titanic_nn.passengers.sources import Passengers
+from titanic_nn.passengers.sources import Passengers, load_passengers
 
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
@@ -101,6 +101,31 @@ def _files(result: "CrossValidation") -> dict[str, str]:
         "test_predictions.csv": to_csv(result.test_predictions),
         "history.csv": to_csv(result.history),
     }
+
+
+def read_passengers(run: Path, data: Path | None = None) -> Passengers:
+    """The very tables that a run was made from, read again from where they lay, or from `data`.
+
+    Raises:
+        DataError: they are gone, or not what they were.
+    """
+    path = run / "environment.json"
+    try:
+        made_from = json.loads(path.read_text(encoding="utf-8"))["data"]
+        location = data or Path(made_from["location"])
+        hashes = {made_from["train_sha256"], made_from["test_sha256"]}
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{path}: does not say what the run was made from") from None
+    if not location.exists():
+        raise DataError(f"{location}: the tables of {run} are gone; say where with --data")
+    passengers = load_passengers(location)
+    if {passengers.train_sha256, passengers.test_sha256} != hashes:
+        raise DataError(
+            f"{location}: the tables are not those of {run}; train again, or use --data"
+        )
+    return passengers
 
 
 def to_csv(table: pd.DataFrame) -> str:

@@ -184,6 +184,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: is not TOML: {error}.") from None
 
 
+def check_settings(cls: type[T], values: Mapping[str, Any]) -> T:
+    """A `cls` of these values, or a SettingsError of one line that names the first wrong one."""
+    return _checked(cls, values, None)
+
+
 def _checked(cls: type[T], values: Mapping[str, Any], path: Path | None) -> T:
     """`values` as a `cls`, or one line that names the first setting that is wrong."""
     try:

@@ -27,7 +27,7 @@ NETS = np.array([0, 0, 1, 2, 2])
 
 def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
-    return Batches(X, TARGETS, SPLITS, block, seed, weights)
+    return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
 
 
 def dealt_rows(batches: Batches, net: int) -> list[list[int]]:
@@ -73,7 +73,8 @@ def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_row_counts_by_its_weight_whichever_rows_share_its_batch(steps: int) -> None:
-    weights = np.arange(ROWS, dtype=np.float32) + 1
+    # Each split has weights of its own.
+    weights = 1 + np.arange(3 * ROWS, dtype=np.float32).reshape(3, ROWS)
     batches = deal(steps, weights=weights)
     for _ in range(2):
         batches.shuffle()
@@ -82,7 +83,7 @@ def test_a_row_counts_by_its_weight_whichever_rows_share_its_batch(steps: int) -
                 dealt = shares[net, :, 0] > 0
                 rows = targets[net, dealt, 0].long().numpy()  # a target says which row it is
                 equal = 1 / len(rows)
-                wanted = equal * weights[rows] / weights[TRAIN[split]].mean()
+                wanted = equal * weights[split, rows] / weights[split, TRAIN[split]].mean()
                 assert_allclose(shares[net, dealt, 0], wanted, rtol=1e-6)
 
 

@@ -3,19 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 from plain import Table, make_table, one_thread, train_alone
 from torch.nn import functional
 
 from titanic_nn.batched.compiled import can_compile
 from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import TrainedNets, train_nets
+from titanic_nn.batched.train import Road, TrainedNets, train_nets
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
 
 TABLE = make_table()
@@ -151,7 +154,7 @@ def test_only_the_ratios_of_weights_matter() -> None:
 def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: str) -> None:
     shared, own = CASES[case]
     trials = [replace(shared, **values) for values in own]
-    together = train(trials, seeds=2, compiled=True).probability.numpy()
+    together = train(trials, seeds=2, road="compiled").probability.numpy()
     for split in range(4):
         for trial, settings in enumerate(trials):
             alone = train_alone(TABLE, split, settings, number=1)
@@ -166,14 +169,43 @@ def test_only_what_the_loops_have_is_compiled() -> None:
     assert not can_compile(replace(RELU, loss="squared_error"))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
 @pytest.mark.parametrize("floats", [1, 2**12])
 def test_blocks_of_any_size_give_the_same_nets(
-    monkeypatch: pytest.MonkeyPatch, floats: int, compiled: bool
+    monkeypatch: pytest.MonkeyPatch, floats: int, road: Road
 ) -> None:
-    whole = train([RELU], seeds=4, compiled=compiled).probability
+    whole = train([RELU], seeds=4, road=road).probability
     monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", floats)
-    assert_allclose(train([RELU], seeds=4, compiled=compiled).probability, whole, atol=1e-6)
+    assert_allclose(train([RELU], seeds=4, road=road).probability, whole, atol=1e-6)
+
+
+class EncodedOnDemand:
+    """The table's matrices, but only those that are asked for, and how many were at a time."""
+
+    shape = (4, *TABLE.x.shape[1:])
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        self.asked.append(len(which))
+        return TABLE.x[which]
+
+
+@one_thread()
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
+def test_matrices_can_be_made_when_a_block_asks_for_them(
+    monkeypatch: pytest.MonkeyPatch, road: Road
+) -> None:
+    members = Members([RELU], seeds=3)
+    train = partial(train_nets, seed=0, device=CPU, road=road)
+    whole = train(TABLE.x, TABLE.y, TABLE.splits, members)
+    monkeypatch.setattr("titanic_nn.batched.train.CPU_BLOCK", 1)  # a net a block
+    x = EncodedOnDemand()
+    parts = train(x, TABLE.y, TABLE.splits, members)
+    assert x.asked == [1] * 12
+    assert_allclose(parts.probability, whole.probability, atol=1e-6)
+    assert_allclose(parts.loss, whole.loss, atol=1e-6)
 
 
 COMPANY = {

@@ -25,16 +25,18 @@ class Batches:
     """The batches of a block of nets: shuffle, then iterate, for every epoch.
 
     Args:
-        x: each split's encoding of the whole table, (splits, rows, features).
+        x: some splits' encodings of the whole table, (some splits, rows, features).
+        which: each net's among them, (nets,).
         targets: (rows, outputs).
         splits: all splits, with the rows that train.
         block: which nets, how many steps an epoch, how many places a batch.
         seed: the number that all randomness grows from.
-        weights: how much each labelled row counts, (labelled rows,), or None: all alike.
+        weights: how much a labelled row counts in each split, (splits, labelled rows), or None: all
+            alike.
 
     Attributes:
         steps: batches an epoch.
-        table: every split's matrix, one below the other, (splits * rows, features).
+        table: these matrices, one below the other, (some splits * rows, features).
         rows: this epoch's rows, as positions in the table, (nets, steps, places).
         counts: how many places of a batch are taken, not filled up, (nets, steps).
         epoch_targets: this epoch's targets, (steps, nets, places, outputs).
@@ -43,6 +45,7 @@ class Batches:
     def __init__(
         self,
         x: Tensor,
+        which: NDArray[np.int64],
         targets: Tensor,
         splits: Sequence[Split],
         block: Block,
@@ -52,51 +55,55 @@ class Batches:
         rows_at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, rows_at_once)  # that are dealt in one go
         self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), targets
+        # Nets of a split share its order, so rows are dealt to splits, and then handed to nets.
+        own, split_of = np.unique(block.splits, return_inverse=True)
+        self._orders = [orders(splits[i], block, self._epochs, seed) for i in own]
+        self._split_of = torch.from_numpy(split_of).to(x.device)  # (nets,)
         # Of each net's matrix in the table, (nets, 1, 1).
-        self._first_row = (block.splits * x.shape[1])[:, None, None]
-        self._nets_of = {int(i): np.flatnonzero(block.splits == i) for i in np.unique(block.splits)}
-        self._orders = {i: _orders(splits[i], block, self._epochs, seed) for i in self._nets_of}
+        self._first_row = torch.from_numpy(which * x.shape[1]).view(-1, 1, 1).to(x.device)
 
-        sizes = np.array([len(splits[i].train) for i in block.splits])
+        sizes = np.array([len(splits[i].train) for i in own])
         place = np.arange(block.steps * block.places).reshape(block.places, block.steps).T
-        self._dealt = place < sizes[:, None, None]  # (nets, steps, places): else filled up
-        self.counts = self._dealt.sum(-1)
-        shares = self._dealt / self.counts[..., None]
+        self._dealt = place < sizes[:, None, None]  # (splits, steps, places): else filled up
+        counts = self._dealt.sum(-1)  # (splits, steps)
+        self.counts = counts[split_of]
+        shares = torch.from_numpy((self._dealt / counts[..., None]).astype(np.float32))
 
         # What a step reads keeps its place in memory, so that a GPU can record the step.
         nets, features = len(block.splits), x.shape[2]
-        equal = torch.from_numpy(shares.astype(np.float32)).transpose(0, 1).contiguous()
-        self._equal = equal.unsqueeze(-1).to(x.device)  # (steps, nets, places, 1)
-        self._weights = self._equal.clone()
-        self._relative: NDArray[np.float32] | None = None  # (nets, labelled rows)
+        self._equal = self._for_nets(shares.unsqueeze(-1).to(x.device))
+        self._weights = self._equal.clone()  # (steps, nets, places, 1)
+        self._relative: Tensor | None = None  # (splits, labelled rows)
         if weights is not None:
             # Around 1 in every split, so that over an epoch a row counts by its weight, whichever
             # rows share its batch: the mean of many batches is the loss of all rows.
-            means = np.array([weights[splits[i].train].mean() for i in block.splits])
-            self._relative = weights / means[:, None]
-        self.rows = torch.zeros(self._dealt.shape, dtype=torch.int64).to(x.device)
-        shape = (block.steps, nets, block.places, targets.shape[1])
-        self.epoch_targets = targets.new_zeros(shape)
+            means = np.array([weights[i, splits[i].train].mean() for i in own])
+            self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
+        shape = (nets, block.steps, block.places)
+        self.rows = torch.zeros(shape, dtype=torch.int64, device=x.device)
+        self.epoch_targets = torch.zeros_like(self._for_nets(targets[shares.long().to(x.device)]))
         # Rows are gathered for several steps at a time: net by net, a core's cache holds the table.
         self._at_once = min(
             block.steps, max(1, GATHERED_AT_ONCE // (nets * block.places * features))
         )
         self._x = x.new_empty(nets, self._at_once, block.places, features)
-        self._coming: Iterator[NDArray[np.int64]] = iter(())
+        self._coming: Iterator[Tensor] = iter(())
 
     def shuffle(self) -> None:
         """Deal every net's training rows in a new order, the same for all nets of a split."""
-        rows = next(self._coming, None)  # (nets, steps, places)
+        rows = next(self._coming, None)  # (splits, steps, places)
         if rows is None:
             self._coming = iter(self._deal())
             rows = next(self._coming)
-        self.rows.copy_(torch.from_numpy(rows + self._first_row))
-        by_step = torch.from_numpy(rows.transpose(1, 0, 2)).to(self._x.device)
-        self.epoch_targets.copy_(self._targets[by_step])
+        torch.add(rows[self._split_of], self._first_row, out=self.rows)
+        self.epoch_targets.copy_(self._for_nets(self._targets[rows]))
         if self._relative is not None:
-            counts = np.take_along_axis(self._relative[:, None], rows, axis=-1)  # like rows
-            by_step = torch.from_numpy(counts.transpose(1, 0, 2)).unsqueeze(-1)
-            torch.mul(self._equal, by_step.to(self._x.device), out=self._weights)
+            relative = self._relative.gather(1, rows.flatten(1)).view(*rows.shape, 1)
+            torch.mul(self._equal, self._for_nets(relative), out=self._weights)
+
+    def _for_nets(self, by_split: Tensor) -> Tensor:
+        """What splits have, (splits, steps, ...), for their nets, (steps, nets, ...)."""
+        return by_split.transpose(0, 1).index_select(1, self._split_of)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Each step's x, targets and weights, (nets, places, ...). x is overwritten by the next."""
@@ -108,18 +115,16 @@ class Batches:
             for step, x in enumerate(by_step, first):
                 yield x, self.epoch_targets[step], self._weights[step]
 
-    def _deal(self) -> NDArray[np.int64]:
-        """The rows of the coming epochs' batches, (epochs, nets, steps, places)."""
+    def _deal(self) -> Tensor:
+        """The rows of the coming epochs' batches, (epochs, splits, steps, places)."""
         rows = np.zeros((self._epochs, *self._dealt.shape), dtype=np.int64)
-        for split, nets in self._nets_of.items():
-            order = next(self._orders[split])  # (epochs, training rows)
-            one = np.zeros((self._epochs, *self._dealt.shape[1:]), dtype=np.int64)
-            one[:, self._dealt[nets[0]]] = order
-            rows[:, nets] = one[:, None]
-        return rows
+        for split, dealt in enumerate(self._orders):
+            rows[:, split, self._dealt[split]] = next(dealt)  # (epochs, training rows)
+        return torch.from_numpy(rows).to(self._x.device)
 
 
-def _orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """The order in which a split's training rows are dealt, so many epochs at a time."""
     if block.steps == 1:  # all rows at once need no order
         return repeat(np.tile(split.train, (epochs, 1)))
     return row_orders(split, epochs, seed)

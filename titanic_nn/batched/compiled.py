@@ -22,14 +22,18 @@ from titanic_nn.settings import DeepSettings, LinearSettings
 WORTH_COMPILING = 2**32
 
 
-def can_compile(settings: LinearSettings) -> bool:
-    """Whether loops.py has this net, loss and optimizer, and can be compiled here."""
-    known = (
+def is_plain(settings: LinearSettings) -> bool:
+    """Whether it is a net, loss and optimizer that loops.py and kernels.py have."""
+    return (
         not isinstance(settings, DeepSettings)
         and settings.loss == "cross_entropy"
         and settings.optimizer in ("adam", "adamw")
     )
-    if not known:
+
+
+def can_compile(settings: LinearSettings) -> bool:
+    """Whether loops.py has it, and can be compiled here."""
+    if not is_plain(settings):
         return False
     try:
         import_module("titanic_nn.batched.loops")

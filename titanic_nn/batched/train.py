@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from math import ceil
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -29,14 +30,21 @@ from titanic_nn.batched.compiled import compiled_epoch, worth_compiling
 from titanic_nn.batched.cuda import repeated
 from titanic_nn.batched.in_place import gradient_writer
 from titanic_nn.batched.members import Block, Members, NetSettings, Split, net_keys
+from titanic_nn.batched.on_chip import fits_on_chip, train_on_chip
 from titanic_nn.nets import Batch, Net, Params
 from titanic_nn.nets.losses import Loss, choose_loss, penalty_gradient, probabilities
-from titanic_nn.nets.optimizers import SCHEDULES
+from titanic_nn.nets.optimizers import SCHEDULES, Adam
+
+# How to train: all nets of a block at once by torch, or one after the other by loops that numba
+# compiles (see compiled.py), or one on each of a GPU's multiprocessors (see on_chip.py).
+Road = Literal["stacked", "compiled", "on chip"]
 
 # Floats of a step's largest tensors that a block may have: what a core's cache holds, about.
 CPU_BLOCK = 2**19
 # Predictions (net times row) that a block may make: bounds its memory for tables of any length.
 CPU_ROWS = 2**23
+# Numbers of matrices made on demand that a CPU's block may read, likewise.
+CPU_ENCODED = 2**24
 # Predictions that are made at a time: few enough for the cache, enough to be worth the call.
 PREDICTED_AT_ONCE = 2**14
 # Share of a GPU's free memory that a block may take.
@@ -65,39 +73,50 @@ class TrainedNets:
     accuracy: Tensor
 
 
+class Encodings(Protocol):
+    """Each split's own encoding of the whole table, made when a block of nets asks for it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(splits, rows, features)."""
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        """Those of some splits, (splits asked for, rows, features)."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What is to be trained on what.
 
     Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features).
+        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it.
         labels: 0 or 1 for the table's first rows, (labelled rows, outputs): with one output whether
             it is the second of two classes, with more which class it is. No other row trains.
-        weights: how much each of those rows counts, (labelled rows,), or None: all alike.
+        weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
         history_points: how many times the learning curves are read off, evenly over the epochs.
-        compiled: whether to train by compiled.py's loops.
+        road: how to train.
     """
 
-    x: Tensor
+    x: Tensor | Encodings
     labels: Tensor
     weights: NDArray[np.float32] | None
     splits: Sequence[Split]
     members: Members
     seed: int
     history_points: int = 0
-    compiled: bool = False
+    road: Road = "stacked"
 
     @property
     def device(self) -> torch.device:
         """Where everything is."""
-        return self.x.device
+        return self.labels.device
 
 
 def train_nets(
-    x: NDArray[np.float32],
+    x: NDArray[np.float32] | Encodings,
     y: NDArray[np.int64],
     splits: Sequence[Split],
     members: Members,
@@ -106,27 +125,29 @@ def train_nets(
     device: torch.device,
     weights: NDArray[np.float32] | None = None,
     history_points: int = 1,
-    compiled: bool | None = None,
+    road: Road | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> TrainedNets:
     """Train every member on every split's training rows.
 
     Args:
-        x: each split's own encoding of the whole table, (splits, rows, features).
+        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it:
+            then each block of nets has its own splits' matrices made, and memory is bounded for any
+            number of splits.
         y: labels 0 or 1 of the table's first rows, (labelled rows,); for more classes one-hot,
             (labelled rows, classes). No other row trains.
         splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the number that all randomness grows from.
         device: where to train.
-        weights: how much each labelled row counts in the loss, (labelled rows,), above 0 where it
-            trains; all alike by default. Only their ratios within a split matter.
+        weights: how much each labelled row counts in the loss, above 0 where it trains; in all
+            splits (labelled rows,) or in each its own (splits, labelled rows). All alike by
+            default. Only their ratios within a split matter.
         history_points: how many times the learning curves are read off, evenly over the epochs.
-        compiled: whether to train by compiled loops; by default where they know the net and the
-            job is long.
+        road: how to train, by default the fastest that knows these nets.
         on_progress: is told the share of all the work that was just done.
     """
-    task = make_task(x, y, splits, members, seed, device, weights, history_points, compiled)
+    task = make_task(x, y, splits, members, seed, device, weights, history_points, road)
     blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
 
     # Back to (splits, members): a net's place is its split's, then its member's.
@@ -148,7 +169,7 @@ def train_nets(
 
 
 def make_task(
-    x: NDArray[np.float32],
+    x: NDArray[np.float32] | Encodings,
     y: NDArray[np.int64],
     splits: Sequence[Split],
     members: Members,
@@ -156,26 +177,36 @@ def make_task(
     device: torch.device,
     weights: NDArray[np.float32] | None = None,
     history_points: int = 0,
-    compiled: bool | None = None,
+    road: Road | None = None,
 ) -> Task:
     """A task on a device; the arguments are those of `train_nets`."""
     labels = torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device)
-    if compiled is None:
-        # The compiled loops know neither weights nor a second output.
-        known = device.type == "cpu" and weights is None and labels.shape[1] == 1
-        rows = len(members) * sum(len(split.train) for split in splits)
-        parameters = _parameters(members, x.shape[2], labels.shape[1])
-        compiled = known and worth_compiling(members.shared, parameters, rows)
+    if road is None and weights is None and labels.shape[1] == 1:  # the others know no more
+        road = _fastest_road(splits, members, x.shape[2], device)
     return Task(
-        torch.from_numpy(x).to(device),
+        torch.from_numpy(x).to(device) if isinstance(x, np.ndarray) else x,
         labels,
-        weights,
+        None if weights is None else np.broadcast_to(weights, (len(splits), len(labels))),
         splits,
         members,
         seed,
         history_points,
-        compiled,
+        road or "stacked",
     )
+
+
+def _fastest_road(
+    splits: Sequence[Split], members: Members, features: int, device: torch.device
+) -> Road:
+    """The fastest that knows these nets, where rows all count alike and there is one output."""
+    sizes = [len(split.train) for split in splits]
+    batch_size = members.shared.batch_size
+    places = max(sizes) if batch_size == "all" else int(batch_size)
+    if fits_on_chip(members, features, places, device):
+        return "on chip"
+    parameters = _parameters(members, features, 1)
+    long = worth_compiling(members.shared, parameters, len(members) * sum(sizes))
+    return "compiled" if device.type == "cpu" and long else "stacked"
 
 
 def train_blocks(
@@ -242,12 +273,17 @@ def _blocks(task: Task) -> deque[Block]:
 
 def _nets_at_once(task: Task, places: int) -> int:
     """How many nets a block may have, for batches of so many rows."""
-    features, outputs = task.x.shape[-1], task.labels.shape[1]
+    _, rows, features = task.x.shape
+    outputs = task.labels.shape[1]
     batch = places * (features + 2 * sum(_hidden(task.members)))
+    encoded = 0 if isinstance(task.x, Tensor) else rows * features
     if task.device.type == "cpu":
-        return max(1, min(CPU_BLOCK // batch, CPU_ROWS // (task.x.shape[1] * outputs)))
+        at_once = min(CPU_BLOCK // batch, CPU_ROWS // (rows * outputs))
+        if encoded:
+            at_once = min(at_once, CPU_ENCODED // encoded * len(task.members))
+        return max(1, at_once)
     parameters = _parameters(task.members, features, outputs)
-    a_net = 4 * (4 * batch + 8 * parameters + 2 * task.x.shape[1] * outputs)  # bytes
+    a_net = 4 * (4 * batch + 8 * parameters + 8 * rows * outputs + encoded)  # bytes
     free, _ = torch.cuda.mem_get_info(task.device)
     return max(1, int(GPU_SHARE * free) // a_net)
 
@@ -263,64 +299,117 @@ def _parameters(members: Members, features: int, outputs: int) -> int:
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
 
 
+@dataclass(frozen=True, eq=False)
+class _Nets:
+    """A block's nets while they train.
+
+    Attributes:
+        x: the matrices that they read, (some splits, rows, features).
+        which: each net's matrix, (nets,).
+        keys: of each net's random numbers, (nets, 2).
+        flat: each net's trained parameters end to end, (nets, parameters), and
+        params: the same and running statistics by name, as views.
+        is_weight: 1 where a parameter is a weight, (parameters,).
+    """
+
+    own: NetSettings
+    net: Net
+    loss: Loss
+    x: Tensor
+    which: NDArray[np.int64]
+    keys: Tensor
+    flat: Tensor
+    params: Params
+    is_weight: Tensor
+
+
 @torch.no_grad()
 def _train_block(task: Task, block: Block, on_progress: Callable[[float], None]) -> TrainedNets:
     """Train a block's nets from their first step to their last."""
-    x, settings = task.x, task.members.shared
-    own = NetSettings(task.members, block.members, x.device)
-    net, loss = own.net(), choose_loss(settings.loss, task.labels.shape[1])
-    batches = Batches(x, task.labels, task.splits, block, task.seed, task.weights)
+    settings, labels = task.members.shared, task.labels
+    nets = _start(task, block)
+    if task.road == "on chip":
+        state = Adam().init(nets.flat)
+        train = train_on_chip(
+            nets.own, nets.x, nets.which, labels, task.splits, block, task.seed, nets.flat, state
+        )
+    else:
+        train = _epoch_by_epoch(task, block, nets)
+    at_once = max(block.places, PREDICTED_AT_ONCE // len(nets.flat))
+    epochs = _evenly_spread(settings.epochs, task.history_points)
+    sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
+    scores = []
+    # At least ten times, for whoever waits to see progress.
+    stops = np.union1d(epochs, _evenly_spread(settings.epochs, 10))
+    for before, epoch in pairwise([0, *stops]):
+        train(int(epoch - before))
+        if sides is not None and epoch in epochs:
+            logits = _logits(nets, len(labels), at_once)
+            scores.append(_loss_and_accuracy(logits, labels, nets.loss, sides))
+        on_progress((epoch - before) / settings.epochs)
 
-    keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)  # (nets, 2)
-    params = net.init(x.shape[-1], task.labels.shape[-1], partial(random.uniform, keys))
+    # (nets, points, 2 sides, 2 scores)
+    curves = torch.stack(scores, 1) if scores else nets.flat.new_empty(len(nets.flat), 0, 2, 2)
+    # In float64, where a net that is very sure does not round to 0 or 1.
+    probability = probabilities(_logits(nets, nets.x.shape[1], at_once).double())
+    if probability.shape[-1] == 1:
+        probability = probability.squeeze(-1)
+    return TrainedNets(nets.net, nets.params, probability, epochs, *curves.unbind(-1))
+
+
+def _start(task: Task, block: Block) -> _Nets:
+    """A block's nets before their first step."""
+    x, which = _encoded(task, block)
+    own = NetSettings(task.members, block.members, x.device)
+    net, outputs = own.net(), task.labels.shape[1]
+    keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)
+    params = net.init(x.shape[-1], outputs, partial(random.uniform, keys))
     flat, params, is_weight = _laid_end_to_end(params)
-    slope, gradients, _ = _laid_end_to_end({n: torch.zeros_like(p) for n, p in params.items()})
-    write_gradients = gradient_writer(net, params, gradients, flat, slope, block.places)
-    optimizer = own.optimizer(is_weight)
+    loss = choose_loss(task.members.shared.loss, outputs)
+    return _Nets(own, net, loss, x, which, keys, flat, params, is_weight)
+
+
+def _epoch_by_epoch(task: Task, block: Block, nets: _Nets) -> Callable[[int], None]:
+    """What trains a block's nets for so many epochs more, on the stacked or the compiled road."""
+    settings, flat, own, device = task.members.shared, nets.flat, nets.own, nets.x.device
+    batches = Batches(nets.x, nets.which, task.labels, task.splits, block, task.seed, task.weights)
+    slope, gradients, _ = _laid_end_to_end({n: torch.zeros_like(p) for n, p in nets.params.items()})
+    write_gradients = gradient_writer(nets.net, nets.params, gradients, flat, slope, block.places)
+    optimizer = own.optimizer(nets.is_weight)
     state = optimizer.init(flat)
-    l1, l2 = own.value("l1") * is_weight, own.value("l2") * is_weight  # (nets, parameters)
+    l1, l2 = own.value("l1") * nets.is_weight, own.value("l2") * nets.is_weight
     penalized = bool(l1.any() or l2.any())
 
     steps = settings.epochs * block.steps
     factors = [SCHEDULES[settings.schedule](step, steps) for step in range(steps)]
-    rates = torch.tensor(factors, device=x.device).view(-1, 1, 1) * own.value("learning_rate")
+    rates = torch.tensor(factors, device=device).view(-1, 1, 1) * own.value("learning_rate")
     # On a GPU the count is there too, so that a recorded epoch counts on by itself.
     step: int | Tensor = 0
-    if x.device.type == "cuda":
-        step = torch.zeros((), dtype=torch.int64, device=x.device)
+    if device.type == "cuda":
+        step = torch.zeros((), dtype=torch.int64, device=device)
 
     def train_epoch() -> None:
         nonlocal step
-        for batch_x, targets, weights in batches:
+        for x, targets, weights in batches:
             rate = _at(rates, step)  # (nets, 1)
             step += 1
-            uniform = partial(random.uniform, keys, step=step)
-            write_gradients(Batch(batch_x, targets, weights, uniform), loss)
+            uniform = partial(random.uniform, nets.keys, step=step)
+            write_gradients(Batch(x, targets, weights, uniform), nets.loss)
             if penalized:
                 slope.add_(penalty_gradient(flat, l1, l2))
             optimizer.update(flat, slope, state, rate, step)
 
-    if task.compiled:
-        run_epoch = compiled_epoch(net, own, batches, flat, state, rates, is_weight)
+    if task.road == "compiled":
+        run_epoch = compiled_epoch(nets.net, own, batches, flat, state, rates, nets.is_weight)
     else:
-        run_epoch = repeated(train_epoch, x.device)
-    epochs = _evenly_spread(settings.epochs, task.history_points)
-    sides = _sides(task, block)  # (nets, labelled rows, 2)
-    scores = []
-    for epoch in range(1, settings.epochs + 1):
-        batches.shuffle()
-        run_epoch()
-        if epoch in epochs:
-            scores.append(_loss_and_accuracy(task, block, net, params, loss, sides))
-        on_progress(1 / settings.epochs)
+        run_epoch = repeated(train_epoch, device)
 
-    # (nets, points, 2 sides, 2 scores)
-    loss_then_accuracy = torch.stack(scores, 1) if scores else flat.new_empty(len(flat), 0, 2, 2)
-    # In float64, where a net that is very sure does not round to 0 or 1.
-    probability = probabilities(_logits(task, block, net, params, x.shape[1]).double())
-    if probability.shape[-1] == 1:
-        probability = probability.squeeze(-1)
-    return TrainedNets(net, params, probability, epochs, *loss_then_accuracy.unbind(-1))
+    def train(epochs: int) -> None:
+        for _ in range(epochs):
+            batches.shuffle()
+            run_epoch()
+
+    return train
 
 
 def _at(table: Tensor, step: int | Tensor) -> Tensor:
@@ -347,23 +436,27 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
     return np.linspace(0, epochs, min(points, epochs) + 1)[1:].round().astype(np.int64)
 
 
-def _logits(task: Task, block: Block, net: Net, params: Params, rows: int) -> Tensor:
+def _encoded(task: Task, block: Block) -> tuple[Tensor, NDArray[np.int64]]:
+    """The matrices that a block's nets read, (some splits, rows, features), and which is whose."""
+    if isinstance(task.x, Tensor):
+        return task.x, block.splits
+    splits, which = np.unique(block.splits, return_inverse=True)
+    return torch.from_numpy(task.x.encode(splits.tolist())).to(task.device), which
+
+
+def _logits(nets: _Nets, rows: int, at_once: int) -> Tensor:
     """The logits (nets, rows, outputs) of the table's first rows, some of them at a time."""
-    splits = torch.from_numpy(block.splits).to(task.device)
-    some = max(block.places, PREDICTED_AT_ONCE // len(splits))
-    parts = torch.split(task.x[:, :rows], some, dim=1)  # each (splits, some rows, features)
-    return torch.cat([net.logits(params, x[splits]) for x in parts], -2)
+    which = torch.from_numpy(nets.which).to(nets.x.device)
+    parts = torch.split(nets.x[:, :rows], at_once, dim=1)  # each (some splits, some rows, features)
+    return torch.cat([nets.net.logits(nets.params, part[which]) for part in parts], -2)
 
 
-def _loss_and_accuracy(
-    task: Task, block: Block, net: Net, params: Params, loss: Loss, sides: Tensor
-) -> Tensor:
+def _loss_and_accuracy(logits: Tensor, labels: Tensor, loss: Loss, sides: Tensor) -> Tensor:
     """Both, on the rows that train and on those held out: (nets, 2 sides, 2 scores).
 
-    Rows without a label have no part; where none is left, the score is NaN.
+    logits: (nets, labelled rows, outputs); labels: (labelled rows, outputs). Rows without a label
+    have no part; where none is left, the score is NaN.
     """
-    labels = task.labels  # (labelled rows, outputs)
-    logits = _logits(task, block, net, params, len(labels))  # (nets, labelled rows, outputs)
     losses = loss.per_row(logits, labels).squeeze(-1)  # (nets, labelled rows)
     right = (_likeliest(logits) == _likeliest(labels - 0.5)).to(losses)  # a label is 0 or 1
     both = torch.stack([losses, right], dim=1)  # (nets, 2 scores, labelled rows)
@@ -386,4 +479,4 @@ def _sides(task: Task, block: Block) -> Tensor:
                 side[rows, j] = 1 / len(rows)
             else:
                 side[:, j] = np.nan
-    return torch.from_numpy(sides[place]).to(task.device)
+    return torch.from_numpy(sides).to(task.device)[torch.from_numpy(place).to(task.device)]

@@ -5,9 +5,9 @@ can then be read, and saved, as plain numbers and names; the tests hold them to 
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from titanic_nn.errors import SettingsError
 from titanic_nn.passengers.features import FEATURES
 from titanic_nn.passengers.folds import Split
-from titanic_nn.settings import FeatureSettings
+from titanic_nn.settings import FeatureSettings, check_settings
 
 NUMBERS = [feature for feature in FEATURES if feature.kind == "number"]
 FLAGS = [feature for feature in FEATURES if feature.kind == "flag"]
@@ -99,6 +99,33 @@ class Encoder:
             self.scaling[label] = (float(mean), float(sd))
         return self
 
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as plain JSON values, from which `from_state` makes an equal encoder.
+
+        No passenger's row is in it; of the training rows it has the tickets' holders, counted, and
+        the PassengerIds, by which a passenger is known to be counted already.
+        """
+        return {
+            "settings": asdict(self.settings),
+            "ticket_holders": self.ticket_holders,
+            "counted": self.counted,
+            "medians": self.medians,
+            "categories": self.categories,
+            "rare": self.rare,
+            "scaling": {label: list(numbers) for label, numbers in self.scaling.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted encoder that `state` tells of."""
+        encoder = cls(check_settings(FeatureSettings, state["settings"]))
+        encoder.ticket_holders = dict(state["ticket_holders"])
+        encoder.counted = list(state["counted"])
+        encoder.medians = dict(state["medians"])
+        encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
+        encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
+        return encoder
+
     def transform(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         """Encode `passenger_features` of any passengers.
 
@@ -156,14 +183,18 @@ class SplitEncoders:
         names = {name for encoder in self._encoders for name in encoder.feature_names}
         self.feature_names = sorted(names, key=_column_order)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(splits, rows, features) of all matrices together."""
+        return len(self._encoders), len(self._features), len(self.feature_names)
+
     def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
         """Every row of the table, training or not, as each of these splits encodes it.
 
         A column that a split's encoder lacks (a deck too rare in its training rows) is zero there.
         Returns (splits asked for, rows, features).
         """
-        shape = (len(which), len(self._features), len(self.feature_names))
-        x = np.zeros(shape, dtype=np.float32)
+        x = np.zeros((len(which), *self.shape[1:]), dtype=np.float32)
         for x_split, i in zip(x, which, strict=True):  # (rows, features)
             encoder = self._encoders[i]
             columns = [self.feature_names.index(name) for name in encoder.feature_names]

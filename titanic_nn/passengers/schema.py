@@ -173,13 +173,39 @@ def check_table(content: bytes, *, file: str, columns: Sequence[Column]) -> Chec
     )
     table = pd.DataFrame(
         {
-            column.name: _parse(texts[position].str.strip(), column, file, lines)
+            column.name: _parse(
+                texts[position].str.strip(), column, lambda row: f"{file}, line {lines[row]}"
+            )
             for column, position in zip(columns, positions, strict=True)
         }
     )
     _check_ids_once(table, lines, file)
     digest = hashlib.sha256(content).hexdigest()
     return CheckedTable(file, table, lines, tuple(f"{file}: {note}" for note in notes), digest)
+
+
+def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) -> pd.DataFrame:
+    """Check a DataFrame against `columns`, as a file is checked; messages call it `name`.
+
+    Returns the columns in the schema's order and types, rows numbered from 0.
+
+    Raises:
+        DataError: the first mistake found, by column, row (from 0) and value.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"{name}: is a {type(frame).__name__}; expected a pandas DataFrame in Kaggle's columns"
+        )
+    if not len(frame):
+        raise DataError(f"{name}: has no passengers")
+    positions, _ = _match_names([str(column) for column in frame.columns], columns, name)
+    checked = {}
+    for column, position in zip(columns, positions, strict=True):
+        values = frame.iloc[:, position].reset_index(drop=True)
+        if not pd.api.types.is_numeric_dtype(values):
+            values = values.astype("str").where(values.notna(), "").str.strip()
+        checked[column.name] = _parse(values, column, lambda row: f"{name}, row {row}")
+    return pd.DataFrame(checked)
 
 
 def check_pair(train: CheckedTable, test: CheckedTable) -> None:
@@ -272,7 +298,13 @@ def _match_header(
         raise DataError(
             f"{where}: {shortened(header[0])} is a single field; expected names between commas"
         )
-    found = [name.strip() for name in header]
+    return _match_names([name.strip() for name in header], columns, where)
+
+
+def _match_names(
+    found: Sequence[str], columns: Sequence[Column], where: str
+) -> tuple[list[int], list[str]]:
+    """Find each column's position among the names; also return the notes."""
     wanted = [column.name for column in columns]
     extra = [name for name in found if name not in wanted]
     for name in wanted:
@@ -287,23 +319,24 @@ def _match_header(
     return [found.index(name) for name in wanted], notes
 
 
-def _parse(text: Text, column: Column, file: str, lines: Lines) -> pd.Series:
-    """Turn one column's text into its type."""
-    missing = text.isin(MISSING)
+def _parse(text: pd.Series, column: Column, where: Callable[[int], str]) -> pd.Series:
+    """Turn one column's text, or numbers, into its type; `where` names a row in a complaint."""
+    missing = text.isin(MISSING) | text.isna()
     values = column.parse(text).mask(missing)
     refused = values.isna()
     if column.may_be_missing:
         refused &= ~missing
     if refused.any():
         row = int(refused.to_numpy().argmax())
-        value = (
-            "the value is missing" if missing[row] else f"{shortened(text[row])} is not accepted"
-        )
-        raise DataError(
-            f"{file}, line {lines[row]}, column {column.name}: {value}; expected {column.expected}"
-        )
+        value = "the value is missing" if missing[row] else f"{_shown(text[row])} is not accepted"
+        raise DataError(f"{where(row)}, column {column.name}: {value}; expected {column.expected}")
     # "str" stays as it is: in pandas 2 a cast would spell NaN out.
     return values if column.dtype == "str" else values.astype(column.dtype)
+
+
+def _shown(value: object) -> str:
+    """A value as a complaint quotes it: of NumPy's numbers the number alone."""
+    return shortened(value.item() if isinstance(value, np.generic) else value)
 
 
 def _check_ids_once(table: pd.DataFrame, lines: Lines, file: str) -> None:

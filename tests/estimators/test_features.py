@@ -1,0 +1,117 @@
+"""Raw passengers in, numbers out: the encoder as a scikit-learn transformer."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from titanic_nn import LinearClassifier, TitanicFeatures, load_passengers
+from titanic_nn.errors import DataError
+from titanic_nn.passengers.encode import Encoder
+from titanic_nn.passengers.features import passenger_features
+from titanic_nn.settings import FeatureSettings
+
+PASSENGERS = load_passengers()
+TRAIN, TEST = PASSENGERS.train, PASSENGERS.test
+
+
+def test_scikit_learn_s_own_checks() -> None:
+    # Its matrices of numbers are no passengers; scikit-learn says so, as of its own DictVectorizer.
+    with pytest.warns(UserWarning, match="Can't test estimator TitanicFeatures"):
+        check_estimator(TitanicFeatures())
+
+
+def test_parameters_are_the_settings() -> None:
+    # Tickets can be counted among known passengers only where these are known: in a run.
+    names = {f.name for f in fields(FeatureSettings)} - {"count_tickets_among"}
+    assert set(TitanicFeatures().get_params()) == names
+
+
+def test_it_is_the_encoder() -> None:
+    features = TitanicFeatures().fit(TRAIN)
+    encoder = Encoder(FeatureSettings()).fit(passenger_features(TRAIN))
+    assert_array_equal(features.transform(TEST), encoder.transform(passenger_features(TEST)))
+    assert features.get_feature_names_out().tolist() == encoder.feature_names
+    assert features.n_features_in_ == 12
+    assert_array_equal(TitanicFeatures().fit_transform(TRAIN), features.transform(TRAIN))
+
+
+def test_min_category_rows_acts() -> None:
+    few, many = (TitanicFeatures(min_category_rows=n).fit(TRAIN) for n in (1, 50))
+    assert len(few.get_feature_names_out()) > len(many.get_feature_names_out())
+
+
+def test_a_table_as_pandas_reads_it() -> None:
+    # Mixed types, another order of columns, one more column: all as a notebook has them.
+    raw = TRAIN.assign(Pclass=TRAIN["Pclass"].astype(object), Note="x")[
+        ["Note", *reversed(TRAIN.columns)]
+    ]
+    assert_array_equal(TitanicFeatures().fit_transform(raw), TitanicFeatures().fit_transform(TRAIN))
+
+
+def test_without_ids_transform_takes_everyone_for_a_new_passenger() -> None:
+    anonymous = TRAIN.drop(columns="PassengerId")
+    with_ids, without = TitanicFeatures().fit(TRAIN), TitanicFeatures().fit(anonymous)
+    assert_array_equal(
+        TitanicFeatures().fit_transform(anonymous), TitanicFeatures().fit_transform(TRAIN)
+    )
+    assert_array_equal(
+        without.transform(TEST.drop(columns="PassengerId")), with_ids.transform(TEST)
+    )
+    # Known by their id they are counted once; else a second time.
+    shared = list(without.get_feature_names_out()).index("ticket shared by")
+    once, twice = with_ids.transform(TRAIN), without.transform(anonymous)
+    assert (twice[:, shared] > once[:, shared]).all()
+
+
+def test_set_output_names_rows_and_columns() -> None:
+    features = TitanicFeatures().set_output(transform="pandas").fit(TRAIN)
+    frame = features.transform(TEST)
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.columns.tolist() == features.get_feature_names_out().tolist()
+    assert frame.index.equals(TEST.index)
+    assert {"title=Mr", "age missing", "fare per head"} <= set(frame.columns)
+
+
+def test_pipelines_and_other_transformers_take_it() -> None:
+    y = TRAIN["Survived"]
+    net = LinearClassifier(seeds=1, random_state=0)
+    model = clone(make_pipeline(TitanicFeatures(), net)).fit(TRAIN, y)
+    assert model.score(TRAIN, y) > 0.8
+    columns = ColumnTransformer([("features", TitanicFeatures(), list(TEST.columns))])
+    assert_array_equal(columns.fit(TRAIN).transform(TEST), model[0].transform(TEST))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("Sex", "man", "X, row 3, column Sex: 'man' is not accepted; expected male or female"),
+        ("Pclass", 4, "X, row 3, column Pclass: 4 is not accepted; expected 1, 2 or 3"),
+        ("SibSp", np.nan, "X, row 3, column SibSp: the value is missing"),
+        ("Age", -1.0, "X, row 3, column Age: -1.0 is not accepted"),
+    ],
+)
+def test_a_bad_value_is_named(column: str, value: Any, said: str) -> None:
+    bad = TEST.copy()
+    bad[column] = [value if row == 3 else old for row, old in enumerate(TEST[column])]
+    with pytest.raises(DataError, match=said):
+        TitanicFeatures().fit(TRAIN).transform(bad)
+
+
+def test_what_is_no_table_of_passengers() -> None:
+    with pytest.raises(DataError, match="X: is a ndarray; expected a pandas DataFrame"):
+        TitanicFeatures().fit(np.zeros((2, 2)))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"X: the column Sex is missing; rename 'sex'\?"):
+        TitanicFeatures().fit(TRAIN.rename(columns={"Sex": "sex"}))
+    with pytest.raises(DataError, match="X: has no passengers"):
+        TitanicFeatures().fit(TRAIN[:0])
+    with pytest.raises(NotFittedError):
+        TitanicFeatures().transform(TEST)

@@ -1,0 +1,130 @@
+"""All of a net's training in one launch on a GPU: where that applies, and what kernels.py needs.
+
+Written for NVIDIA's Hopper generation. Tests hold the kernels to the stacked road in Triton's
+interpreter, which needs no GPU.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from titanic_nn.batched.batches import orders
+from titanic_nn.batched.compiled import is_plain
+from titanic_nn.batched.members import Block, Members, NetSettings, Split
+from titanic_nn.nets.optimizers import SCHEDULES, Adam, State
+from titanic_nn.settings import LinearSettings, ReLUSettings
+
+# The largest tiles that a multiprocessor's registers and shared memory hold.
+PLACES, FEATURES, HIDDEN = 128, 64, 64
+SMALLEST_TILE = 16  # that a matrix product takes
+WARPS = 8
+
+
+def fits_on_chip(members: Members, features: int, places: int, device: torch.device) -> bool:
+    """Whether kernels.py has these nets, and the device can hold one on each multiprocessor.
+
+    places: rows of a batch.
+    """
+    settings = members.shared
+    return (
+        device.type == "cuda"
+        and find_spec("triton") is not None
+        and torch.cuda.get_device_capability(device)[0] == 9  # Hopper
+        and is_plain(settings)
+        and places <= PLACES
+        and features + 1 <= FEATURES
+        and _hidden(settings) <= HIDDEN
+    )
+
+
+def train_on_chip(
+    own: NetSettings,
+    x: Tensor,
+    which: NDArray[np.int64],
+    labels: Tensor,
+    splits: Sequence[Split],
+    block: Block,
+    seed: int,
+    flat: Tensor,
+    state: State,
+) -> Callable[[int], None]:
+    """What trains these nets for so many epochs more, each time in one launch.
+
+    All that is drawn and computed on the host is on the device before the first launch: nothing
+    waits for the host in between.
+
+    Args:
+        x: (some splits, rows, features).
+        which: each net's matrix in x, (nets,).
+        labels: (labelled rows, 1).
+        flat: parameters, (nets, parameters), which change in place.
+        state: Adam's, likewise.
+    """
+    from titanic_nn.batched import kernels
+
+    settings = own.members.shared
+    hidden = _hidden(settings)
+    kernel = kernels.train_relu if hidden else kernels.train_linear
+    own_splits, first_net, split_of = np.unique(
+        block.splits, return_index=True, return_inverse=True
+    )
+    dealt = [next(orders(splits[i], block, settings.epochs, seed)) for i in own_splits]
+    sizes = [order.shape[1] for order in dealt]
+    positions = np.zeros((len(dealt), settings.epochs, max(sizes)), dtype=np.int32)
+    for position, order, net in zip(positions, dealt, first_net, strict=True):
+        position[:, : order.shape[1]] = which[net] * x.shape[1] + order
+
+    names = ("learning_rate", "weight_decay", "l1", "l2")
+    tensors = (
+        x.flatten(0, 1),
+        labels.flatten(),
+        torch.from_numpy(split_of).to(x.device),
+        torch.from_numpy(positions).to(x.device),
+        torch.tensor(sizes, dtype=torch.int32, device=x.device),
+        flat,
+        state["mean"],
+        state["square"],
+        torch.cat([own.value(name) for name in names], -1),  # (nets, 4)
+        torch.from_numpy(_schedule(settings, settings.epochs * block.steps)).to(x.device),
+    )
+    numbers = (settings.epochs, max(sizes), block.steps, x.shape[1])
+    constants = {
+        "features": x.shape[2],
+        "hidden": hidden,
+        "PLACES": _tile(block.places),
+        "FEATURES": _tile(x.shape[2] + 1),
+        "HIDDEN": _tile(hidden),
+    }
+    done = 0
+
+    def train(epochs: int) -> None:
+        nonlocal done
+        kernel[(len(flat),)](*tensors, done, done + epochs, *numbers, **constants, num_warps=WARPS)
+        done += epochs
+
+    return train
+
+
+def _schedule(settings: LinearSettings, steps: int) -> NDArray[np.float32]:
+    """Each step's factor on the learning rate, Adam's correction of it, its epsilon, (steps, 3).
+
+    In float64 until the end: 1 - 0.999 has few digits in float32.
+    """
+    factor = [SCHEDULES[settings.schedule](step, steps) for step in range(steps)]
+    step = np.arange(1, steps + 1)
+    seen1, seen2 = 1 - Adam.beta1**step, 1 - Adam.beta2**step
+    table = np.stack([factor, np.sqrt(seen2) / seen1, Adam.epsilon * np.sqrt(seen2)], axis=1)
+    return table.astype(np.float32)
+
+
+def _hidden(settings: LinearSettings) -> int:
+    return settings.hidden if isinstance(settings, ReLUSettings) else 0
+
+
+def _tile(size: int) -> int:
+    """The power of two that holds so many."""
+    return max(SMALLEST_TILE, 1 << (size - 1).bit_length())

@@ -1,0 +1,121 @@
+"""Which features matter? Permutation importance on held-out rows, and the linear net's weights."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from titanic_nn.settings import MODELS, Settings
+from titanic_nn.terminal import Parser, console, progress, run, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from titanic_nn.evaluation.importance import Importance
+
+HEAVIEST = 12
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; see `--help`."""
+    run(lambda: _importance(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="titanic_nn.importance", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
+    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-importance")
+    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
+    add("--permutations", type=int, default=5, help="how often each feature is dealt out anew (5)")
+    add("--folds", type=int, help="folds of the cross-validation (10)")
+    add("--repeats", type=int, help="how often the folds are cut afresh (3)")
+    add("--seed", type=int, help="the number that all randomness grows from (42)")
+    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
+    add("--device", help="auto, cpu or cuda (auto)")
+    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def _importance(arguments: list[str] | None) -> None:
+    args = _parser().parse_args(arguments)
+    settings = Settings.from_toml(
+        args.params,
+        models=[name for names in args.models for name in names.split(",")]
+        if args.models
+        else None,
+        folds=args.folds,
+        repeats=args.repeats,
+        seed=args.seed,
+        seeds=args.seeds,
+        device=args.device,
+    )
+    shown = console(quiet=args.quiet)
+
+    from titanic_nn.passengers.sources import load_passengers
+    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+
+    passengers = load_passengers(args.data)
+    shown.print(passengers.describe())
+    folder = choose_folder(args.out, "importance")
+    shown.print(
+        f"Importance: {settings.folds} folds x {settings.repeats} repeats x {args.permutations} "
+        f"permutations, {settings.seeds} nets averaged on each"
+    )
+    from titanic_nn.evaluation.importance import importance
+
+    with progress(shown, list(settings.models)) as on_progress:
+        result = importance(
+            passengers, permutations=args.permutations, settings=settings, on_progress=on_progress
+        )
+
+    files = {
+        "settings.toml": settings.to_toml(),
+        "environment.json": to_json(environment(passengers, result.device)),
+        "importance.csv": to_csv(result.scores),
+    }
+    tables = [_features(result)]
+    if "linear" in settings.models:
+        files["coefficients.csv"] = to_csv(result.coefficients)
+        tables.append(_coefficients(result))
+    write_folder(folder, files)
+    for table in tables:
+        shown.print()
+        shown.print(table)
+    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+
+
+def _features(result: "Importance") -> "Table":
+    """A row per feature, a column per net, the most important for the first net on top."""
+    table = table_of("feature", *result.settings.models)
+    rows = {(row["model"], row["feature"]): row for row in result.summary.to_dict("records")}
+    for feature in result.summary["feature"].unique():
+        of_models = [rows[model, feature] for model in result.settings.models]
+        table.add_row(
+            str(feature),
+            *(
+                f"{row['log_loss_increase']:.3f} ± {row['high'] - row['log_loss_increase']:.3f}"
+                for row in of_models
+            ),
+        )
+    table.title = "With a feature shuffled, the held-out log loss rises by"
+    table.caption = "mean over folds ± half the 95 % interval; features that tell the same share it"
+    return table
+
+
+def _coefficients(result: "Importance") -> "Table":
+    """The linear net's heaviest weights."""
+    table = table_of("column", "weight", "sd", "95 % interval")
+    for row in result.coefficients.head(HEAVIEST).to_dict("records"):
+        table.add_row(
+            str(row["feature"]),
+            f"{row['mean']:.2f}",
+            f"{row['sd']:.2f}",
+            f"{row['low']:.2f} to {row['high']:.2f}",
+        )
+    table.title = f"The {len(table.rows)} heaviest weights of linear, on the log-odds of surviving"
+    table.caption = "numbers count in standard deviations; sd: over folds"
+    return table
+
+
+if __name__ == "__main__":
+    main()
