@@ -35,7 +35,7 @@ def coefficients(table: pd.DataFrame, most: int = 20) -> Figure:
     figure, (axes,) = panels(
         "What the linear net weighs",
         "Weight of each encoded column on the log-odds of surviving; numbers count in standard "
-        f"deviations. Line: 95 % of the folds' range. The {len(heavy)} heaviest of {len(table)}.",
+        f"deviations. Line: 95 % interval. The {len(heavy)} heaviest of {len(table)}.",
         height=0.8 + 0.21 * len(heavy),
     )
     axes.axvline(0, color=INK, linewidth=1)

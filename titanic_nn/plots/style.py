@@ -31,6 +31,7 @@ MODEL_COLOURS = {
     "gradient_boosting": ORANGE,
     "sex_rule": FAINT,
 }
+CHOICE_COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 DIED, SURVIVED = ORANGE, BLUE
 
 # For pictures of a notebook's own: plt.style.use(titanic_nn.plots.STYLE).
@@ -45,7 +46,7 @@ STYLE: Any = {
     "axes.titlelocation": "left",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
-    "axes.prop_cycle": cycler(color=[BLUE, RED, GREEN, ORANGE, PURPLE, SKY]),
+    "axes.prop_cycle": cycler(color=CHOICE_COLOURS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
