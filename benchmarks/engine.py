@@ -61,7 +61,7 @@ def make_job(model: Model, nets: int, device: torch.device) -> Job:
     y = passengers.train["Survived"].to_numpy()
     splits = repeated_stratified_splits(y, FOLDS, -(-nets // FOLDS), seed=0)[:nets]
     features = passenger_features(passengers.train)
-    x = encode_splits(features, splits, FeatureSettings()).x
+    x = encode_splits(features, y, splits, FeatureSettings()).x
     # Without hidden layers the loss is a bowl, and ten times the rate still goes to its bottom.
     return Job(model, x, y, splits, device, learning_rate=1e-2 if model == "linear" else 1e-3)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn import diagnose, hard, importance, train
+from titanic_nn import diagnose, hard, importance, learning_curve, train
 from titanic_nn.evaluation.hard import KEYS
 from titanic_nn.passengers.sources import SEARCH
 from titanic_nn.settings import MODELS
@@ -91,6 +91,24 @@ def test_importance_shows_features_and_weights_and_writes_both(
     }
 
 
+@pytest.mark.parametrize("command", [importance.main, learning_curve.main])
+def test_what_is_asked_of_a_run_is_written_beside_its_files(
+    command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    command([str(run), "--models", "linear", "--repeats", "1"])
+    assert "1 nets averaged on each" in capsys.readouterr().out  # as in the run
+    after = {path.name: path.read_bytes() for path in run.iterdir()}
+    added = set(after) - set(before)
+    assert added in (
+        {"importance.csv", "coefficients.csv"},
+        {"learning_curve.csv", "learning_curve.json"},
+    )
+    assert all(after[name] == content for name, content in before.items())
+    refused(command, [str(run), "--out", "new"], "--out: runs/mine has its own", capsys)
+    refused(command, [str(run), "--params", "new"], "--params: runs/mine has its own", capsys)
+
+
 def refused(
     command: Callable[[list[str]], None],
     arguments: list[str],
@@ -106,11 +124,19 @@ def refused(
     assert output.out == ""
 
 
-@pytest.mark.parametrize("command", [diagnose.main, hard.main])
+@pytest.mark.parametrize(
+    "command", [diagnose.main, hard.main, importance.main, learning_curve.main]
+)
 def test_a_run_that_is_not_there_gets_one_line(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused(command, ["nowhere"], "run nowhere: no such folder, here or in runs/", capsys)
+
+
+@pytest.mark.parametrize("command", [diagnose.main, hard.main])
+def test_without_any_run_there_is_one_line(
+    command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree("runs")
     refused(command, [], "no run in runs/: make one", capsys)
 
@@ -158,6 +184,10 @@ def test_a_broken_run_gets_one_line(
         (run / name).write_text(content, encoding="utf-8")
     refused(command, [str(run)], said, capsys)
     assert not (run / "hard.csv").exists()
+
+
+def test_hard_shows_at_least_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(hard.main, [str(run), "--most", "0"], "--most 0: choose 1 or more", capsys)
 
 
 def test_hard_wants_the_very_tables_of_the_run(

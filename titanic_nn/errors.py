@@ -17,6 +17,10 @@ class DeviceError(TitanicError):
     """A device that was asked for and cannot be used."""
 
 
+class StudyError(TitanicError):
+    """A study that cannot be opened, read or continued."""
+
+
 class CredentialsError(TitanicError):
     """Kaggle's credentials are missing, malformed, or refused."""
 

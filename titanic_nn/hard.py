@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titanic_nn.errors import SettingsError
 from titanic_nn.terminal import Parser, console, run, table_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def _parser() -> Parser:
 
 def _hard(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
+    if args.most < 1:
+        raise SettingsError(f"--most {args.most}: choose 1 or more")
 
     import pandas as pd
 
@@ -92,7 +95,7 @@ def _cells(row: "dict[Any, Any]", indent: str, said: str) -> list[str]:
         FATES.get(row["Survived"], "?"),
         said,
         row["Sex"],
-        "?" if row["Age"] != row["Age"] else f"{row['Age']:g}",
+        "?" if row["Age"] != row["Age"] else f"{row['Age']:.3g}",
         str(row["Pclass"]),
     ]
 

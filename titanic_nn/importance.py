@@ -3,8 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.settings import MODELS, Settings
-from titanic_nn.terminal import Parser, console, progress, run, table_of
+from titanic_nn.terminal import (
+    Parser,
+    add_training_options,
+    asked_of,
+    console,
+    progress,
+    run,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,41 +29,34 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser(prog="titanic_nn.importance", description=__doc__)
     add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
     add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
     add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-importance")
-    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
     add("--permutations", type=int, default=5, help="how often each feature is dealt out anew (5)")
-    add("--folds", type=int, help="folds of the cross-validation (10)")
-    add("--repeats", type=int, help="how often the folds are cut afresh (3)")
-    add("--seed", type=int, help="the number that all randomness grows from (42)")
-    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
-    add("--device", help="auto, cpu or cuda (auto)")
-    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    add_training_options(parser)
     return parser
 
 
 def _importance(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    settings = Settings.from_toml(
-        args.params,
-        models=[name for names in args.models for name in names.split(",")]
-        if args.models
-        else None,
-        folds=args.folds,
-        repeats=args.repeats,
-        seed=args.seed,
-        seeds=args.seeds,
-        device=args.device,
-    )
+    run_folder, settings = asked_of(args)
     shown = console(quiet=args.quiet)
 
     from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+    from titanic_nn.runs import (
+        choose_folder,
+        made_of,
+        read_passengers,
+        to_csv,
+        write_answer,
+        write_folder,
+    )
 
-    passengers = load_passengers(args.data)
+    passengers = (
+        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
+    )
     shown.print(passengers.describe())
-    folder = choose_folder(args.out, "importance")
+    folder = run_folder or choose_folder(args.out, "importance")
     shown.print(
         f"Importance: {settings.folds} folds x {settings.repeats} repeats x {args.permutations} "
         f"permutations, {settings.seeds} nets averaged on each"
@@ -68,16 +68,15 @@ def _importance(arguments: list[str] | None) -> None:
             passengers, permutations=args.permutations, settings=settings, on_progress=on_progress
         )
 
-    files = {
-        "settings.toml": settings.to_toml(),
-        "environment.json": to_json(environment(passengers, result.device)),
-        "importance.csv": to_csv(result.scores),
-    }
+    files = {"importance.csv": to_csv(result.scores)}
     tables = [_features(result)]
     if "linear" in settings.models:
         files["coefficients.csv"] = to_csv(result.coefficients)
         tables.append(_coefficients(result))
-    write_folder(folder, files)
+    if run_folder:
+        write_answer(folder, files)
+    else:
+        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
     for table in tables:
         shown.print()
         shown.print(table)

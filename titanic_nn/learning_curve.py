@@ -4,8 +4,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titanic_nn.settings import MODELS, Settings
-from titanic_nn.terminal import Parser, console, progress, run, table_of
+from titanic_nn.terminal import (
+    Parser,
+    add_training_options,
+    asked_of,
+    console,
+    progress,
+    run,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,42 +30,37 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser(prog="titanic_nn.learning_curve", description=__doc__)
     add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
     add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
     add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-learning-curve")
-    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
     add("--shares", nargs="+", type=float, help="of the training rows, above 0 to 1 (0.1 0.2 … 1)")
-    add("--folds", type=int, help="folds of the cross-validation (10)")
-    add("--repeats", type=int, default=REPEATS, help=f"how often folds are cut afresh ({REPEATS})")
-    add("--seed", type=int, help="the number that all randomness grows from (42)")
-    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
-    add("--device", help="auto, cpu or cuda (auto)")
-    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    add_training_options(parser, repeats=REPEATS)
+    parser.set_defaults(repeats=REPEATS)
     add("--json", action="store_true", help="the extrapolation on stdout, all else on stderr")
     return parser
 
 
 def _learning_curve(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    settings = Settings.from_toml(
-        args.params,
-        models=[name for names in args.models for name in names.split(",")]
-        if args.models
-        else None,
-        folds=args.folds,
-        repeats=args.repeats,
-        seed=args.seed,
-        seeds=args.seeds,
-        device=args.device,
-    )
+    run_folder, settings = asked_of(args)
     shown = console(stderr=args.json, quiet=args.quiet)
 
     from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import choose_folder, environment, to_csv, to_json, write_folder
+    from titanic_nn.runs import (
+        choose_folder,
+        made_of,
+        read_passengers,
+        to_csv,
+        to_json,
+        write_answer,
+        write_folder,
+    )
 
-    passengers = load_passengers(args.data)
+    passengers = (
+        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
+    )
     shown.print(passengers.describe())
-    folder = choose_folder(args.out, "learning-curve")
+    folder = run_folder or choose_folder(args.out, "learning-curve")
 
     from titanic_nn.evaluation.learning_curve import SHARES, learning_curve
 
@@ -74,12 +76,13 @@ def _learning_curve(arguments: list[str] | None) -> None:
 
     found = _as_json(result)
     files = {
-        "settings.toml": settings.to_toml(),
-        "environment.json": to_json(environment(passengers, result.device)),
         "learning_curve.csv": to_csv(result.scores),
         "learning_curve.json": to_json(found),
     }
-    write_folder(folder, files)
+    if run_folder:
+        write_answer(folder, files)
+    else:
+        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
     for table in (_curve(result), _twice(result)):
         shown.print()
         shown.print(table)

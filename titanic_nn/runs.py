@@ -20,6 +20,7 @@ from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_text
 from titanic_nn.kaggle.candidate import RUNS
 from titanic_nn.passengers.sources import Passengers, load_passengers
+from titanic_nn.settings import Settings
 
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
@@ -60,6 +61,20 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         Path(beside).rename(folder)
 
 
+def write_answer(run: Path, files: Mapping[str, str]) -> None:
+    """Write what was asked of a run beside its own files; an older answer makes way."""
+    for name, text in files.items():
+        write_text(run / name, text)
+
+
+def made_of(settings: Settings, passengers: Passengers, device: str) -> dict[str, str]:
+    """The two files that say what a folder's results were made of."""
+    return {
+        "settings.toml": settings.to_toml(),
+        "environment.json": to_json(environment(passengers, device)),
+    }
+
+
 def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
     """A CSV file of a run's folder, which must have these columns of words and of numbers.
 
@@ -93,8 +108,7 @@ def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str
 
 def _files(result: "CrossValidation") -> dict[str, str]:
     return {
-        "settings.toml": result.settings.to_toml(),
-        "environment.json": to_json(environment(result.passengers, result.device)),
+        **made_of(result.settings, result.passengers, result.device),
         "metrics.csv": to_csv(result.metrics),
         "summary.json": to_json(summary(result)),
         "oof.csv": to_csv(result.oof),
@@ -113,7 +127,7 @@ def read_passengers(run: Path, data: Path | None = None) -> Passengers:
     try:
         made_from = json.loads(path.read_text(encoding="utf-8"))["data"]
         location = data or Path(made_from["location"])
-        hashes = {made_from["train_sha256"], made_from["test_sha256"]}
+        hashes = made_from["train_sha256"], made_from["test_sha256"]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError):
@@ -121,7 +135,7 @@ def read_passengers(run: Path, data: Path | None = None) -> Passengers:
     if not location.exists():
         raise DataError(f"{location}: the tables of {run} are gone; say where with --data")
     passengers = load_passengers(location)
-    if {passengers.train_sha256, passengers.test_sha256} != hashes:
+    if (passengers.train_sha256, passengers.test_sha256) != hashes:
         raise DataError(
             f"{location}: the tables are not those of {run}; train again, or use --data"
         )

@@ -4,13 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from titanic_nn.errors import KaggleError, TitanicError
+from titanic_nn.errors import KaggleError, SettingsError, TitanicError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from titanic_nn.settings import Settings
 
 MISTAKE = 2  # exit code: the user can mend it
 THEIRS = 3  # exit code: Kaggle, or the way to it, failed
@@ -23,6 +26,54 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message} (see --help)", file=sys.stderr)
         sys.exit(MISTAKE)
+
+
+def add_training_options(parser: Parser, *, repeats: int = 3) -> None:
+    """What every command that trains lets the user choose."""
+    from titanic_nn.settings import MODELS
+
+    add = parser.add_argument
+    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
+    add("--folds", type=int, help="folds of the cross-validation (10)")
+    add("--repeats", type=int, help=f"how often the folds are cut afresh ({repeats})")
+    add("--seed", type=int, help="the number that all randomness grows from (42)")
+    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
+    add("--device", help="auto, cpu or cuda (auto)")
+    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
+    add("--quiet", action="store_true", help="print nothing but errors")
+
+
+def training_settings(args: argparse.Namespace, params: Path | None) -> "Settings":
+    """The settings in `params`, under what the user chose; SettingsError where they are wrong."""
+    from titanic_nn.settings import Settings
+
+    return Settings.from_toml(
+        params,
+        models=[name for names in args.models for name in names.split(",")]
+        if args.models
+        else None,
+        folds=args.folds,
+        repeats=args.repeats,
+        seed=args.seed,
+        seeds=args.seeds,
+        device=args.device,
+    )
+
+
+def asked_of(args: argparse.Namespace) -> tuple[Path | None, "Settings"]:
+    """The folder of the run that a question is about, if one was named, and the settings for it.
+
+    Raises SettingsError: there is no such run, or an option is given that the run answers itself.
+    """
+    if args.run is None:
+        return None, training_settings(args, args.params)
+    for option in ("params", "out"):
+        if getattr(args, option) is not None:
+            raise SettingsError(f"--{option}: {args.run} has its own; leave one of them out")
+    from titanic_nn.kaggle.candidate import find_run
+
+    folder = find_run(args.run)
+    return folder, training_settings(args, folder / "settings.toml")
 
 
 def run(command: Callable[[], None]) -> None:

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 from titanic_nn.errors import SettingsError
 from titanic_nn.kaggle.candidate import SUBMISSIONS
-from titanic_nn.settings import MODELS, Model, Settings
-from titanic_nn.terminal import Parser, console, progress, run, table_of
+from titanic_nn.settings import Model
+from titanic_nn.terminal import (
+    Parser,
+    add_training_options,
+    console,
+    progress,
+    run,
+    table_of,
+    training_settings,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,31 +38,14 @@ def _parser() -> Parser:
         help="folder with train.csv and test.csv, or titanic.zip",
     )
     add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
-    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
-    add("--folds", type=int, help="folds of the cross-validation (10)")
-    add("--repeats", type=int, help="how often the folds are cut afresh (3)")
-    add("--seed", type=int, help="the number that all randomness grows from (42)")
-    add("--seeds", type=int, help="nets per split whose probabilities are averaged (5)")
-    add("--device", help="auto, cpu or cuda (auto)")
-    add("--params", type=Path, metavar="FILE", help="settings in TOML; what is left out stays")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    add_training_options(parser)
     add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
     return parser
 
 
 def _train(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    settings = Settings.from_toml(
-        args.params,
-        models=[name for names in args.models for name in names.split(",")]
-        if args.models
-        else None,
-        folds=args.folds,
-        repeats=args.repeats,
-        seed=args.seed,
-        seeds=args.seeds,
-        device=args.device,
-    )
+    settings = training_settings(args, args.params)
     shown = console(stderr=args.json, quiet=args.quiet)
 
     # Imported as late as can be: --help answers at once, and a bad table before torch has loaded.

@@ -16,11 +16,12 @@ from sklearn.utils.estimator_checks import check_estimator
 from titanic_nn import LinearClassifier, TitanicFeatures, load_passengers
 from titanic_nn.errors import DataError
 from titanic_nn.passengers.encode import Encoder
-from titanic_nn.passengers.features import passenger_features
+from titanic_nn.passengers.features import FEATURES, passenger_features
 from titanic_nn.settings import FeatureSettings
 
 PASSENGERS = load_passengers()
 TRAIN, TEST = PASSENGERS.train, PASSENGERS.test
+Y = TRAIN["Survived"].to_numpy()
 
 
 def test_scikit_learn_s_own_checks() -> None:
@@ -36,16 +37,16 @@ def test_parameters_are_the_settings() -> None:
 
 
 def test_it_is_the_encoder() -> None:
-    features = TitanicFeatures().fit(TRAIN)
-    encoder = Encoder(FeatureSettings()).fit(passenger_features(TRAIN))
+    features = TitanicFeatures().fit(TRAIN, Y)
+    encoder = Encoder(FeatureSettings()).fit(passenger_features(TRAIN), Y)
     assert_array_equal(features.transform(TEST), encoder.transform(passenger_features(TEST)))
     assert features.get_feature_names_out().tolist() == encoder.feature_names
     assert features.n_features_in_ == 12
-    assert_array_equal(TitanicFeatures().fit_transform(TRAIN), features.transform(TRAIN))
+    assert_array_equal(TitanicFeatures().fit_transform(TRAIN, Y), features.transform(TRAIN))
 
 
 def test_min_category_rows_acts() -> None:
-    few, many = (TitanicFeatures(min_category_rows=n).fit(TRAIN) for n in (1, 50))
+    few, many = (TitanicFeatures(min_category_rows=n).fit(TRAIN, Y) for n in (1, 50))
     assert len(few.get_feature_names_out()) > len(many.get_feature_names_out())
 
 
@@ -54,14 +55,16 @@ def test_a_table_as_pandas_reads_it() -> None:
     raw = TRAIN.assign(Pclass=TRAIN["Pclass"].astype(object), Note="x")[
         ["Note", *reversed(TRAIN.columns)]
     ]
-    assert_array_equal(TitanicFeatures().fit_transform(raw), TitanicFeatures().fit_transform(TRAIN))
+    assert_array_equal(
+        TitanicFeatures().fit_transform(raw, Y), TitanicFeatures().fit_transform(TRAIN, Y)
+    )
 
 
 def test_without_ids_transform_takes_everyone_for_a_new_passenger() -> None:
     anonymous = TRAIN.drop(columns="PassengerId")
-    with_ids, without = TitanicFeatures().fit(TRAIN), TitanicFeatures().fit(anonymous)
+    with_ids, without = TitanicFeatures().fit(TRAIN, Y), TitanicFeatures().fit(anonymous, Y)
     assert_array_equal(
-        TitanicFeatures().fit_transform(anonymous), TitanicFeatures().fit_transform(TRAIN)
+        TitanicFeatures().fit_transform(anonymous, Y), TitanicFeatures().fit_transform(TRAIN, Y)
     )
     assert_array_equal(
         without.transform(TEST.drop(columns="PassengerId")), with_ids.transform(TEST)
@@ -73,7 +76,7 @@ def test_without_ids_transform_takes_everyone_for_a_new_passenger() -> None:
 
 
 def test_set_output_names_rows_and_columns() -> None:
-    features = TitanicFeatures().set_output(transform="pandas").fit(TRAIN)
+    features = TitanicFeatures().set_output(transform="pandas").fit(TRAIN, Y)
     frame = features.transform(TEST)
     assert isinstance(frame, pd.DataFrame)
     assert frame.columns.tolist() == features.get_feature_names_out().tolist()
@@ -82,12 +85,11 @@ def test_set_output_names_rows_and_columns() -> None:
 
 
 def test_pipelines_and_other_transformers_take_it() -> None:
-    y = TRAIN["Survived"]
     net = LinearClassifier(seeds=1, random_state=0)
-    model = clone(make_pipeline(TitanicFeatures(), net)).fit(TRAIN, y)
-    assert model.score(TRAIN, y) > 0.8
+    model = clone(make_pipeline(TitanicFeatures(), net)).fit(TRAIN, Y)
+    assert model.score(TRAIN, Y) > 0.8
     columns = ColumnTransformer([("features", TitanicFeatures(), list(TEST.columns))])
-    assert_array_equal(columns.fit(TRAIN).transform(TEST), model[0].transform(TEST))
+    assert_array_equal(columns.fit(TRAIN, Y).transform(TEST), model[0].transform(TEST))
 
 
 @pytest.mark.parametrize(
@@ -103,15 +105,37 @@ def test_a_bad_value_is_named(column: str, value: Any, said: str) -> None:
     bad = TEST.copy()
     bad[column] = [value if row == 3 else old for row, old in enumerate(TEST[column])]
     with pytest.raises(DataError, match=said):
-        TitanicFeatures().fit(TRAIN).transform(bad)
+        TitanicFeatures().fit(TRAIN, Y).transform(bad)
 
 
 def test_what_is_no_table_of_passengers() -> None:
     with pytest.raises(DataError, match="X: is a ndarray; expected a pandas DataFrame"):
-        TitanicFeatures().fit(np.zeros((2, 2)))  # type: ignore[arg-type]
+        TitanicFeatures().fit(np.zeros((2, 2)), [0, 1])  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"X: the column Sex is missing; rename 'sex'\?"):
-        TitanicFeatures().fit(TRAIN.rename(columns={"Sex": "sex"}))
+        TitanicFeatures().fit(TRAIN.rename(columns={"Sex": "sex"}), Y)
     with pytest.raises(DataError, match="X: has no passengers"):
-        TitanicFeatures().fit(TRAIN[:0])
+        TitanicFeatures().fit(TRAIN[:0], [])
     with pytest.raises(NotFittedError):
         TitanicFeatures().transform(TEST)
+
+
+def test_labels_tell_how_companions_fared_but_not_the_own() -> None:
+    names = [f.label for f in FEATURES if f.reads_labels]
+    train = TRAIN.drop(columns="PassengerId")
+    encoded = pd.DataFrame(
+        TitanicFeatures().set_output(transform="pandas").fit_transform(train, Y), TRAIN.index
+    )[names]
+    row = 7
+    flipped = Y.copy()
+    flipped[row] = 1 - flipped[row]
+    again = TitanicFeatures().set_output(transform="pandas").fit_transform(train, flipped)[names]
+    assert_array_equal(encoded.iloc[row], again.iloc[row])
+    assert (encoded.to_numpy() != again.to_numpy()).any()
+
+
+@pytest.mark.parametrize(
+    ("y", "said"), [(Y[:5], "give one label a passenger"), (Y + 1, "other than 0 .* and 1")]
+)
+def test_wrong_labels_are_one_line(y: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        TitanicFeatures().fit(TRAIN, y)

@@ -58,8 +58,8 @@ def test_a_net_held_back_underfits(bundled: Passengers) -> None:
 
 
 def test_few_rows_are_learnt_by_heart(bundled: Passengers) -> None:
-    few = replace(bundled, train=bundled.train.head(150))
-    case = diagnosis(few, "relu", epochs=60)
+    few = replace(bundled, train=bundled.train.head(100))
+    case = diagnosis(few, "relu", epochs=25)
     assert case.verdict == "overfitting"
     assert case.gap > 0.2 * case.held_out_loss
     assert "by heart" in case.why

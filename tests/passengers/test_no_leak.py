@@ -26,12 +26,18 @@ def passengers(request: pytest.FixtureRequest) -> pd.DataFrame | None:
 
 
 def encode(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
-    return encode_splits(passenger_features(passengers), splits, FeatureSettings()).x
+    return encode_as(FeatureSettings(), passengers, splits)
 
 
 def encode_known(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
-    settings = FeatureSettings(count_tickets_among="known")
-    return encode_splits(passenger_features(passengers), splits, settings).x
+    return encode_as(FeatureSettings(count_tickets_among="known"), passengers, splits)
+
+
+def encode_as(
+    settings: FeatureSettings, passengers: pd.DataFrame, splits: list[Split]
+) -> NDArray[np.float32]:
+    y = passengers["Survived"].fillna(-1).to_numpy(np.int64)  # -1: not to be looked at
+    return encode_splits(passenger_features(passengers), y, splits, settings).x
 
 
 @pytest.mark.parametrize("encode", [encode, encode_known])

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from titanic_nn.errors import DataError
 from titanic_nn.passengers import schema
 from titanic_nn.passengers.encode import Encoder
 from titanic_nn.passengers.features import passenger_features
@@ -20,11 +21,12 @@ PASSENGER_ID = schema.PASSENGER_ID.name
 class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encodes passengers in Kaggle's columns: titles, families, tickets, decks, ... as numbers.
 
-    Whatever is fitted (medians, scales, vocabularies, who shares a ticket) is fitted on the rows
-    that `fit` is given, so that in a Pipeline nothing leaks from held-out rows.
+    Whatever is fitted (medians, scales, vocabularies, who shares a ticket, how companions fared) is
+    fitted on the rows that `fit` is given, so that in a Pipeline nothing leaks from held-out rows.
 
     PassengerId may be left out. Where it is there it tells who was already counted among the
-    holders of their ticket; where it is not, `transform` takes everyone for a new passenger.
+    holders of their ticket, and whose own label to leave out; where it is not, `transform` takes
+    everyone for a new passenger.
 
     Args:
         min_category_rows: categories that fewer training rows carry share one column.
@@ -48,27 +50,27 @@ class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, *, min_category_rows: int = 5) -> None:
         self.min_category_rows = min_category_rows
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Learn medians, scales and vocabularies from training rows.
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:  # noqa: N803
+        """Learn medians, scales, vocabularies and the fate of parties from training rows.
 
         Args:
             X: passengers in Kaggle's columns; further columns, Survived too, are not read.
-            y: not looked at.
+            y: who survived, 0 or 1, (rows,): it tells how companions fared.
 
         Raises:
-            DataError: X breaks the schema: column, row and value are named.
+            DataError: X breaks the schema: column, row and value are named; or y is not 0 or 1.
         """
         self.fit_transform(X, y)
         return self
 
-    def fit_transform(self, X: pd.DataFrame, y: ArrayLike | None = None) -> NDArray[np.float32]:  # noqa: N803
-        """Fit on training rows and encode them, each counted once among its ticket's holders."""
+    def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
+        """Fit on training rows and encode them; none counts twice, or sees its own label."""
         values = {"min_category_rows": self.min_category_rows}
         encoder = Encoder(check_settings(FeatureSettings, values))
         rows, with_ids = _features(X)
-        x = encoder.fit(rows).transform(rows)
+        x = encoder.fit(rows, _labels(y, len(rows))).transform(rows)
         if not with_ids:
-            encoder.counted = []
+            encoder.counted, encoder.companions.labels = [], {}
         self.encoder_ = encoder
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
@@ -90,7 +92,17 @@ class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.two_d_array = False
         tags.input_tags.string = tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
         return tags
+
+
+def _labels(y: ArrayLike, rows: int) -> NDArray[np.int64]:
+    labels = np.asarray(y)
+    if labels.shape != (rows,):
+        raise DataError(f"y has shape {labels.shape}: give one label a passenger, ({rows},)")
+    if not np.isin(labels, (0, 1)).all():
+        raise DataError("y has labels other than 0 (died) and 1 (survived)")
+    return labels.astype(np.int64)
 
 
 def _features(X: pd.DataFrame) -> tuple[pd.DataFrame, bool]:  # noqa: N803

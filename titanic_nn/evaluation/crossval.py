@@ -98,7 +98,7 @@ def cross_validate(
         folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
         # The fit behind a submission is one more split: it takes the same road as every fold.
         splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
-        encoders = SplitEncoders(features, splits, settings.features)
+        encoders = SplitEncoders(features, y, splits, settings.features)
 
     # What each model says of the held-out rows, split by split.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}

@@ -96,7 +96,7 @@ def importance(
 
     splits = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
     features = passenger_features(passengers.train)
-    encoders = SplitEncoders(features, splits, settings.features)
+    encoders = SplitEncoders(features, y, splits, settings.features)
     columns = columns_of_features(encoders.feature_names)
 
     rows: list[dict[str, Any]] = []

@@ -173,7 +173,7 @@ def learning_curve(
     subsets = [(share, fold) for fold in folds for share in shares]
     nested = [s for fold in folds for s in nested_splits(fold, y, shares, settings.seed)]
     features = passenger_features(passengers.train)
-    encoders = SplitEncoders(features, nested, settings.features)
+    encoders = SplitEncoders(features, y, nested, settings.features)
 
     rows = []
     at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from titanic_nn.errors import SettingsError
+from titanic_nn.passengers.companions import Companions
 from titanic_nn.passengers.features import FEATURES
 from titanic_nn.passengers.folds import Split
 from titanic_nn.settings import FeatureSettings, check_settings
@@ -21,6 +22,11 @@ from titanic_nn.settings import FeatureSettings, check_settings
 NUMBERS = [feature for feature in FEATURES if feature.kind == "number"]
 FLAGS = [feature for feature in FEATURES if feature.kind == "flag"]
 CATEGORIES = [feature for feature in FEATURES if feature.kind == "category"]
+
+# How a row's column from labels is scaled, or whether it is there at all, must not hang on the
+# row's own label: it always is, in quarters of a life where it is a number.
+READ_LABELS = {feature.label for feature in FEATURES if feature.reads_labels}
+FARED_UNIT = 0.25
 
 # A missing number becomes the median of the passengers who agree in these columns. Where the
 # training rows hold none, the last column is given up, and so on up to the median of everyone.
@@ -35,19 +41,22 @@ class Encoder:
     """Encodes passengers as the training rows suggest: `fit` on those, then `transform` any.
 
     Rows are recognised by their index, PassengerId as `passenger_features` leaves it: it tells
-    whether a passenger is already counted among the holders of their ticket.
+    whether a passenger is already counted among the holders of their ticket, and whose own label is
+    among those of their companions.
 
     Attributes, after `fit`:
         ticket_holders: ticket -> how many of the counted passengers hold it.
         counted: the index of the counted passengers.
+        companions: how the training rows' parties fared.
         medians: number -> group of passengers -> median, e.g. `["age"]["Mr, 3"]`.
         categories: category feature -> the values that have a column of their own.
         rare: category feature -> the values that share the column `deck=rare`.
-        scaling: encoded column -> (mean, standard deviation); (0, 1) for what isn't a number.
+        scaling: encoded column -> (mean, standard deviation); fixed for what isn't a number.
     """
 
     ticket_holders: dict[str, int]
     counted: list[int]
+    companions: Companions
     medians: dict[str, dict[str, float]]
     categories: dict[str, list[str]]
     rare: dict[str, list[str]]
@@ -61,11 +70,14 @@ class Encoder:
         """The encoded columns in order: `title=Mr`, `age`, `age missing`, `deck=rare`, ..."""
         return list(self.scaling)
 
-    def fit(self, rows: pd.DataFrame, known: pd.DataFrame | None = None) -> Self:
-        """Learn medians, vocabularies and scales.
+    def fit(
+        self, rows: pd.DataFrame, y: NDArray[np.int64], known: pd.DataFrame | None = None
+    ) -> Self:
+        """Learn medians, vocabularies and scales, and how parties fared.
 
         Args:
             rows: `passenger_features` of the training rows.
+            y: their labels, (rows,).
             known: features of everyone whose ticket counts when `count_tickets_among = "known"`;
                 otherwise not looked at.
 
@@ -77,8 +89,9 @@ class Encoder:
             raise SettingsError('count_tickets_among = "known" needs the known passengers')
         self.ticket_holders = dict(Counter(counted["ticket"]))
         self.counted = counted.index.tolist()
+        self.companions = Companions().fit(rows, y)
 
-        rows = self._count_tickets(rows)
+        rows = self._complete(rows)
         self.medians = {number.name: _medians(rows, number.name) for number in NUMBERS}
 
         self.categories, self.rare = {}, {}
@@ -88,15 +101,16 @@ class Encoder:
             self.categories[category.name] = holders.index[~is_rare].tolist()
             self.rare[category.name] = holders.index[is_rare].tolist()
 
-        number_labels = {number.label for number in NUMBERS}
+        numbers = {number.label for number in NUMBERS}
         self.scaling = {}
         for label, values in self._columns(rows).items():
             # From a constant column nothing can be learnt, yet a held-out row could differ in it
             # and meet a weight that was never trained.
-            if np.ptp(values) == 0:
-                continue
-            mean, sd = (values.mean(), values.std()) if label in number_labels else (0, 1)
-            self.scaling[label] = (float(mean), float(sd))
+            if label in READ_LABELS:
+                self.scaling[label] = (0.0, FARED_UNIT if label in numbers else 1.0)
+            elif np.ptp(values) > 0:
+                mean, sd = (values.mean(), values.std()) if label in numbers else (0, 1)
+                self.scaling[label] = (float(mean), float(sd))
         return self
 
     def state(self) -> dict[str, Any]:
@@ -109,6 +123,7 @@ class Encoder:
             "settings": asdict(self.settings),
             "ticket_holders": self.ticket_holders,
             "counted": self.counted,
+            "companions": self.companions.state(),
             "medians": self.medians,
             "categories": self.categories,
             "rare": self.rare,
@@ -121,6 +136,7 @@ class Encoder:
         encoder = cls(check_settings(FeatureSettings, state["settings"]))
         encoder.ticket_holders = dict(state["ticket_holders"])
         encoder.counted = list(state["counted"])
+        encoder.companions = Companions.from_state(state["companions"])
         encoder.medians = dict(state["medians"])
         encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
         encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
@@ -135,17 +151,21 @@ class Encoder:
         Returns:
             Shape (rows, features), numbers in standard deviations from the training mean.
         """
-        columns = self._columns(self._count_tickets(rows))
+        columns = self._columns(self._complete(rows))
         scaled = [(columns[label] - mean) / sd for label, (mean, sd) in self.scaling.items()]
         return np.stack(scaled, axis=1).astype(np.float32)  # (rows, features)
 
-    def _count_tickets(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add the two features that depend on how many passengers hold a ticket."""
+    def _complete(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add what takes more than a passenger's own row: the ticket's holders, the companions."""
         holders = rows["ticket"].map(self.ticket_holders).fillna(0)
         # Everyone holds their own ticket, so a training row and a held-out row mean the same by it.
         shared_by = holders + ~rows.index.isin(self.counted)
         fare = np.expm1(rows["log_fare"])
-        return rows.assign(ticket_shared_by=shared_by, fare_per_head=np.log1p(fare / shared_by))
+        return rows.assign(
+            ticket_shared_by=shared_by,
+            fare_per_head=np.log1p(fare / shared_by),
+            **self.companions.transform(rows),
+        )
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
         """Every encoded column by label, each of shape (rows,): filled in, not yet scaled."""
@@ -171,14 +191,20 @@ class SplitEncoders:
 
     Args:
         features: `passenger_features` of the whole table; the splits hold positions of its rows.
+        y: labels 0 or 1 of the table's first rows, (labelled rows,).
     """
 
     def __init__(
-        self, features: pd.DataFrame, splits: Sequence[Split], settings: FeatureSettings
+        self,
+        features: pd.DataFrame,
+        y: NDArray[np.int64],
+        splits: Sequence[Split],
+        settings: FeatureSettings,
     ) -> None:
         self._features = features
         self._encoders = [
-            Encoder(settings).fit(features.iloc[split.train], known=features) for split in splits
+            Encoder(settings).fit(features.iloc[split.train], y[split.train], known=features)
+            for split in splits
         ]
         names = {name for encoder in self._encoders for name in encoder.feature_names}
         self.feature_names = sorted(names, key=_column_order)
@@ -211,10 +237,13 @@ class EncodedSplits:
 
 
 def encode_splits(
-    features: pd.DataFrame, splits: Sequence[Split], settings: FeatureSettings
+    features: pd.DataFrame,
+    y: NDArray[np.int64],
+    splits: Sequence[Split],
+    settings: FeatureSettings,
 ) -> EncodedSplits:
     """Encode every row of a table for every split at once (see SplitEncoders)."""
-    encoders = SplitEncoders(features, splits, settings)
+    encoders = SplitEncoders(features, y, splits, settings)
     return EncodedSplits(encoders.encode(range(len(splits))), encoders.feature_names)
 
 

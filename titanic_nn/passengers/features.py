@@ -1,8 +1,10 @@
 """What can be said of a passenger from their own row alone: title, family, deck, ...
 
-Nothing here is fitted and no label is read, so nothing here can leak.
+Nothing here is fitted and no label is read, so nothing here can leak. The features that need more
+than a row stand in the table all the same, with the module that makes them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +20,8 @@ class Feature:
     kind: Literal["number", "category", "flag"]
     formula: str
     why: str
+    # Whether it is made from the labels of (other) training rows.
+    reads_labels: bool = False
 
     @property
     def label(self) -> str:
@@ -78,7 +82,63 @@ FEATURES: tuple[Feature, ...] = (
         "Cabin is not missing",
         "cabins were recorded mostly for the first class, and better for those who lived",
     ),
+    Feature(
+        "women_children_fared",
+        "number",
+        "mean surplus of survival among the party's other women and children (companions)",
+        "families lived or died together",
+        reads_labels=True,
+    ),
+    Feature(
+        "men_fared",
+        "number",
+        "the same among the party's other men (companions)",
+        "where the men lived, the boat was near",
+        reads_labels=True,
+    ),
+    Feature(
+        "men_known",
+        "number",
+        "log(1 + number of those men whose fate the training rows tell) (companions)",
+        "how much the surplus is worth, and whether there were men to lose",
+    ),
+    Feature(
+        "women_children_lost",
+        "flag",
+        "a woman or child, and all other women and children of the party died (companions)",
+        "mothers did not leave without their children",
+        reads_labels=True,
+    ),
+    Feature(
+        "women_children_saved",
+        "flag",
+        "a woman or child, and all other women and children of the party lived (companions)",
+        "they took the same boat",
+        reads_labels=True,
+    ),
+    Feature(
+        "men_lost",
+        "flag",
+        "the party has other men, and all of them died (companions)",
+        "one man saved tells of a party that reached the boats together",
+        reads_labels=True,
+    ),
+    Feature(
+        "ticket_neighbours_fared",
+        "number",
+        "mean surplus among those of the class with a ticket number at most 8 off (companions)",
+        "tickets with near numbers were sold together: one place, one day, one group",
+        reads_labels=True,
+    ),
 )
+
+# Passengers who are alike in what decided most, by sex, class and age.
+PEERS = [
+    f"{sex}, {pclass}, {age}"
+    for sex in ("female", "male")
+    for pclass in "123"
+    for age in ("adult", "child")
+]
 
 # Titles too rare to learn from join the common one that says the same of age, sex and standing.
 # A title that is not listed stays as it is.
@@ -101,10 +161,12 @@ MERGED_TITLES: dict[str, str] = {
 
 
 def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
-    """The features of `FEATURES` that a row yields by itself, and the raw `ticket` beside them.
+    """The features of `FEATURES` that a row yields by itself, and what the others are made from.
 
-    The encoder adds the other two, `ticket_shared_by` and `fare_per_head`, for which it counts
-    tickets.
+    The encoder adds `ticket_shared_by` and `fare_per_head`, for which it counts each `ticket`. From
+    `peers`, `ticket_number` and the keys `same_ticket` and `same_family`, companions.py makes the
+    features that tell how companions fared; it parts the passengers into two random halves, and
+    `half` says which of them a name belongs to.
 
     Args:
         passengers: a checked table in Kaggle's columns; `Survived`, if there, is not read.
@@ -117,12 +179,15 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
     family_size = passengers["SibSp"] + passengers["Parch"] + 1
     # "B51 B53 B55" is a suite on deck B. In "F G73" the room is G73, and a lone F is a deck.
     deck = passengers["Cabin"].str.extract(r"([A-Z])(?:\d|$)", expand=False)
+    child = (title == "Master") | (passengers["Age"] < 15)  # a Master is one, age known or not
+    pclass = passengers["Pclass"].astype(str)
+    ticket_number = passengers["Ticket"].str.extract(r"(\d+)$", expand=False)
 
     return pd.DataFrame(
         {
             "title": title.map(lambda found: MERGED_TITLES.get(found, found)),
             "sex": passengers["Sex"],
-            "class": passengers["Pclass"].astype(str),
+            "class": pclass,
             "age": passengers["Age"],
             "age_missing": passengers["Age"].isna(),
             "siblings_spouses": passengers["SibSp"],
@@ -136,8 +201,25 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
             "embarked_missing": passengers["Embarked"].isna(),
             "deck": deck,
             "cabin_known": passengers["Cabin"].notna(),
+            "peers": passengers["Sex"] + ", " + pclass + ", " + np.where(child, "child", "adult"),
+            "half": pd.util.hash_array(passengers["Name"].to_numpy(object)) % 2,
+            "ticket_number": ticket_number.astype(float),
+            "same_ticket": ticket_number + ", " + pclass,
+            "same_family": _family_name(passengers["Name"])
+            + (", " + pclass + ", " + passengers["Embarked"] + ", ")
+            + passengers["Fare"].map("{:.2f}".format, na_action="ignore"),
         }
     ).set_index(passengers["PassengerId"])
+
+
+def _family_name(names: "pd.Series[str]") -> "pd.Series[str]":
+    """What comes before the comma, less what spellings differ in: Andersson is Anderson."""
+
+    def plain(name: str) -> str:
+        letters = re.sub(r"[\W\d_]", "", name.casefold())
+        return re.sub(r"(.)\1", r"\1", letters)  # doubled letters once
+
+    return names.str.extract("^([^,]+),", expand=False).map(plain, na_action="ignore")
 
 
 def features_table() -> str:

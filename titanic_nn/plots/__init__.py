@@ -16,6 +16,7 @@ from titanic_nn.plots.scores import differences, fold_scores
 from titanic_nn.plots.style import STYLE
 from titanic_nn.plots.tracking import cv_against_public
 from titanic_nn.plots.training import compare_curves, learning_curves, rows_curve
+from titanic_nn.plots.tuning import study_history, study_slices
 
 __all__ = [
     "STYLE",
@@ -33,5 +34,7 @@ __all__ = [
     "precision_recall",
     "roc",
     "rows_curve",
+    "study_history",
+    "study_slices",
     "threshold",
 ]

@@ -1,0 +1,172 @@
+"""Storages: what is kept, who died, and one line for whatever fails."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from optuna.trial import TrialState
+from studies import finish, make_study
+
+from titanic_nn.errors import StudyError
+from titanic_nn.tuning import storage as storages
+from titanic_nn.tuning.storage import open_storage
+
+# Another worker: takes three trials of ten, finishes one, and dies at the others.
+DIES_AT_WORK = """
+import os, signal, sys
+from pathlib import Path
+from studies import finish, make_study
+from titanic_nn.tuning.storage import open_storage
+study = make_study(open_storage(sys.argv[1] or None, Path(sys.argv[2])))
+trials = study.take(3, total=10)
+finish(study, trials[:1])
+print(*(trial.params["learning_rate"] for trial in trials), flush=True)
+if sys.argv[3] == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.stdin.read()
+"""
+
+
+def other_worker(url: str, folder: Path, then: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", DIES_AT_WORK, url, str(folder), then],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_dead_workers_trials_are_tried_again(tmp_path: Path) -> None:
+    with other_worker("", tmp_path, "die") as worker:
+        output, _ = worker.communicate(timeout=60)
+    rates = [float(rate) for rate in output.split()]
+    study = make_study(open_storage(None, tmp_path))
+    assert study.finished() == 1
+    trials = study.take(10, total=10)
+    assert len(trials) == 9
+    assert [trial.params["learning_rate"] for trial in trials[:2]] == rates[1:]
+    finish(study, trials)
+    assert study.finished() == 10
+    assert len(study.trials(TrialState.FAIL)) == 2
+
+
+def test_a_living_workers_trials_are_its_own(tmp_path: Path) -> None:
+    with other_worker("", tmp_path, "live") as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        study = make_study(open_storage(None, tmp_path))
+        trials = study.take(10, total=10)
+        assert len(trials) == 7
+        finish(study, trials)
+        assert study.take(10, total=10) == []
+        os.kill(worker.pid, signal.SIGTERM)
+        worker.wait(timeout=60)
+        finish(study, study.take(10, total=10))
+        assert study.finished() == 10
+
+
+def test_sqlite_keeps_a_study(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    finish(study := make_study(open_storage(url, tmp_path)), study.take(3, total=5))
+    again = make_study(open_storage(url, tmp_path))
+    finish(again, again.take(3, total=5))
+    assert again.finished() == 5
+    assert not (tmp_path / "journal.log").exists()
+
+
+def test_a_database_tells_the_dead_by_their_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages, "GRACE", 1)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with other_worker(url, tmp_path, "die") as worker:
+        worker.communicate(timeout=60)
+    study = make_study(open_storage(url, tmp_path))
+    trials = study.take(10, total=10)
+    finish(study, trials)
+    while study.finished() < 10:  # no sooner than GRACE after the last sign of life
+        finish(study, study.take(10, total=10))
+    assert len(study.trials(TrialState.FAIL)) == 2
+
+
+@pytest.mark.parametrize("cut", [10, 200, 201])
+def test_a_journal_that_was_cut_is_refused_and_left_as_it_is(tmp_path: Path, cut: int) -> None:
+    finish(study := make_study(open_storage(None, tmp_path)), study.take(3, total=3))
+    journal = tmp_path / "journal.log"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-cut])
+    before = journal.read_bytes()
+    lines = before.count(b"\n")
+    with pytest.raises(StudyError) as raised:
+        open_storage(None, tmp_path)
+    assert f"{journal}, line {lines + 1}: is cut or damaged" in str(raised.value)
+    assert f"keep the first {lines}" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert journal.read_bytes() == before
+    # What the message says helps.
+    journal.write_bytes(b"".join(before.splitlines(keepends=True)[:-1]))
+    study = make_study(open_storage(None, tmp_path))
+    finish(study, study.take(3, total=3))
+    assert study.finished() == 3
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1}\n', b"[]\n", b"\x00\xff\n", b'{"op_code": 99}\n'])
+def test_another_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "journal.log").write_bytes(content)
+    with pytest.raises(StudyError, match=r"journal\.log"):
+        open_storage(None, tmp_path)
+    assert (tmp_path / "journal.log").read_bytes() == content
+
+
+def test_a_locked_journal_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages, "LOCK_PATIENCE", 0.1)
+    with (
+        FileLock(tmp_path / "journal.log.lock"),
+        pytest.raises(StudyError, match=r"journal\.log: is locked by another process"),
+    ):
+        open_storage(None, tmp_path)
+
+
+def test_a_locked_database_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages, "LOCK_PATIENCE", 0.1)
+    study = make_study(open_storage(f"sqlite:///{tmp_path}/study.db", tmp_path))
+    trials = study.take(1, total=1)
+    holder = sqlite3.connect(tmp_path / "study.db")
+    holder.execute("begin exclusive")
+    with pytest.raises(StudyError, match=r"study\.db: database is locked"):
+        finish(study, trials)
+    holder.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/db", "postgresql://me:***@127.0.0.1:1/db: "),
+        ("redis://:secret@127.0.0.1:1/0", "redis://:***@127.0.0.1:1/0: "),
+        ("sqlite:////nowhere/study.db", "unable to open database file"),
+        ("oracle+nothing://h/db", "oracle+nothing://h/db: "),
+        ("runs/study.db", "--storage: is no URL"),
+    ],
+)
+def test_a_storage_out_of_reach_is_one_line(url: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as raised:
+        open_storage(url, tmp_path)
+    assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="file"):
+        open_storage(None, tmp_path / "file" / "s")

@@ -1,0 +1,1 @@
+"""Hundreds of settings of a net, proposed by Optuna in batches and trained together."""

@@ -1,0 +1,94 @@
+"""What a trial is judged by: the mean log loss over folds of labelled rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titanic_nn.batched.compiled import can_compile
+from titanic_nn.batched.device import choose_device
+from titanic_nn.batched.members import PER_MEMBER, Members
+from titanic_nn.batched.train import Road, train_nets
+from titanic_nn.evaluation.metrics import EPS, log_loss
+from titanic_nn.passengers.encode import SplitEncoders
+from titanic_nn.passengers.folds import Split
+from titanic_nn.settings import FeatureSettings, LinearSettings
+
+# What a net that diverged is given: the loss of being sure, and wrong, about everyone.
+WORST = -float(np.log(EPS))
+
+
+class Objective:
+    """Held-out losses of any settings of a net, on splits that are encoded once.
+
+    Args:
+        features: `passenger_features` of the whole table, labelled rows first.
+        y: labels of those rows, (labelled rows,).
+        splits: positions of rows.
+        seeds: nets a split whose probabilities are averaged.
+        seed: the number that all randomness grows from.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        features: pd.DataFrame,
+        y: NDArray[np.int64],
+        splits: Sequence[Split],
+        *,
+        seeds: int,
+        seed: int,
+        device: str = "auto",
+    ) -> None:
+        self.y, self.splits = y, splits
+        self.seeds, self.seed = seeds, seed
+        self.device = choose_device(device)
+        encoders = SplitEncoders(features, y, splits, FeatureSettings())
+        self.feature_names = encoders.feature_names
+        self.x = encoders.encode(range(len(splits)))  # (splits, rows, features)
+
+    def losses(
+        self, trials: Sequence[LinearSettings], first: int = 0, last: int | None = None
+    ) -> NDArray[np.float64]:
+        """The log loss of each trial on the held-out rows of splits first to last.
+
+        Trials that differ in nothing but what members of a program may differ in train together.
+        Returns (trials, splits asked for).
+        """
+        part = slice(first, last)
+        splits = self.splits[part]
+        losses = np.empty((len(trials), len(splits)))
+        for group in _same_structure(trials):
+            members = Members([trials[i] for i in group], self.seeds)
+            nets = train_nets(
+                self.x[part],
+                self.y,
+                splits,
+                members,
+                seed=self.seed,
+                device=self.device,
+                history_points=0,
+                road=self._road(members.shared),
+            )
+            # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
+            by_seed = nets.probability.cpu().numpy()
+            probability = by_seed.reshape(len(splits), len(group), self.seeds, -1).mean(2)
+            for i, split in enumerate(splits):
+                held_out = split.held_out
+                losses[group, i] = log_loss(self.y[held_out], probability[i][:, held_out])
+        return np.nan_to_num(losses, nan=WORST)
+
+    def _road(self, settings: LinearSettings) -> Road | None:
+        """A study is long enough to be worth compiling, though each of its programs is not."""
+        return "compiled" if self.device.type == "cpu" and can_compile(settings) else None
+
+
+def _same_structure(trials: Sequence[LinearSettings]) -> Iterator[list[int]]:
+    """Positions of trials that one program can train, group by group."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, trial in enumerate(trials):
+        shape = [getattr(trial, f.name) for f in fields(trial) if f.name not in PER_MEMBER]
+        groups.setdefault(tuple(shape), []).append(i)
+    yield from groups.values()
