@@ -1,15 +1,21 @@
 """How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
 
 All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
-of one net, repeated, on the bundled passengers with our features (batch 128, 60 epochs, Adam).
+of one net, repeated ten times, on the bundled passengers with our features (batch 128, 60 epochs,
+Adam). More than a hundred nets are more seeds on each of these splits. Beside the ways stand the
+roofline of the machine and the memory that was taken at most.
+
+On a GPU: `python -m benchmarks.engine --device cuda --nets 10000 --repetitions 3`
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.roofline import measure_rates, work_of_a_net
 from benchmarks.ways import WAYS, Job
 from titanic_nn.batched.device import choose_device
 from titanic_nn.passengers.encode import encode_splits
@@ -28,26 +35,41 @@ from titanic_nn.passengers.sources import load_passengers
 from titanic_nn.settings import MODELS, FeatureSettings, Model
 
 RESULTS = Path(__file__).parent / "results"
-FOLDS = 10
+FOLDS, REPEATS = 10, 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--models", nargs="+", choices=MODELS, default=["relu", "linear", "deep"])
-    add("--nets", type=int, default=100, help="nets that our engine trains; a multiple of 10")
+    add("--nets", type=int, default=100, help="that our engine trains: a multiple of 10, or of 100")
     add("--repetitions", type=int, default=5, help="how often the ways alternate")
     add("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     add("--device", default="auto", help="auto, cpu or cuda")
     args = parser.parse_args()
 
     device = choose_device(args.device)
-    results = {"machine": machine(device), "nets": args.nets, "models": {}}
+    rates = measure_rates(device)
+    results: dict[str, Any] = {
+        "machine": machine(device) | {"rates": asdict(rates)},
+        "nets": args.nets,
+        "models": {},
+        "rooflines": {},
+    }
     for model in args.models:
         job = make_job(model, args.nets, device)
-        results["models"][model] = measure(job, args.ways, args.repetitions)
+        found = results["models"][model] = measure(job, args.ways, args.repetitions)
         print(f"\n{model}: {args.nets} nets, {len(job.widths) - 2} hidden layers, on {device}")
-        print(table(results["models"][model]).to_string(index=False))
+        print(table(found).to_string(index=False))
+        rows = float(np.mean([len(split.train) for split in job.splits]))
+        roofline = rates.nets_per_second(work_of_a_net(job.widths, rows, job.epochs))
+        results["rooflines"][model] = roofline
+        share = float(np.median(found["ours"]["nets_per_second"])) / roofline
+        print(f"The machine's roofline: {roofline:.0f} nets/s; ours reaches {share:.1%} of it.")
+    results["peak GB"] = peak_memory(device)
+    print("\nMemory at most, all ways together:", results["peak GB"])
     name = f"engine-{device.type}-{args.nets}"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -59,26 +81,29 @@ def make_job(model: Model, nets: int, device: torch.device) -> Job:
     """Cross-validation of as many nets, ten folds a repeat."""
     passengers = load_passengers()
     y = passengers.train["Survived"].to_numpy()
-    splits = repeated_stratified_splits(y, FOLDS, -(-nets // FOLDS), seed=0)[:nets]
+    splits = repeated_stratified_splits(y, FOLDS, REPEATS, seed=0)[:nets]
     features = passenger_features(passengers.train)
     x = encode_splits(features, y, splits, FeatureSettings()).x
     # Without hidden layers the loss is a bowl, and ten times the rate still goes to its bottom.
-    return Job(model, x, y, splits, device, learning_rate=1e-2 if model == "linear" else 1e-3)
+    rate = 1e-2 if model == "linear" else 1e-3
+    return Job(model, x, y, splits, device, nets // len(splits), learning_rate=rate)
 
 
 def measure(job: Job, ways: list[str], repetitions: int) -> dict[str, dict[str, Any]]:
-    """Seconds of each way, repetition by repetition, after one round to warm up."""
+    """Nets per second of each way, repetition by repetition, after a small round to warm up."""
     found: dict[str, dict[str, Any]] = {way: {"nets_per_second": []} for way in ways}
     for repetition in range(repetitions + 1):
         for way in ways:
             train, enough = WAYS[way]
             # Slow ways train fewer nets: whole repeats of the folds, so that losses compare.
-            part = job if enough is None else job.first(min(enough, len(job.splits)))
+            part = job if enough is None else job.first(enough)
+            if not repetition:
+                part = part.first(FOLDS * REPEATS)
             start = time.perf_counter()
             losses = train(part)
             seconds = time.perf_counter() - start
             if repetition:
-                found[way]["nets_per_second"].append(len(part.splits) / seconds)
+                found[way]["nets_per_second"].append(part.nets / seconds)
                 if len(losses):
                     found[way]["log_loss"] = float(losses[:FOLDS].mean())
     for way in ways:
@@ -102,6 +127,14 @@ def table(found: dict[str, dict[str, Any]]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def peak_memory(device: torch.device) -> dict[str, float]:
+    """GB that this process took at most, and of the GPU's memory."""
+    peaks = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    if device.type == "cuda":
+        peaks["gpu"] = torch.cuda.max_memory_allocated() / 2**30
+    return {where: round(peak, 2) for where, peak in peaks.items()}
 
 
 def machine(device: torch.device) -> dict[str, Any]:

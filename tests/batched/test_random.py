@@ -39,6 +39,14 @@ def test_known_answers() -> None:
     assert_array_equal(u.flatten(), expected)
 
 
+def test_a_gpu_s_hash_is_the_cpu_s() -> None:
+    by_numpy = np.random.default_rng(0).integers(0, 2**32, 1000, dtype=np.uint32)
+    by_torch = torch.from_numpy(by_numpy.view(np.int32).copy())
+    random._mix_by_torch(by_torch)
+    random._mix_by_numpy(by_numpy)
+    assert_array_equal(by_torch.numpy().view(np.uint32), by_numpy)
+
+
 def test_the_keys_are_those_of_numpy_s_seed_sequence() -> None:
     words = np.random.SeedSequence(9, spawn_key=(3, 1)).generate_state(2)
     assert_array_equal(random.keys([(0,), (3, 1)], seed=9)[1].numpy().view(np.uint32), words)

@@ -12,7 +12,12 @@ from math import prod
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+# Fold in the number shifted by so many bits, then multiply.
+LOWBIAS32 = [(16, 0x7FEB352D), (15, 0x846CA68B)]
+LAST_SHIFT = 16
 
 
 def keys(identities: Sequence[Sequence[int]], seed: int) -> Tensor:
@@ -41,16 +46,28 @@ def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tenso
 
 
 def _mix_(x: Tensor) -> Tensor:
-    """lowbias32 on int32, in place. The masks make torch's arithmetic shifts logical ones."""
-    shifted = torch.empty_like(x)
-
-    def xor_shifted(bits: int) -> None:
-        torch.bitwise_right_shift(x, bits, out=shifted)
-        x.bitwise_xor_(shifted.bitwise_and_(2 ** (32 - bits) - 1))
-
-    xor_shifted(16)
-    x.mul_(0x7FEB352D)
-    xor_shifted(15)
-    x.mul_(0x846CA68B - 2**32)
-    xor_shifted(16)
+    """lowbias32 on int32, in place."""
+    if x.device.type == "cpu":
+        _mix_by_numpy(x.numpy().view(np.uint32))
+    else:
+        _mix_by_torch(x)
     return x
+
+
+def _mix_by_numpy(bits: NDArray[np.uint32]) -> None:
+    """Twice as fast as torch: numbers without a sign, and less ado about each operation."""
+    for shift, factor in LOWBIAS32:
+        bits ^= bits >> shift
+        bits *= factor
+    bits ^= bits >> LAST_SHIFT
+
+
+def _mix_by_torch(x: Tensor) -> None:
+    def fold_in(shift: int) -> None:
+        # torch's shift drags the sign along, and the mask takes it off.
+        x.bitwise_xor_((x >> shift).bitwise_and_(2 ** (32 - shift) - 1))
+
+    for shift, factor in LOWBIAS32:
+        fold_in(shift)
+        x.mul_(factor - (factor >> 31 << 32))  # the same 32 bits as a signed number
+    fold_in(LAST_SHIFT)

@@ -122,10 +122,13 @@ class LearningCurve:
         """One sentence that answers for the best net: do I have enough data?"""
         law = self.extrapolation[self.best]
         if not law.fits:
+            of_best = self.summary[self.summary["model"] == self.best]
+            (rows, loss), (all_rows, end) = of_best[["rows", "held_out_loss"]].to_numpy()[-2:]
             return (
                 "Do I have enough data? This cannot tell: the power law misses the held-out log "
-                f"loss of {self.best} by up to {law.misfit:.3f}, more than the {MATTERS} that "
-                "would matter."
+                f"loss of {self.best}, the best net here, by up to {law.misfit:.3f}, more than "
+                f"the {MATTERS} that would matter; from {rows:.0f} training rows to "
+                f"{all_rows:.0f} it went from {loss:.3f} to {end:.3f}."
             )
         said = {
             "yes": "Yes, twice as much would hardly help",
