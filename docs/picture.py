@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import train_nets
@@ -30,14 +31,14 @@ CHILD = 14  # years; younger passengers are Master or Miss
 
 def main() -> None:
     """Train the nets, and draw what they say."""
-    asked = travellers()
-    probability = ask(asked)  # (nets, rows)
-    draw(asked, probability).savefig(PICTURE, dpi=150)
-
-
-def travellers() -> pd.DataFrame:
-    """Passengers alone on their ticket, of every age, sex and class, who paid their class's fare."""
     train = load_passengers(search=[place for place in SEARCH if place[0] == "bundled"]).train
+    asked = travellers(train)
+    probability = ask(train, asked)  # (nets, rows)
+    draw(asked, probability).savefig(PICTURE, dpi=130)
+
+
+def travellers(train: pd.DataFrame) -> pd.DataFrame:
+    """Passengers of every age, sex and class, alone on their ticket, who paid the usual fare."""
     fares = train.groupby("Pclass")["Fare"].median()
     rows = []
     for passenger_class in CLASSES:
@@ -64,23 +65,21 @@ def travellers() -> pd.DataFrame:
     return table.assign(PassengerId=ids, Ticket=[f"picture {i}" for i in ids])
 
 
-def ask(asked: pd.DataFrame) -> np.ndarray:
+def ask(train: pd.DataFrame, asked: pd.DataFrame) -> NDArray[np.float64]:
     """Each net's probabilities of surviving, (nets, rows)."""
-    train = load_passengers(search=[place for place in SEARCH if place[0] == "bundled"]).train
     y = train["Survived"].to_numpy()
     features = passenger_features(pd.concat([train, asked]))
     settings = Settings()
     splits = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
     encoded = encode_splits(features, y, splits, settings.features)
     members = Members([settings.relu], settings.seeds)
-    nets = train_nets(
-        encoded.x, y, splits, members, seed=settings.seed, device=torch.device("cpu")
-    )
-    return nets.probability.flatten(0, 1)[:, len(train) :].numpy()
+    nets = train_nets(encoded.x, y, splits, members, seed=settings.seed, device=torch.device("cpu"))
+    said: NDArray[np.float64] = nets.probability.flatten(0, 1)[:, len(train) :].numpy()
+    return said
 
 
 @styled
-def draw(asked: pd.DataFrame, probability: np.ndarray) -> Figure:
+def draw(asked: pd.DataFrame, probability: NDArray[np.float64]) -> Figure:
     """A panel per class, a bundle of lines per sex."""
     figure = Figure(figsize=(8.6, 3.3))
     panels = figure.subplots(1, len(CLASSES), sharey=True)

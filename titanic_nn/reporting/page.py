@@ -54,7 +54,7 @@ def render(folder: Path) -> str:
             run=run,
             summary=summary,
             paragraphs=in_words(summary, tables["oof.csv"], tables["history.csv"]),
-            pictures=list(pictures(tables, comparison, run.recommended)),
+            pictures=list(pictures(folder, tables, comparison, run.recommended)),
             rope=ROPES[summary["comparison"]["metric"]],
             environment=environment,
             settings=settings,
