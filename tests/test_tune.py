@@ -155,6 +155,7 @@ def test_another_study_is_refused(
         ([], "required: --model"),
         (["--model", "relu", "--trials", "0"], "--trials 0: ask for at least 1"),
         (["--model", "relu", "--trials", "-3"], "--trials -3: ask for at least 1"),
+        (["--model", "relu", "--batch", "0"], "--batch 0: ask for at least 1"),
         (["--model", "relu", "--timeout", "0"], "--timeout 0.0: give a number of seconds"),
         (["--model", "relu", "--folds", "1"], "folds = 1"),
         (["--model", "relu", "--space", "nowhere.toml"], "nowhere.toml: cannot be read"),

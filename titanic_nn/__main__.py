@@ -14,6 +14,7 @@ COMMANDS = {
     "diagnose": "am I over- or underfitting? what a run's learning curves say",
     "importance": "which features matter? permutation importance and coefficients",
     "hard": "who is hard? the passengers whom every model gets wrong",
+    "predict": "predict any table of passengers with a saved model",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "send a submission to Kaggle, exactly once, and bring its score home",
 }

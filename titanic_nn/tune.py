@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from titanic_nn.passengers.sources import Passengers
+    from titanic_nn.tuning.objective import Objective
     from titanic_nn.tuning.results import Rescored
+    from titanic_nn.tuning.spaces import Space
     from titanic_nn.tuning.study import SharedStudy
 
 STUDIES = Path("runs/studies")
@@ -43,6 +45,9 @@ def _parser() -> Parser:
     add("--repeats", type=int, default=3, help="how often they are cut afresh (3)")
     add("--seed", type=int, default=42, help="the number that all randomness grows from (42)")
     add("--seeds", type=int, default=1, help="nets per split whose probabilities are averaged (1)")
+    add(
+        "--batch", type=int, default=40, help="trials that are asked for, and trained, at once (40)"
+    )
     add("--timeout", type=float, metavar="S", help="seconds after which no batch is begun")
     add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
     add("--device", default="auto", help="auto, cpu or cuda (auto)")
@@ -54,8 +59,9 @@ def _parser() -> Parser:
 
 def _tune(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    if args.trials < 1:
-        raise SettingsError(f"--trials {args.trials}: ask for at least 1")
+    for option, count in (("--trials", args.trials), ("--batch", args.batch)):
+        if count < 1:
+            raise SettingsError(f"{option} {count}: ask for at least 1")
     if args.timeout is not None and not args.timeout > 0:
         raise SettingsError(f"--timeout {args.timeout}: give a number of seconds above 0")
     settings = Settings.from_toml(
@@ -86,13 +92,12 @@ def _tune(arguments: list[str] | None) -> None:
 def _study(
     args: "Namespace",
     model: Model,
-    space: Any,
+    space: "Space",
     settings: Settings,
     passengers: "Passengers",
     shown: "Console",
 ) -> None:
     """One net's study, from where it stands to its results."""
-    from titanic_nn.tuning.results import importances, rescore, save_defaults, write_results
     from titanic_nn.tuning.search import Schedule, by_repeats, search, worse_half
     from titanic_nn.tuning.storage import open_storage
     from titanic_nn.tuning.study import SharedStudy, digest
@@ -108,13 +113,35 @@ def _study(
         "seeds": settings.seeds,
         "features": f"{len(objective.feature_names)} columns, {digest(objective.feature_names)}",
     }
-    study = SharedStudy(
-        name, open_storage(args.storage, folder), space, made_of, seed=settings.seed
-    )
-    shown.print(f"\nStudy {name}: {_standing(study, args.trials)}, in {study.where}")
-    with _bar(shown, study, args.trials) as on_batch, _interruptible(study, args.trials):
-        schedule = Schedule(by_repeats(settings.folds, settings.repeats), worse_half)
-        search(objective, study, args.trials, schedule, timeout=args.timeout, on_batch=on_batch)
+    with closing(open_storage(args.storage, folder)) as storage:
+        study = SharedStudy(name, storage, space, made_of, seed=settings.seed)
+        shown.print(f"\nStudy {name}: {_standing(study, args.trials)}, in {study.where}")
+        with _bar(shown, study, args.trials) as on_batch, _interruptible(study, args.trials):
+            search(
+                objective,
+                study,
+                args.trials,
+                Schedule(by_repeats(settings.folds, settings.repeats), worse_half),
+                batch=args.batch,
+                timeout=args.timeout,
+                on_batch=on_batch,
+            )
+        _results(args, study, settings, passengers, objective, folder, shown)
+
+
+def _results(
+    args: "Namespace",
+    study: "SharedStudy",
+    settings: Settings,
+    passengers: "Passengers",
+    objective: "Objective",
+    folder: Path,
+    shown: "Console",
+) -> None:
+    """Score the winner on fresh folds, write what was found, and show it."""
+    from titanic_nn.tuning.results import importances, rescore, save_defaults, write_results
+
+    space = study.space
     best = study.best()
     if best is None:
         shown.print("No trial was finished. Next: the same command, with more time")
@@ -124,8 +151,8 @@ def _study(
     fresh = _objective(settings, passengers, settings.seed + 1, FRESH_REPEATS)
     rivals = {
         "tuned": space.settings(best.params),
-        "shipped": settings.net(model),
-        "untuned": type(settings.net(model))(),
+        "shipped": settings.net(space.model),
+        "untuned": type(settings.net(space.model))(),
     }
     rescored = rescore(rivals, objective, fresh, settings.folds)
     shares = importances(study)
@@ -141,7 +168,7 @@ def _study(
     shown.print(f"\nThe study:     {folder}  (best.toml, trials.csv, history.png, slices.png, ...)")
     if args.save_defaults:
         text = (folder / "best.toml").read_text(encoding="utf-8")
-        shown.print(f"New defaults:  {save_defaults(model, text)}")
+        shown.print(f"New defaults:  {save_defaults(space.model, text)}")
     if study.finished() < args.trials:
         shown.print(f"Next: go on with the same command; {_standing(study, args.trials)}")
     else:
@@ -151,7 +178,7 @@ def _study(
 def _nested(
     args: "Namespace",
     model: Model,
-    space: Any,
+    space: "Space",
     settings: Settings,
     passengers: "Passengers",
     shown: "Console",
@@ -171,6 +198,7 @@ def _nested(
             space,
             settings.net(model),
             trials=args.trials,
+            batch=args.batch,
             seeds=settings.seeds,
             seed=settings.seed,
             device=settings.device,
@@ -201,7 +229,9 @@ def _folds(settings: Settings, passengers: "Passengers", seed: int, repeats: int
     return features, y, repeated_stratified_splits(y, settings.folds, repeats, seed)
 
 
-def _objective(settings: Settings, passengers: "Passengers", seed: int, repeats: int) -> Any:
+def _objective(
+    settings: Settings, passengers: "Passengers", seed: int, repeats: int
+) -> "Objective":
     """What settings are judged by, on folds cut by this seed."""
     from titanic_nn.tuning.objective import Objective
 

@@ -1,15 +1,24 @@
 """Storages: what is kept, who died, and one line for whatever fails."""
 
+import json
 import os
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
+from redis import Redis
 from studies import finish, make_study
 
 from titanic_nn.errors import StudyError
@@ -73,10 +82,11 @@ def test_a_living_workers_trials_are_its_own(tmp_path: Path) -> None:
 
 def test_sqlite_keeps_a_study(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    finish(study := make_study(open_storage(url, tmp_path)), study.take(3, total=5))
-    again = make_study(open_storage(url, tmp_path))
-    finish(again, again.take(3, total=5))
-    assert again.finished() == 5
+    for finished in (3, 5):
+        with closing(open_storage(url, tmp_path)) as storage:
+            study = make_study(storage)
+            finish(study, study.take(3, total=5))
+            assert study.finished() == finished
     assert not (tmp_path / "journal.log").exists()
 
 
@@ -87,12 +97,11 @@ def test_a_database_tells_the_dead_by_their_heartbeat(
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with other_worker(url, tmp_path, "die") as worker:
         worker.communicate(timeout=60)
-    study = make_study(open_storage(url, tmp_path))
-    trials = study.take(10, total=10)
-    finish(study, trials)
-    while study.finished() < 10:  # no sooner than GRACE after the last sign of life
-        finish(study, study.take(10, total=10))
-    assert len(study.trials(TrialState.FAIL)) == 2
+    with closing(open_storage(url, tmp_path)) as storage:
+        study = make_study(storage)
+        while study.finished() < 10:  # no sooner than GRACE after the last sign of life
+            finish(study, study.take(10, total=10))
+        assert len(study.trials(TrialState.FAIL)) == 2
 
 
 @pytest.mark.parametrize("cut", [10, 200, 201])
@@ -139,13 +148,15 @@ def test_a_locked_database_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storages, "LOCK_PATIENCE", 0.1)
-    study = make_study(open_storage(f"sqlite:///{tmp_path}/study.db", tmp_path))
-    trials = study.take(1, total=1)
-    holder = sqlite3.connect(tmp_path / "study.db")
-    holder.execute("begin exclusive")
-    with pytest.raises(StudyError, match=r"study\.db: database is locked"):
-        finish(study, trials)
-    holder.close()
+    with (
+        closing(open_storage(f"sqlite:///{tmp_path}/study.db", tmp_path)) as storage,
+        closing(sqlite3.connect(tmp_path / "study.db")) as holder,
+    ):
+        study = make_study(storage)
+        trials = study.take(1, total=1)
+        holder.execute("begin exclusive")
+        with pytest.raises(StudyError, match=r"study\.db: database is locked"):
+            finish(study, trials)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +181,65 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="file"):
         open_storage(None, tmp_path / "file" / "s")
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no Redis server is installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert any("Ready to accept" in line for line in server.stdout)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+def test_redis_keeps_a_study_and_tells_the_dead(
+    redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with other_worker(redis_server, tmp_path, "die") as worker:
+        worker.communicate(timeout=60)
+    study = make_study(open_storage(redis_server, tmp_path))
+    others = study.take(10, total=10)
+    assert len(others) == 7  # its two seem alive
+    finish(study, others)
+    with Redis.from_url(redis_server) as server:  # GRACE later:
+        for key in server.scan_iter("titanic_nn:worker:*"):
+            server.delete(key)
+    finish(study, study.take(10, total=10))
+    assert study.finished() == 10
+    assert len(study.trials(TrialState.FAIL)) == 2
+
+
+def test_the_dashboard_opens_the_study(tmp_path: Path) -> None:
+    study = make_study(open_storage(None, tmp_path))
+    finish(study, study.take(3, total=3))
+    program = Path(sys.executable).parent / "optuna-dashboard"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    place = ["--host", "127.0.0.1", "--port", port, str(tmp_path / "journal.log")]
+    with subprocess.Popen(
+        [program, *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as dashboard:
+        try:
+            answer = ask_until_it_answers(f"http://127.0.0.1:{port}/api/studies")
+        finally:
+            dashboard.terminate()
+    (shown,) = json.loads(answer)["study_summaries"]
+    assert shown["study_name"] == "s"
+
+
+def ask_until_it_answers(url: str) -> bytes:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url) as response:
+                return bytes(response.read())
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} never answered")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from titanic_nn.passengers.folds import Split, repeated_stratified_splits
 from titanic_nn.settings import LinearSettings
 from titanic_nn.tuning.objective import Objective
-from titanic_nn.tuning.search import Schedule, by_repeats, search, worse_half
+from titanic_nn.tuning.search import Schedule, nobody, search
 from titanic_nn.tuning.spaces import Space
 from titanic_nn.tuning.storage import in_memory
 from titanic_nn.tuning.study import SharedStudy
@@ -33,6 +33,7 @@ def nested_estimate(
     shipped: LinearSettings,
     *,
     trials: int,
+    batch: int,
     seeds: int,
     seed: int,
     device: str,
@@ -48,7 +49,7 @@ def nested_estimate(
     for number, split in enumerate(outer):
         study = SharedStudy(f"outer {number}", in_memory(), space, {}, seed=seed)
         inner = Objective(features, y, inner_splits(y, split, seed), **shared)
-        search(inner, study, trials, Schedule(by_repeats(INNER_FOLDS, INNER_REPEATS), worse_half))
+        search(inner, study, trials, Schedule([len(inner.splits)], nobody), batch=batch)
         best = study.best()
         assert best is not None
         judged = Objective(features, y, [split], **shared)

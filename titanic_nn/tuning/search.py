@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import SharedStudy, Trial
 
-BATCH = 40  # trials that are asked for, and trained, together
 WAIT = 1.0  # seconds between two looks at what other workers are finishing
 
 # Says which trials go no further, by their losses so far (trials, splits): True where one is weak.
@@ -53,7 +52,7 @@ def search(
     total: int,
     schedule: Schedule,
     *,
-    batch: int = BATCH,
+    batch: int,
     timeout: float | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> None:

@@ -54,6 +54,9 @@ class Workers:
     def retry_trials_of_the_dead(self, study: Study) -> None:
         """Fail what dead workers were at, and queue it again. Called when this one is at none."""
 
+    def close(self) -> None:
+        """Leave the study."""
+
     @contextmanager
     def at_work(self, trials: Sequence[int]) -> Iterator[None]:
         """Give signs of life from a second thread for as long as the work takes."""
@@ -89,6 +92,10 @@ class DatabaseWorkers(Workers):
     def retry_trials_of_the_dead(self, study: Study) -> None:
         with _optuna_may_experiment():
             fail_stale_trials(study)
+
+    def close(self) -> None:
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
 
 class JournalWorkers(Workers):
@@ -142,6 +149,10 @@ class Storage:
     optuna: BaseStorage
     workers: Workers
     where: str
+
+    def close(self) -> None:
+        """Let go of its files and connections."""
+        self.workers.close()
 
 
 def in_memory() -> Storage:

@@ -1,0 +1,155 @@
+"""Several workers on a real PostgreSQL server, one killed, another stopped and continued."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+TOTAL = 60
+# A worker with a quick heart, a name that the test knows, and sleep in place of training: nets
+# would only make the test longer.
+WORKER = """
+import sys, time, uuid
+from contextlib import closing
+from pathlib import Path
+from studies import finish, make_study
+from titanic_nn.tuning import storage as storages
+number, total, url = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+storages.HEARTBEAT, storages.GRACE = 1, 3
+storages.uuid4 = lambda: uuid.UUID(int=number << 96)
+with closing(storages.open_storage(url, Path("unused"))) as storage:
+    study = make_study(storage)
+    while study.finished() < total:
+        trials = study.take(5, total)
+        with study.at_work(trials):
+            time.sleep(0.5)
+            finish(study, trials)
+"""
+
+
+def binaries() -> Path | None:
+    """Where PostgreSQL's programs are; Debian keeps them off the path."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    return max((p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server of our own, on 127.0.0.1 only."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed")
+    # It refuses to be run by root.
+    user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if user:
+        shutil.chown(folder, **user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **user}
+    data = folder / "data"
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "tuner", "-A", "trust", "--no-sync"],
+        check=True,
+        **options,
+    )
+    listening = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
+    process = subprocess.Popen([programs / "postgres", "-D", data, *listening], **options)
+    ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    try:
+        while subprocess.run(ready, check=False).returncode:
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield f"postgresql://tuner:nobody-sees-this@127.0.0.1:{port}/postgres"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        shutil.rmtree(folder)
+
+
+def start(number: int, url: str, folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(number), str(TOTAL), url],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def trials_of(study: optuna.Study, number: int, state: TrialState) -> list[FrozenTrial]:
+    """The trials of one worker."""
+    name = f"{number:08x}" + 24 * "0"
+    trials = study.get_trials(deepcopy=False, states=[state])
+    return [trial for trial in trials if trial.user_attrs["worker"] == name]
+
+
+def wait_for(study: optuna.Study, number: int, state: TrialState) -> list[FrozenTrial]:
+    for _ in range(1200):
+        if trials := trials_of(study, number, state):
+            return trials
+        time.sleep(0.05)
+    raise AssertionError(f"worker {number} never had a trial that is {state}")
+
+
+def test_no_trial_is_lost_or_counted_twice(server: str, tmp_path: Path) -> None:
+    storage = optuna.storages.RDBStorage(server.replace("://", "+psycopg://"))
+    try:
+        _four_workers(server, storage, tmp_path)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Path) -> None:
+    workers = {number: start(number, server, tmp_path) for number in (1, 2, 3, 4)}
+    try:
+        for _ in range(600):
+            if optuna.get_all_study_names(storage):
+                break
+            time.sleep(0.1)
+        study = optuna.load_study(study_name="s", storage=storage)
+
+        killed = wait_for(study, 1, TrialState.RUNNING)
+        workers[1].kill()
+        wait_for(study, 2, TrialState.RUNNING)
+        workers[2].send_signal(signal.SIGSTOP)
+        early = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
+        asleep = wait_for(study, 2, TrialState.FAIL)  # others took it for dead
+        workers[2].send_signal(signal.SIGCONT)
+        said = {number: worker.communicate(timeout=120) for number, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.kill()
+
+    codes = {number: worker.returncode for number, worker in workers.items()}
+    assert codes == {1: -signal.SIGKILL, 2: 0, 3: 0, 4: 0}, said
+    finished = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
+    assert len(finished) == TOTAL
+    assert not study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
+    # What was finished before stayed as it was.
+    now = {trial.number: trial.values for trial in finished}
+    assert {trial.number: trial.values for trial in early}.items() <= now.items()
+    # What the two left was tried again, and with the same parameters.
+    failed = {trial.number for trial in study.get_trials(states=[TrialState.FAIL])}
+    assert failed >= {trial.number for trial in asleep}
+    again = {trial.system_attrs.get("failed_trial") for trial in finished}
+    assert {trial.number for trial in killed} <= again | set(now)
+    rates = [trial.params["learning_rate"] for trial in finished]
+    assert len(set(rates)) == TOTAL
+    assert not any("nobody-sees-this" in text for texts in said.values() for text in texts)
