@@ -9,6 +9,7 @@ from titanic_nn.terminal import MISTAKE
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",
     "report": "write a run's report, and open it in a browser",
+    "inspect": "what a trained net is made of: layers, shapes, numbers",
     "learning_curve": "do I have enough data? scores on growing shares of the rows",
     "tune": "search a net's settings, hundreds of trials in one program",
     "diagnose": "am I over- or underfitting? what a run's learning curves say",

@@ -69,7 +69,16 @@ def server() -> Iterator[str]:
     )
     listening = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
     process = subprocess.Popen([programs / "postgres", "-D", data, *listening], **options)
-    ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    ready: list[str | Path] = [
+        programs / "pg_isready",
+        "-q",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-t",
+        "1",
+    ]
     try:
         while subprocess.run(ready, check=False).returncode:
             assert process.poll() is None
