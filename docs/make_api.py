@@ -82,7 +82,7 @@ def _markdown(doc: str) -> str:
 
 def _items(text: str) -> str:
     """`name: what it is` as a list; a line that is indented goes on with the item before."""
-    lines = []
+    lines: list[str] = []
     for line in text.splitlines():
         name, colon, rest = line.partition(": ")
         if line.startswith(" ") or not colon:
