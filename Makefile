@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check bench wheel clean
+.PHONY: train test lint types check bench bench-tune wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -25,6 +25,9 @@ check: lint types test  ## all that CI asks
 
 bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--nets 1000 ...")
 	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+bench-tune: $(VENV)/.installed-dev  ## our search against Optuna over plain loops (ARGS="sampler")
+	$(BIN)/python -m benchmarks.tuning $(ARGS)
 
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
