@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check bench bench-tune wheel clean
+.PHONY: train test lint types check notebooks bench bench-tune wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -20,6 +20,9 @@ lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
 
 types: $(VENV)/.installed-dev  ## mypy, strict
 	$(BIN)/mypy
+
+notebooks: $(VENV)/.installed-dev  ## run all notebooks (ARGS="--write" keeps their new outputs)
+	$(BIN)/python notebooks/execute.py $(ARGS)
 
 check: lint types test  ## all that CI asks
 

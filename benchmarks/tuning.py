@@ -79,7 +79,7 @@ def new_study(seed: int) -> SharedStudy:
 
 
 def ours(objective: Objective, trials: int, seed: int) -> list[dict[str, Any]]:
-    """Forty trials at a time, each on every fold, as the plain ways do. Returns their parameters."""
+    """Forty trials at a time, each on every fold as the plain ways do. Returns what was tried."""
     study = new_study(seed)
     search(objective, study, trials, Schedule([FOLDS], nobody), batch=40)
     return [trial.params for trial in study.trials()]

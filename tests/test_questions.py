@@ -95,10 +95,10 @@ def test_importance_shows_features_and_weights_and_writes_both(
 def test_what_is_asked_of_a_run_is_written_beside_its_files(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     command([str(run), "--models", "linear", "--repeats", "1"])
     assert "1 nets averaged on each" in capsys.readouterr().out  # as in the run
-    after = {path.name: path.read_bytes() for path in run.iterdir()}
+    after = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     added = set(after) - set(before)
     assert added in (
         {"importance.csv", "coefficients.csv"},

@@ -25,6 +25,7 @@ FILES = {
     "oof.csv",
     "test_predictions.csv",
     "history.csv",
+    "models",
     "report.html",
 }
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation as CrossValidation
     from titanic_nn.evaluation.crossval import cross_validate as cross_validate
     from titanic_nn.passengers.sources import load_passengers as load_passengers
+    from titanic_nn.saved import load as load
+    from titanic_nn.saved import save as save
     from titanic_nn.settings import Settings as Settings
 
 __version__ = "0.1.0"
@@ -26,6 +28,8 @@ _HOMES = {
     "CrossValidation": "titanic_nn.evaluation.crossval",
     "cross_validate": "titanic_nn.evaluation.crossval",
     "load_passengers": "titanic_nn.passengers.sources",
+    "load": "titanic_nn.saved",
+    "save": "titanic_nn.saved",
     "Settings": "titanic_nn.settings",
 }
 __all__ = ["__version__", *_HOMES]

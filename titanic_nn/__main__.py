@@ -9,11 +9,13 @@ from titanic_nn.terminal import MISTAKE
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",
     "report": "write a run's report, and open it in a browser",
+    "inspect": "what a trained net is made of: layers, shapes, numbers",
     "learning_curve": "do I have enough data? scores on growing shares of the rows",
     "tune": "search a net's settings, hundreds of trials in one program",
     "diagnose": "am I over- or underfitting? what a run's learning curves say",
     "importance": "which features matter? permutation importance and coefficients",
     "hard": "who is hard? the passengers whom every model gets wrong",
+    "predict": "predict any table of passengers with a saved model",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "send a submission to Kaggle, exactly once, and bring its score home",
 }

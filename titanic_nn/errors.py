@@ -9,6 +9,10 @@ class DataError(TitanicError):
     """A table that is missing or malformed: names file, line, column and value where it can."""
 
 
+class ModelError(TitanicError):
+    """A saved model that is missing, damaged, changed, or of a newer version."""
+
+
 class SettingsError(TitanicError):
     """A setting that is unknown, out of range, or that would have no effect."""
 

@@ -2,21 +2,44 @@
 
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files (name -> content) beside, and rename: the folder appears whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
+    ) as beside:
+        for name, content in files.items():
+            as_bytes = content.encode() if isinstance(content, str) else content
+            write_bytes(Path(beside) / name, as_bytes)
+        Path(beside).chmod(0o755)
+        Path(beside).rename(folder)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, UTF-8 with line feeds, that appears under its name only when it is whole."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that appears under its name only when it is whole."""
+    with written_beside(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which gets its name at the end, and is gone if anything fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(beside).chmod(0o644)

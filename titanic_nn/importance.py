@@ -42,6 +42,7 @@ def _importance(arguments: list[str] | None) -> None:
     run_folder, settings = asked_of(args)
     shown = console(quiet=args.quiet)
 
+    from titanic_nn.files import write_folder
     from titanic_nn.passengers.sources import load_passengers
     from titanic_nn.runs import (
         choose_folder,
@@ -49,7 +50,6 @@ def _importance(arguments: list[str] | None) -> None:
         read_passengers,
         to_csv,
         write_answer,
-        write_folder,
     )
 
     passengers = (

@@ -45,6 +45,7 @@ def _learning_curve(arguments: list[str] | None) -> None:
     run_folder, settings = asked_of(args)
     shown = console(stderr=args.json, quiet=args.quiet)
 
+    from titanic_nn.files import write_folder
     from titanic_nn.passengers.sources import load_passengers
     from titanic_nn.runs import (
         choose_folder,
@@ -53,7 +54,6 @@ def _learning_curve(arguments: list[str] | None) -> None:
         to_csv,
         to_json,
         write_answer,
-        write_folder,
     )
 
     passengers = (

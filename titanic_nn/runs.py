@@ -4,7 +4,6 @@ import json
 import math
 import platform
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,7 +16,7 @@ import pandas as pd
 from titanic_nn import __version__
 from titanic_nn.errors import DataError, SettingsError
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.files import write_text
+from titanic_nn.files import write_folder, write_text
 from titanic_nn.kaggle.candidate import RUNS
 from titanic_nn.passengers.sources import Passengers, load_passengers
 from titanic_nn.settings import Settings
@@ -25,6 +24,7 @@ from titanic_nn.settings import Settings
 if TYPE_CHECKING:
     from titanic_nn.evaluation.crossval import CrossValidation
 
+MODELS_FOLDER = "models"
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -43,22 +43,18 @@ def choose_folder(out: Path | None, name: str) -> Path:
 
 def write_run(result: "CrossValidation", folder: Path) -> None:
     """Write a run's folder, and lead `submit` to it."""
-    write_folder(folder, _files(result))
+    from titanic_nn.saved import model_files  # loads torch
+
+    # Each model in a folder of its own, which titanic_nn.load reads.
+    models = {
+        f"{MODELS_FOLDER}/{model}/{name}": content
+        for model, fitted in result.models.items()
+        for name, content in model_files(fitted).items()
+    }
+    write_folder(folder, {**_files(result), **models})
     if folder.resolve().parent != RUNS.resolve():
         # Its submissions go by its name alone: this leads `submit` from the name to the run.
         write_text(RUNS / f"{folder.resolve().name}.path", f"{folder.resolve()}\n")
-
-
-def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files (name -> text) beside, and rename: the folder appears whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
-    ) as beside:
-        for name, text in files.items():
-            write_text(Path(beside) / name, text)
-        Path(beside).chmod(0o755)
-        Path(beside).rename(folder)
 
 
 def write_answer(run: Path, files: Mapping[str, str]) -> None:

@@ -155,5 +155,13 @@ def test_what_fits_on_chip(
     generation: int,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (generation, 0))
+    monkeypatch.setenv("CC", sys.executable)  # any program will do for a compiler here
     found = fits_on_chip(Members([settings], 1), features, places, torch.device("cuda"))
     assert found == (fits and generation == 9)
+
+
+def test_nothing_fits_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert not fits_on_chip(Members([RELU], 1), 33, 128, torch.device("cuda"))

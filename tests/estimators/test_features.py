@@ -75,6 +75,14 @@ def test_without_ids_transform_takes_everyone_for_a_new_passenger() -> None:
     assert (twice[:, shared] > once[:, shared]).all()
 
 
+def test_a_stranger_with_a_counted_passenger_s_number_is_a_new_passenger() -> None:
+    features = TitanicFeatures().fit(TRAIN, Y)
+    strangers = TEST.assign(PassengerId=TRAIN["PassengerId"][: len(TEST)], Ticket="unheard of")
+    anonymous = strangers.drop(columns="PassengerId")
+    assert_array_equal(features.transform(strangers), features.transform(anonymous))
+    assert np.isfinite(features.transform(strangers)).all()
+
+
 def test_set_output_names_rows_and_columns() -> None:
     features = TitanicFeatures().set_output(transform="pandas").fit(TRAIN, Y)
     frame = features.transform(TEST)

@@ -4,7 +4,13 @@ import pytest
 import scipy.stats
 
 from titanic_nn.errors import DataError, SettingsError
-from titanic_nn.evaluation.compare import Difference, compare, comparison_table, interval
+from titanic_nn.evaluation.compare import (
+    Difference,
+    compare,
+    comparison_table,
+    interval,
+    mean_draws,
+)
 
 
 def test_the_small_example_on_paper() -> None:
@@ -229,3 +235,14 @@ def test_scores_and_settings_out_of_range_are_refused() -> None:
         interval([0.8, 0.9], held_out_share=0.2, level=95)
     with pytest.raises(SettingsError, match=r"rope is -0\.1"):
         compare([1, 2], [1, 3], held_out_share=0.2, rope=-0.1)
+
+
+def test_draws_of_mean_scores_have_the_posteriors_of_interval_and_compare() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal([0.4, 0.5], 0.05, (20, 2)) + rng.normal(0, 0.05, (20, 1))
+    draws = mean_draws(scores, held_out_share=0.1, draws=200_000, seed=0)
+    for drawn, given in [(draws[:, 0], scores[:, 0]), (draws @ [1, -1], scores @ [1, -1])]:
+        around = interval(given, held_out_share=0.1)
+        assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx(
+            [around.low, around.high], abs=0.02 * (around.high - around.low)
+        )

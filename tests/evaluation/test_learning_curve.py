@@ -181,6 +181,17 @@ def test_the_answer_is_one_sentence_about_the_best_net(curve: LearningCurve) -> 
     assert curve.answer.endswith(".")
 
 
+def test_where_no_law_fits_the_answer_says_what_the_last_rows_gave(curve: LearningCurve) -> None:
+    laws = {model: replace(law, misfit=0.02) for model, law in curve.extrapolation.items()}
+    of_best = curve.summary[curve.summary["model"] == curve.best]
+    before, after = of_best["held_out_loss"].tolist()[-2:]
+    answer = replace(curve, extrapolation=laws).answer
+    assert "This cannot tell" in answer
+    assert answer.endswith(
+        f"from 297 training rows to 594 it went from {before:.3f} to {after:.3f}."
+    )
+
+
 @pytest.mark.parametrize(
     ("shares", "said"),
     [

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pictures import xs, ys
 
-from titanic_nn.plots import learning_curves, rows_curve
+from titanic_nn.plots import compare_curves, learning_curves, rows_curve
 
 
 def test_a_panel_per_net_with_training_dashed_and_held_out_solid(history: pd.DataFrame) -> None:
@@ -39,8 +39,22 @@ def test_accuracy_instead_of_loss(history: pd.DataFrame) -> None:
     assert ys(figure.axes[0].lines[1]) == pytest.approx([0.6] * 3)
 
 
-def test_a_curve_over_rows(history: pd.DataFrame) -> None:
-    table = history.rename(columns={"epoch": "rows"}).assign(rows=lambda t: 100 * t["rows"])
+def test_a_curve_over_rows_takes_folds_of_one_share_together(history: pd.DataFrame) -> None:
+    table = history.assign(share=history["epoch"] / 3, rows=100 * history["epoch"])
+    table["rows"] += table["fold"] % 2  # 100, 101, 100, 101
     axes = rows_curve(table).axes[1]
-    assert list(xs(axes.lines[1])) == [100, 200, 300]
+    assert xs(axes.lines[1]) == pytest.approx([100.5, 200.5, 300.5])
+    assert ys(axes.lines[1]) == pytest.approx([0.65] * 3)
     assert axes.get_xlabel() == "passengers to train on"
+
+
+def test_choices_share_one_pair_of_axes(history: pd.DataFrame) -> None:
+    curve = history[
+        (history["model"] == "relu") & (history["repeat"] == 0) & (history["fold"] == 1)
+    ]
+    axes = compare_curves({"slow": curve, "fast": curve}, "Rates").axes[0]
+    assert [line.get_linestyle() for line in axes.lines] == ["--", "-", "--", "-"]
+    assert np.asarray(ys(axes.lines[1])) == pytest.approx([0.6] * 3)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["slow", "fast"]

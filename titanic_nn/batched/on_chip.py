@@ -4,6 +4,8 @@ Written for NVIDIA's Hopper generation. Tests hold the kernels to the stacked ro
 interpreter, which needs no GPU.
 """
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
@@ -32,7 +34,7 @@ def fits_on_chip(members: Members, features: int, places: int, device: torch.dev
     settings = members.shared
     return (
         device.type == "cuda"
-        and find_spec("triton") is not None
+        and _triton_works()
         and torch.cuda.get_device_capability(device)[0] == 9  # Hopper
         and is_plain(settings)
         and places <= PLACES
@@ -69,14 +71,13 @@ def train_on_chip(
     settings = own.members.shared
     hidden = _hidden(settings)
     kernel = kernels.train_relu if hidden else kernels.train_linear
-    own_splits, first_net, split_of = np.unique(
-        block.splits, return_index=True, return_inverse=True
-    )
-    dealt = [next(orders(splits[i], block, settings.epochs, seed)) for i in own_splits]
-    sizes = [order.shape[1] for order in dealt]
-    positions = np.zeros((len(dealt), settings.epochs, max(sizes)), dtype=np.int32)
-    for position, order, net in zip(positions, dealt, first_net, strict=True):
-        position[:, : order.shape[1]] = which[net] * x.shape[1] + order
+    own_splits, net_of, split_of = np.unique(block.splits, return_index=True, return_inverse=True)
+    sizes = [len(splits[i].train) for i in own_splits]
+    # Where in the table the rows are, in the order in which they are dealt.
+    positions = np.zeros((len(sizes), settings.epochs, max(sizes)), dtype=np.int32)
+    for position, i, matrix in zip(positions, own_splits, which[net_of], strict=True):
+        order = next(orders(splits[i], block, settings.epochs, seed))  # (epochs, rows that train)
+        position[:, : order.shape[1]] = matrix * x.shape[1] + order
 
     names = ("learning_rate", "weight_decay", "l1", "l2")
     tensors = (
@@ -119,6 +120,14 @@ def _schedule(settings: LinearSettings, steps: int) -> NDArray[np.float32]:
     seen1, seen2 = 1 - Adam.beta1**step, 1 - Adam.beta2**step
     table = np.stack([factor, np.sqrt(seen2) / seen1, Adam.epsilon * np.sqrt(seen2)], axis=1)
     return table.astype(np.float32)
+
+
+def _triton_works() -> bool:
+    """Whether it is installed, and the C compiler with which it builds a kernel's launcher."""
+    compilers = (os.environ.get("CC"), "clang", "gcc")
+    return find_spec("triton") is not None and any(
+        name and shutil.which(name) for name in compilers
+    )
 
 
 def _hidden(settings: LinearSettings) -> int:

@@ -43,8 +43,8 @@ Road = Literal["stacked", "compiled", "on chip"]
 CPU_BLOCK = 2**19
 # Predictions (net times row) that a block may make: bounds its memory for tables of any length.
 CPU_ROWS = 2**23
-# Numbers of matrices made on demand that a CPU's block may read, likewise.
-CPU_ENCODED = 2**24
+# Numbers that the host makes for a block's splits: matrices on demand, orders for a kernel.
+CPU_MADE, GPU_MADE = 2**24, 2**28
 # Predictions that are made at a time: few enough for the cache, enough to be worth the call.
 PREDICTED_AT_ONCE = 2**14
 # Share of a GPU's free memory that a block may take.
@@ -276,16 +276,19 @@ def _nets_at_once(task: Task, places: int) -> int:
     _, rows, features = task.x.shape
     outputs = task.labels.shape[1]
     batch = places * (features + 2 * sum(_hidden(task.members)))
-    encoded = 0 if isinstance(task.x, Tensor) else rows * features
+    made = 0 if isinstance(task.x, Tensor) else rows * features  # for a split
+    if task.road == "on chip":
+        made += task.members.shared.epochs * rows
     if task.device.type == "cpu":
-        at_once = min(CPU_BLOCK // batch, CPU_ROWS // (rows * outputs))
-        if encoded:
-            at_once = min(at_once, CPU_ENCODED // encoded * len(task.members))
-        return max(1, at_once)
-    parameters = _parameters(task.members, features, outputs)
-    a_net = 4 * (4 * batch + 8 * parameters + 8 * rows * outputs + encoded)  # bytes
-    free, _ = torch.cuda.mem_get_info(task.device)
-    return max(1, int(GPU_SHARE * free) // a_net)
+        at_once, made_at_once = min(CPU_BLOCK // batch, CPU_ROWS // (rows * outputs)), CPU_MADE
+    else:
+        parameters = _parameters(task.members, features, outputs)
+        a_net = 4 * (4 * batch + 8 * parameters + 8 * rows * outputs)  # bytes
+        free, _ = torch.cuda.mem_get_info(task.device)
+        at_once, made_at_once = int(GPU_SHARE * free) // a_net, GPU_MADE
+    if made:
+        at_once = min(at_once, made_at_once // made * len(task.members))
+    return max(1, at_once)
 
 
 def _hidden(members: Members) -> list[int]:
@@ -339,8 +342,9 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     epochs = _evenly_spread(settings.epochs, task.history_points)
     sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
-    # At least ten times, for whoever waits to see progress.
-    stops = np.union1d(epochs, _evenly_spread(settings.epochs, 10))
+    # For whoever waits to see progress; a kernel shows none, its launch returns at once.
+    reports = 1 if task.road == "on chip" else 10
+    stops = np.union1d(epochs, _evenly_spread(settings.epochs, reports))
     for before, epoch in pairwise([0, *stops]):
         train(int(epoch - before))
         if sides is not None and epoch in epochs:

@@ -9,6 +9,7 @@ The defaults are meant for any table. What `train` uses for Titanic is in `param
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from titanic_nn.batched.members import Members, NetSettings
 from titanic_nn.batched.predict import mean_probabilities
 from titanic_nn.batched.train import train_nets
 from titanic_nn.errors import SettingsError
+from titanic_nn.nets import Net
 from titanic_nn.passengers.folds import FINAL, Split
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings, check_settings
 
@@ -100,10 +102,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        which = np.zeros(self.seeds, dtype=np.int64)
-        net = NetSettings(Members([self.settings()], 1), which, torch.device("cpu")).net()
         # Like the nets' own numbers, in single precision.
-        return mean_probabilities(net, params, self._scaled(X)).astype(np.float32)
+        return mean_probabilities(self.net(), params, self._scaled(X)).astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
         """The likeliest class of each row, (rows,); of two that are level, the second."""
@@ -116,6 +116,20 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The log-odds of the second class, (rows,), or log probabilities, (rows, classes)."""
         logs = np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
         return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted nets into a new folder, which `titanic_nn.load` reads.
+
+        Raises SettingsError if the folder holds something already.
+        """
+        from titanic_nn.saved import save
+
+        save(self, folder)
+
+    def net(self) -> Net:
+        """The structure that the nets share."""
+        which = np.zeros(self.checked_seeds(), dtype=np.int64)
+        return NetSettings(Members([self.settings()], 1), which, torch.device("cpu")).net()
 
     def settings(self) -> LinearSettings:
         """The parameters that are the nets' settings, checked. Raises SettingsError."""

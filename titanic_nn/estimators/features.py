@@ -1,5 +1,6 @@
 """Raw passengers to numbers, as a scikit-learn transformer."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -25,8 +26,9 @@ class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     fitted on the rows that `fit` is given, so that in a Pipeline nothing leaks from held-out rows.
 
     PassengerId may be left out. Where it is there it tells who was already counted among the
-    holders of their ticket, and whose own label to leave out; where it is not, `transform` takes
-    everyone for a new passenger.
+    holders of their ticket, and whose own label to leave out (a row with a training passenger's
+    number and ticket is taken for that passenger); where it is not, `transform` takes everyone for
+    a new passenger.
 
     Args:
         min_category_rows: categories that fewer training rows carry share one column.
@@ -71,10 +73,15 @@ class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         x = encoder.fit(rows, _labels(y, len(rows))).transform(rows)
         if not with_ids:
             encoder.counted, encoder.companions.labels = [], {}
-        self.encoder_ = encoder
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
+        self.set_fitted(encoder, [str(column) for column in X.columns])
         return x
+
+    def set_fitted(self, encoder: Encoder, columns: Sequence[str]) -> Self:
+        """Take over an encoder that was fitted elsewhere, on a table with these columns."""
+        self.encoder_ = encoder
+        self.feature_names_in_ = np.array(columns, dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        return self
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
         """Encode any passengers, (rows, features). Raises DataError, like `fit`."""
@@ -111,5 +118,6 @@ def _features(X: pd.DataFrame) -> tuple[pd.DataFrame, bool]:  # noqa: N803
     columns = schema.TEST_COLUMNS if with_ids else schema.FEATURES
     table = schema.check_frame(X, name="X", columns=columns)
     if not with_ids:
-        table = table.assign(**{PASSENGER_ID: np.arange(len(table))})
+        # Numbers that no passenger has.
+        table = table.assign(**{PASSENGER_ID: -1 - np.arange(len(table))})
     return passenger_features(table), with_ids

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import TrainedNets, scaled, train_nets
+from titanic_nn.estimators.assemble import passengers_to_probabilities
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
@@ -47,6 +49,8 @@ class CrossValidation:
         oof: the held-out probabilities: PassengerId, Survived, repeat, fold, a column per model.
         test_predictions: PassengerId and a column of probabilities per model, in the test table's
             order.
+        models: each net, fitted on all labelled rows: a Pipeline from raw passengers to
+            probabilities.
         history: learning curves, a row per net, repeat, fold and epoch read off.
         recommended: the net with the best mean held-out log loss.
         seconds: how long each stage took.
@@ -60,6 +64,7 @@ class CrossValidation:
     comparison: pd.DataFrame
     oof: pd.DataFrame
     test_predictions: pd.DataFrame
+    models: dict[Model, Pipeline]
     history: pd.DataFrame
     recommended: Model
     seconds: dict[str, float]
@@ -100,6 +105,7 @@ def cross_validate(
         splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
         encoders = SplitEncoders(features, y, splits, settings.features)
 
+    models: dict[Model, Pipeline] = {}
     # What each model says of the held-out rows, split by split.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
     histories = []
@@ -129,6 +135,15 @@ def cross_validate(
                     on_progress=scaled(partial(on_progress, model), work),
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
+                if part[-1].fold == FINAL:
+                    # The test table is predicted by the model that is saved, to the last bit.
+                    models[model] = passengers_to_probabilities(
+                        *encoders.encoder(-1),
+                        settings.net(model),
+                        {name: p[-1] for name, p in nets.params.items()},
+                        settings.seed,
+                    )
+                    said[model][-1] = models[model].predict_proba(passengers.test)[:, 1]
             histories.append(_history(model, part, nets))
 
     with clock("evaluate"):
@@ -145,6 +160,7 @@ def cross_validate(
         comparison=comparison,
         oof=oof,
         test_predictions=_test_predictions(passengers.test, said),
+        models=models,
         history=pd.concat(histories, ignore_index=True),
         recommended=recommended,
         seconds=clock.seconds,

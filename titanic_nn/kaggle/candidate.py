@@ -125,6 +125,21 @@ def read_run(folder: Path) -> Run:
         raise DataError(f"{folder}: is no run's folder, or an older version's") from None
 
 
+def saved_model(named: str) -> Path:
+    """The folder of a saved model: `named` itself, or a run's recommended one.
+
+    Raises:
+        SettingsError: there is no such folder.
+        DataError: it is neither a model's nor a run's.
+    """
+    folder = find_run(named)
+    if (folder / "model.json").exists():
+        return folder
+    if not (folder / "summary.json").exists():
+        raise DataError(f"{folder}: is neither a saved model (model.json) nor a run (summary.json)")
+    return folder / "models" / read_run(folder).recommended
+
+
 def find_run(named: str) -> Path:
     """The folder of a run, by its path or by its name in runs/.
 

@@ -81,8 +81,12 @@ class Companions:
             self.ticket_counts[str(pclass)] = counts.cumsum(0, dtype=np.int32)
         return self
 
-    def transform(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def transform(
+        self, rows: pd.DataFrame, recognised: NDArray[np.bool_] | bool = True
+    ) -> pd.DataFrame:
         """What the training rows' labels tell of each passenger's companions and neighbours.
+
+        recognised: of which rows to believe that they are the training rows whose index they have.
 
         Columns, all 0 for a passenger of whom nothing is known:
             women_children_fared, men_fared: the party's labelled women and children, and its men:
@@ -95,7 +99,7 @@ class Companions:
         """
         peers = _peers(rows)
         label = rows.index.map(self.labels).to_numpy(np.float64)  # NaN: not a training row
-        trained = ~np.isnan(label)
+        trained = ~np.isnan(label) & recognised
         own = np.zeros((len(rows), len(PEERS), 2), dtype=np.int32)
         own[trained] = _one_hot(peers[trained], label[trained].astype(np.int64))
 

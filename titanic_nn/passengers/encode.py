@@ -159,12 +159,14 @@ class Encoder:
         """Add what takes more than a passenger's own row: the ticket's holders, the companions."""
         holders = rows["ticket"].map(self.ticket_holders).fillna(0)
         # Everyone holds their own ticket, so a training row and a held-out row mean the same by it.
-        shared_by = holders + ~rows.index.isin(self.counted)
+        # Of a ticket that nobody holds it is a stranger with a counted passenger's number.
+        counted = rows.index.isin(self.counted) & (holders > 0)
+        shared_by = holders + ~counted
         fare = np.expm1(rows["log_fare"])
         return rows.assign(
             ticket_shared_by=shared_by,
             fare_per_head=np.log1p(fare / shared_by),
-            **self.companions.transform(rows),
+            **self.companions.transform(rows, counted),
         )
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -214,6 +216,11 @@ class SplitEncoders:
         """(splits, rows, features) of all matrices together."""
         return len(self._encoders), len(self._features), len(self.feature_names)
 
+    def encoder(self, split: int) -> tuple[Encoder, list[int]]:
+        """A split's encoder, and where its columns stand among `feature_names`."""
+        encoder = self._encoders[split]
+        return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
     def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
         """Every row of the table, training or not, as each of these splits encodes it.
 
@@ -222,8 +229,7 @@ class SplitEncoders:
         """
         x = np.zeros((len(which), *self.shape[1:]), dtype=np.float32)
         for x_split, i in zip(x, which, strict=True):  # (rows, features)
-            encoder = self._encoders[i]
-            columns = [self.feature_names.index(name) for name in encoder.feature_names]
+            encoder, columns = self.encoder(i)
             x_split[:, columns] = encoder.transform(self._features)
         return x
 

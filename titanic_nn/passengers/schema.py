@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -139,19 +139,114 @@ def check_passengers(content: bytes, *, file: str, labelled: bool) -> CheckedTab
     return checked
 
 
-def check_table(content: bytes, *, file: str, columns: Sequence[Column]) -> CheckedTable:
-    """Check a CSV file's bytes against `columns`, of which PassengerId must be one.
+def read_in_parts(
+    stream: BinaryIO, *, file: str, rows: int, columns: Sequence[Column] | None = None
+) -> Iterator[CheckedTable]:
+    """Check a CSV file as `check_table` does, so many passengers at a time, in bounded memory.
+
+    Args:
+        stream: the file, which is read once, from where it stands.
+        file: what messages call it.
+        rows: passengers of a part.
+        columns: those of a test table by default, without PassengerId where the file has none.
+
+    Raises:
+        DataError: the first mistake found. Parts before it have been yielded.
+    """
+    header, header_lines, lines_before = b"", 0, 0
+    # Sorted, with the line of each: 16 bytes a passenger are all that is kept.
+    seen, seen_lines = np.empty(0, np.int64), np.empty(0, np.int64)
+    for part in _parts(stream, rows):
+        if columns is None:
+            columns = TEST_COLUMNS if _has_ids(part) else FEATURES
+        # Below the header, lines of the file that went before are left out.
+        number = partial(_number, header=header_lines, left_out=lines_before - header_lines)
+        checked = check_table(header + part, file=file, columns=columns, number=number)
+        if PASSENGER_ID in columns:
+            seen, seen_lines = _check_ids_new(checked, seen, seen_lines)
+        if not header:
+            header_lines = int(checked.lines[0]) - 1
+            header = b"".join(part.splitlines(keepends=True)[:header_lines])
+        lines_before += len(part.splitlines())
+        yield checked
+
+
+def _parts(stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    """Cut a CSV file between records, so many at a time; the first part has the header too."""
+    taken: list[bytes] = []
+
+    def lines() -> Iterator[str]:
+        for line in stream:
+            taken.append(line)
+            yield line.decode(errors="replace").replace("\t", " ")
+
+    records = -1
+    try:
+        for fields in csv.reader(lines(), strict=True, skipinitialspace=True):
+            records += bool(fields)
+            if records == rows:
+                yield b"".join(taken)
+                taken.clear()
+                records = 0
+    except csv.Error:
+        taken.append(stream.read())  # check_table finds out what is wrong, and says so
+    if any(line.strip() for line in taken):
+        yield b"".join(taken)
+
+
+def _has_ids(content: bytes) -> bool:
+    """Does the header name PassengerId?"""
+    text = content.decode("utf-8-sig", errors="replace").replace("\t", " ")
+    header = next((f for f in csv.reader(io.StringIO(text, newline="")) if f), [])
+    return PASSENGER_ID.name in [name.strip() for name in header]
+
+
+def _number(line: int, header: int, left_out: int) -> int:
+    """A line's number in the file, of a part that has the header and what comes later."""
+    return line if line <= header else line + left_out
+
+
+def _check_ids_new(checked: CheckedTable, seen: Lines, seen_lines: Lines) -> tuple[Lines, Lines]:
+    """Check that no earlier part has a PassengerId of this one; returns all, sorted, and lines."""
+    order = checked.table[PASSENGER_ID.name].to_numpy().argsort()
+    ids = checked.table[PASSENGER_ID.name].to_numpy()[order]
+    place = seen.searchsorted(ids)
+    if len(seen):
+        again = seen[place.clip(max=len(seen) - 1)] == ids
+        if again.any():
+            first = int(np.where(again, checked.lines[order], LARGEST_ID).argmin())
+            raise DataError(
+                f"{checked.file}, line {checked.lines[order][first]}, column PassengerId: "
+                f"{ids[first]} stands twice, first on line {seen_lines[place[first]]}"
+            )
+    return np.insert(seen, place, ids), np.insert(seen_lines, place, checked.lines[order])
+
+
+def check_table(
+    content: bytes,
+    *,
+    file: str,
+    columns: Sequence[Column],
+    number: Callable[[int], int] = lambda line: line,
+) -> CheckedTable:
+    """Check a CSV file's bytes against `columns`.
 
     Columns may come in any order; extra ones are dropped with a note.
+
+    Args:
+        content: the file's bytes.
+        file: what messages call it.
+        columns: what must be there.
+        number: from a line of `content` to the file's line, where it is a part of the file.
 
     Raises:
         DataError: the first mistake found.
     """
-    _check_encoding(content, file)
+    _check_encoding(content, file, number)
     # Python's csv finds the broken records and every record's line; pandas reads the values. The
     # two differ on one point, a tab before a quote, so tabs are made the blanks that they are.
     blanks = content.replace(b"\t", b" ")
-    records = _records(blanks, file)
+    records = _records(blanks, file, number)
     header_line, header = next(records, (0, []))
     if not header:
         raise DataError(f"{file}: is empty; expected a CSV file with a header line")
@@ -179,7 +274,8 @@ def check_table(content: bytes, *, file: str, columns: Sequence[Column]) -> Chec
             for column, position in zip(columns, positions, strict=True)
         }
     )
-    _check_ids_once(table, lines, file)
+    if PASSENGER_ID in columns:
+        _check_ids_once(table, lines, file)
     digest = hashlib.sha256(content).hexdigest()
     return CheckedTable(file, table, lines, tuple(f"{file}: {note}" for note in notes), digest)
 
@@ -240,17 +336,18 @@ def check_classes(train: pd.DataFrame, *, folds: int, file: str = "train.csv") -
             )
 
 
-def _check_encoding(content: bytes, file: str) -> None:
+def _check_encoding(content: bytes, file: str, number: Callable[[int], int]) -> None:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{file}, line 1: is UTF-16 text; save it as UTF-8")
     if (nul := content.find(0)) >= 0:
         raise DataError(
-            f"{file}, line {_line_of(content, nul)}: holds a NUL byte; save it as UTF-8 text"
+            f"{file}, line {number(_line_of(content, nul))}: holds a NUL byte; "
+            "save it as UTF-8 text"
         )
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        line = _line_of(content, error.start)
+        line = number(_line_of(content, error.start))
         byte = f"0x{content[error.start]:02x}"
         raise DataError(
             f"{file}, line {line}: the byte {byte} is not UTF-8; save the file as UTF-8"
@@ -261,7 +358,9 @@ def _line_of(content: bytes, position: int) -> int:
     return len((content[:position] + b".").splitlines())
 
 
-def _records(content: bytes, file: str) -> Iterator[tuple[int, list[str]]]:
+def _records(
+    content: bytes, file: str, number: Callable[[int], int]
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (line it begins on, fields) of each record; empty lines are passed over."""
     # newline="" leaves line breaks to csv, which must see those within quotes as they are.
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
@@ -270,11 +369,12 @@ def _records(content: bytes, file: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for fields in reader:
             if fields:
-                yield line, fields
+                yield number(line), fields
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{file}, line {line}: not valid CSV ({error}); check the double quotes from there on"
+            f"{file}, line {number(line)}: not valid CSV ({error}); "
+            "check the double quotes from there on"
         ) from error
 
 

@@ -14,14 +14,17 @@ from titanic_nn.plots.probabilities import (
 from titanic_nn.plots.reasons import coefficients, hard_passengers, hidden_units, importance
 from titanic_nn.plots.scores import differences, fold_scores
 from titanic_nn.plots.style import STYLE
-from titanic_nn.plots.training import learning_curves, rows_curve
-from titanic_nn.plots.tuning import study_history, study_slices
+from titanic_nn.plots.tracking import cv_against_public
+from titanic_nn.plots.training import compare_curves, learning_curves, rows_curve
+from titanic_nn.plots.tuning import study_history, study_importances, study_optimism, study_slices
 
 __all__ = [
     "STYLE",
     "calibration",
     "coefficients",
+    "compare_curves",
     "confusion_matrix",
+    "cv_against_public",
     "differences",
     "fold_scores",
     "hard_passengers",
@@ -32,6 +35,8 @@ __all__ = [
     "roc",
     "rows_curve",
     "study_history",
+    "study_importances",
+    "study_optimism",
     "study_slices",
     "threshold",
 ]

@@ -14,6 +14,7 @@ from titanic_nn.plots.style import (
     MODEL_COLOURS,
     SURVIVED,
     colour,
+    name_rows,
     panels,
     spoken,
     styled,
@@ -34,7 +35,7 @@ def coefficients(table: pd.DataFrame, most: int = 20) -> Figure:
     figure, (axes,) = panels(
         "What the linear net weighs",
         "Weight of each encoded column on the log-odds of surviving; numbers count in standard "
-        f"deviations. Line: 95 % of the folds' range. The {len(heavy)} heaviest of {len(table)}.",
+        f"deviations. Line: 95 % interval. The {len(heavy)} heaviest of {len(table)}.",
         height=0.8 + 0.21 * len(heavy),
     )
     axes.axvline(0, color=INK, linewidth=1)
@@ -42,8 +43,7 @@ def coefficients(table: pd.DataFrame, most: int = 20) -> Figure:
     towards = [SURVIVED if weight > 0 else DIED for weight in heavy["mean"]]
     axes.hlines(places, heavy["low"], heavy["high"], colors=towards, linewidth=2)
     axes.scatter(heavy["mean"], places, s=25, c=towards, zorder=3)
-    axes.set_yticks(places, [str(name) for name in heavy["feature"]])
-    axes.set_ylim(len(heavy) - 0.4, -0.6)
+    name_rows(axes, [str(name) for name in heavy["feature"]])
     axes.set_xlabel("weight (log-odds):  ← died    survived →")
     return figure
 
@@ -74,8 +74,7 @@ def importance(table: pd.DataFrame, most: int = 10) -> Figure:
         bounds = (low.loc[mean.index, model], high.loc[mean.index, model])
         axes.hlines(places, *bounds, color=colour(model), alpha=0.5)
         axes.plot(mean[model], places, "o", color=colour(model), label=spoken(model), markersize=4)
-    axes.set_yticks(range(len(mean)), [spoken(str(name)) for name in mean.index])
-    axes.set_ylim(len(mean) - 0.4, -0.6)
+    name_rows(axes, [spoken(str(name)) for name in mean.index])
     axes.set_xlabel("rise of the log loss (nats per passenger)")
     axes.legend(loc="lower right")
     return figure
@@ -112,8 +111,7 @@ def hidden_units(
         heavy = np.argsort(-np.abs(w1[:, unit]))[:5]
         lives = outgoing[unit] > 0
         axes.barh(range(len(heavy)), w1[heavy, unit], color=SURVIVED if lives else DIED)
-        axes.set_yticks(range(len(heavy)), [feature_names[i] for i in heavy], fontsize=8)
-        axes.invert_yaxis()
+        name_rows(axes, [feature_names[i] for i in heavy], fontsize=8)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(f"unit {unit}: towards {'survival' if lives else 'death'}")
         axes.grid(axis="y", visible=False)
@@ -143,8 +141,7 @@ def hard_passengers(hard: pd.DataFrame, most: int = 12) -> Figure:
         places = range(len(shown))
         axes.plot(shown[model], places, "o", color=colour(model), alpha=0.8, label=spoken(model))
     axes.plot(shown["Survived"], range(len(shown)), "x", color=INK, markersize=8, clip_on=False)
-    axes.set_yticks(range(len(shown)), [_described(row) for _, row in shown.iterrows()], fontsize=8)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
+    name_rows(axes, [_described(row) for _, row in shown.iterrows()], fontsize=8)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("predicted probability of surviving")
     axes.legend(loc="center", labelcolor=INK)

@@ -5,7 +5,16 @@ from matplotlib.figure import Figure
 
 from titanic_nn.evaluation.compare import ROPES
 from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
-from titanic_nn.plots.style import FAINT, INK, METRIC_NAMES, colour, panels, spoken, styled
+from titanic_nn.plots.style import (
+    FAINT,
+    INK,
+    METRIC_NAMES,
+    colour,
+    name_rows,
+    panels,
+    spoken,
+    styled,
+)
 
 
 @styled
@@ -70,8 +79,6 @@ def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
         row = comparison.loc[model]
         axes.plot([row["low"], row["high"]], [place, place], color=colour(model), linewidth=2.5)
         axes.plot(row["difference"], place, "o", color=colour(model), markersize=7)
-    axes.set_yticks(range(len(others)), [spoken(model) for model in others])
-    axes.set_ylim(len(others) - 0.4, -0.6)  # the closest on top
+    name_rows(axes, [spoken(model) for model in others])  # the closest on top
     axes.set_xlabel(f"{METRIC_NAMES[metric]}: the model's, minus {spoken(best)}'s")
-    axes.grid(axis="y", visible=False)
     return figure

@@ -31,6 +31,7 @@ MODEL_COLOURS = {
     "gradient_boosting": ORANGE,
     "sex_rule": FAINT,
 }
+CHOICE_COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 DIED, SURVIVED = ORANGE, BLUE
 
 # For pictures of a notebook's own: plt.style.use(titanic_nn.plots.STYLE).
@@ -41,12 +42,11 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
     "font.size": 9.5,
     "text.color": INK,
-    "text.parse_math": False,  # a passenger's name may hold a dollar
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
-    "axes.prop_cycle": cycler(color=[BLUE, RED, GREEN, ORANGE, PURPLE, SKY]),
+    "axes.prop_cycle": cycler(color=CHOICE_COLOURS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -102,6 +102,13 @@ def panels(
     for empty in every[count:]:
         figure.delaxes(empty)
     return figure, list(every[:count])
+
+
+def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
+    """Write names down the left side, the first on top, and leave a dollar in one a dollar."""
+    axes.set_yticks(range(len(names)), names, parse_math=False, **text)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
 
 
 def spoken(name: str) -> str:

@@ -1,10 +1,13 @@
 """Learning curves: over epochs, and over training rows."""
 
+from collections.abc import Mapping
+from itertools import cycle
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from titanic_nn.plots.style import INK, colour, panels, shade, spoken, styled
+from titanic_nn.plots.style import CHOICE_COLOURS, INK, colour, panels, shade, spoken, styled
 
 TRAINING, HELD_OUT = "--", "-"
 
@@ -35,14 +38,39 @@ def rows_curve(learning_curve: pd.DataFrame, score: str = "loss") -> Figure:
         learning_curve: a learning_curve.csv.
         score: "loss" or "accuracy".
     """
+    # Folds of one share can differ by a row.
+    rows = learning_curve.groupby("share")["rows"].transform("mean")
     return _curves(
-        learning_curve,
+        learning_curve.assign(rows=rows),
         x="rows",
         score=score,
         title=f"Would more passengers help? {score.capitalize()} by training rows",
         x_label="passengers to train on",
         of="models",
     )
+
+
+@styled
+def compare_curves(curves: Mapping[str, pd.DataFrame], title: str, score: str = "loss") -> Figure:
+    """Training (dashed) and held-out (solid) curves of some choices, on one pair of axes.
+
+    Args:
+        curves: by the choice's name: epoch, training_loss and held_out_loss (or accuracy).
+        title: what was chosen between.
+        score: "loss" or "accuracy".
+    """
+    figure, (axes,) = panels(
+        title, "Solid: held-out rows; dashed: training rows; mean over folds and nets.", height=3.2
+    )
+    for (name, curve), own_colour in zip(curves.items(), cycle(CHOICE_COLOURS), strict=False):
+        axes.plot(curve["epoch"], curve[f"training_{score}"], TRAINING, color=own_colour, alpha=0.7)
+        axes.plot(
+            curve["epoch"], curve[f"held_out_{score}"], HELD_OUT, color=own_colour, label=name
+        )
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("loss (nats)" if score == "loss" else "accuracy (share)")
+    axes.legend()
+    return figure
 
 
 def _curves(

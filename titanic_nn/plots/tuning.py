@@ -1,11 +1,23 @@
 """How a study went, and what its parameters did."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from titanic_nn.plots.style import BLUE, FAINT, METRIC_NAMES, RED, panels, styled
+from titanic_nn.plots.style import (
+    BLUE,
+    FAINT,
+    METRIC_NAMES,
+    RED,
+    name_rows,
+    panels,
+    spoken,
+    styled,
+)
 
 NO_PARAMETERS = ("number", "state", "log_loss", "splits")
 # A range whose ends are further apart than this is drawn on a log scale.
@@ -75,3 +87,49 @@ def _dots(axes: Axes, trials: pd.DataFrame, x: "pd.Series[float]") -> None:
     low, high = losses.min(), losses.quantile(0.9)
     margin = max(0.08 * (high - low), 1e-4)
     axes.set_ylim(low - margin, high + margin)
+
+
+@styled
+def study_importances(importances: Mapping[str, float]) -> Figure:
+    """How much of the trials' differences each parameter explains.
+
+    Args:
+        importances: parameter -> share, as a study's summary.json has them.
+    """
+    ranked = sorted(importances.items(), key=lambda item: -item[1])
+    figure, (axes,) = panels(
+        "Which parameters mattered",
+        "Share of the variance of the losses that a parameter explains, over the ranges that were "
+        "searched (fANOVA). A narrow range makes any parameter unimportant.",
+        height=0.7 + 0.3 * len(ranked),
+    )
+    axes.barh(range(len(ranked)), [share for _, share in ranked], color=BLUE, height=0.6)
+    name_rows(axes, [spoken(name) for name, _ in ranked])
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.set_xlabel("share of the variance")
+    return figure
+
+
+@styled
+def study_optimism(log_loss: Mapping[str, Mapping[str, float]]) -> Figure:
+    """What the search's folds say of its winner and the shipped settings, and what fresh ones say.
+
+    Args:
+        log_loss: "searched" and "fresh" -> settings' name -> mean log loss (summary.json).
+    """
+    searched, fresh = log_loss["searched"], log_loss["fresh"]
+    figure, (axes,) = panels(
+        "How much the search flatters its winner",
+        "Mean log loss on the folds that chose the winner, and on fresh ones, of the same "
+        "passengers. The shipped settings were chosen by neither: where the winner's line climbs "
+        "more than theirs, it was flattered.",
+        height=3.0,
+    )
+    for name, own_colour in (("tuned", RED), ("shipped", BLUE)):
+        axes.plot([0, 1], [searched[name], fresh[name]], "o-", color=own_colour, label=name)
+    axes.set_xticks([0, 1], ["the search's folds", "fresh folds"])
+    axes.set_xlim(-0.2, 1.2)
+    axes.set_xlabel("what scored the settings")
+    axes.set_ylabel(METRIC_NAMES["log_loss"])
+    axes.legend()
+    return figure

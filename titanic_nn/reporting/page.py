@@ -17,7 +17,7 @@ from titanic_nn.runs import read_table
 REPORT = "report.html"
 # What later commands may have added: its columns of words, and of numbers.
 ADDED: dict[str, tuple[list[str], list[str]]] = {
-    "learning_curve.csv": (["model"], ["rows", "training_loss", "held_out_loss"]),
+    "learning_curve.csv": (["model"], ["share", "rows", "training_loss", "held_out_loss"]),
     "importance.csv": (["model", "feature"], ["log_loss_increase"]),
     "coefficients.csv": (["feature"], ["mean", "low", "high"]),
     "hard.csv": (["Name", "Sex"], ["Survived", "Pclass"]),
@@ -54,7 +54,7 @@ def render(folder: Path) -> str:
             run=run,
             summary=summary,
             paragraphs=in_words(summary, tables["oof.csv"], tables["history.csv"]),
-            pictures=list(pictures(tables, comparison, run.recommended)),
+            pictures=list(pictures(folder, tables, comparison, run.recommended)),
             rope=ROPES[summary["comparison"]["metric"]],
             environment=environment,
             settings=settings,

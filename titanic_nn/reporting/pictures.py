@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,7 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from titanic_nn import plots
+from titanic_nn.parts import read_parts
 from titanic_nn.plots.style import INK, NOTE
+
+RELU = Path("models") / "relu"
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,12 @@ class Picture:
 
 
 def pictures(
-    tables: dict[str, pd.DataFrame], comparison: pd.DataFrame, model: str
+    folder: Path, tables: dict[str, pd.DataFrame], comparison: pd.DataFrame, model: str
 ) -> Iterator[Picture]:
-    """The pictures that a run's tables (by file name) allow, about all models or the one named."""
+    """The pictures that a run's folder allows, about all models or the one named.
+
+    `tables` holds its CSV files by name.
+    """
     metrics, oof, history = (tables[f"{name}.csv"] for name in ("metrics", "oof", "history"))
     drawn: list[Callable[[], Figure]] = [
         lambda: plots.fold_scores(metrics),
@@ -43,6 +50,10 @@ def pictures(
         lambda: plots.roc(oof),
         lambda: plots.precision_recall(oof),
     ]
+    if (folder / RELU / "model.json").is_file():
+        net = read_parts(folder / RELU)
+        w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
+        drawn.append(lambda: plots.hidden_units(w1, w2, net.features))
     # Questions that were asked after the run left a table each.
     asked: dict[str, Callable[[pd.DataFrame], Figure]] = {
         "learning_curve.csv": plots.rows_curve,

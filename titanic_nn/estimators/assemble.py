@@ -1,0 +1,53 @@
+"""What a run has trained, as the models that scikit-learn knows."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from titanic_nn.estimators.classifiers import (
+    DeepClassifier,
+    LinearClassifier,
+    NetClassifier,
+    ReLUClassifier,
+)
+from titanic_nn.estimators.features import TitanicFeatures
+from titanic_nn.nets import Params
+from titanic_nn.passengers import schema
+from titanic_nn.passengers.encode import Encoder
+from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
+
+CLASSIFIERS: dict[type[LinearSettings], type[NetClassifier]] = {
+    LinearSettings: LinearClassifier,
+    ReLUSettings: ReLUClassifier,
+    DeepSettings: DeepClassifier,
+}
+
+
+def passengers_to_probabilities(
+    encoder: Encoder, columns: Sequence[int], settings: LinearSettings, params: Params, seed: int
+) -> Pipeline:
+    """A fitted Pipeline: passengers in Kaggle's columns in, probabilities of survival out.
+
+    Args:
+        encoder: fitted on the rows that the nets were trained on.
+        columns: where its columns stand among the features that the nets read. The others are 0
+            in every row that it encodes.
+        settings: of the nets.
+        params: of the nets, each (nets, ...).
+        seed: the number that all randomness grew from.
+    """
+    own = {name: p.cpu().numpy().copy() for name, p in params.items()}
+    first = "w" if "w" in own else "w1"
+    own[first] = np.ascontiguousarray(own[first][:, columns])  # (nets, own features, outputs)
+    net = CLASSIFIERS[type(settings)](
+        **asdict(settings), seeds=len(own[first]), standardize=False, random_state=seed
+    )
+    net.classes_ = np.array([0, 1])
+    net.n_features_in_ = len(columns)
+    net.mean_ = net.scale_ = None
+    net.params_ = own
+    features = TitanicFeatures(min_category_rows=encoder.settings.min_category_rows)
+    features.set_fitted(encoder, [column.name for column in schema.TEST_COLUMNS])
+    return Pipeline([("features", features), ("net", net)])

@@ -1,0 +1,292 @@
+"""Saved models: a folder of two files, read without running anything that is in them.
+
+`model.safetensors` holds the nets' tensors, `model.json` all else: parameters, classes, what was
+fitted to features, versions, and checksums. Nothing is pickled, and no passenger's row is inside:
+tickets and parties are there, counted, and the training passengers' numbers, without their labels.
+So a training passenger is predicted as a new one who travels with themselves: judge a saved model
+on other rows.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as tensors_as_bytes
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from titanic_nn import __version__
+from titanic_nn.errors import ModelError, SettingsError, TitanicError
+from titanic_nn.estimators.classifiers import (
+    DeepClassifier,
+    LinearClassifier,
+    NetClassifier,
+    ReLUClassifier,
+)
+from titanic_nn.estimators.features import TitanicFeatures
+from titanic_nn.files import write_folder
+from titanic_nn.passengers.encode import Encoder
+
+# A classifier, or passengers to numbers and then a classifier.
+Model: TypeAlias = NetClassifier | Pipeline
+
+KIND = "titanic_nn model"
+FORMAT = 1
+DESCRIPTION, TENSORS = "model.json", "model.safetensors"
+LARGEST = 2**30  # bytes of a file that is read at all
+LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")
+CLASSIFIERS: dict[str, type[NetClassifier]] = {
+    cls.__name__: cls for cls in (LinearClassifier, ReLUClassifier, DeepClassifier)
+}
+# What labels can be: numbers, truth values, text. "O" is text as pandas has it.
+LABELS = "iufbUO"
+# What goes wrong where a description says something else than `save` would have written.
+_NOT_OURS = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    TitanicError,
+    SafetensorError,
+)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a folder holds: the model, and further numbers that belong to it."""
+
+    model: Model
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def save(model: Model, folder: str | Path, extra: Mapping[str, Any] | None = None) -> None:
+    """Write a fitted model into a new folder, which appears whole or not at all.
+
+    Args:
+        model: one of our classifiers, or a Pipeline of TitanicFeatures and one of them.
+        folder: where to; it must not be there yet, or be empty.
+        extra: further plain numbers that belong to the model; `read` gives them back.
+
+    Raises:
+        SettingsError: the folder holds something already, or the model is not one of these.
+        NotFittedError: the model has not been fitted.
+
+    Examples:
+        >>> import tempfile
+        >>> from sklearn.datasets import load_iris
+        >>> import titanic_nn
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = titanic_nn.LinearClassifier(random_state=0).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     titanic_nn.save(model, folder)
+        ...     again = titanic_nn.load(folder)
+        >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
+        True
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise SettingsError(f"{folder}: is there already; choose a new folder for the model")
+    write_folder(folder, model_files(model, extra))
+
+
+def load(folder: str | Path) -> Model:
+    """The model that `save` wrote, predicting the same to the last bit.
+
+    Raises:
+        ModelError: the folder is not one of ours, is damaged or was changed, or was written by a
+            newer version.
+    """
+    return read(folder).model
+
+
+def read(folder: str | Path) -> Saved:
+    """The model and what else was saved with it; raises as `load` does."""
+    folder = Path(folder)
+    document = _document(folder / DESCRIPTION)
+    content = _read(folder / TENSORS)
+    if _sha256(content) != document["sha256"].get(TENSORS):
+        raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
+    try:
+        classifier = _classifier(document["classifier"], read_tensors(content))
+        features = document["features"]
+        if features is None:
+            return Saved(classifier, document["extra"])
+        pipeline = Pipeline([("features", _features(features)), ("net", classifier)])
+        if len(pipeline[0].get_feature_names_out()) != classifier.n_features_in_:
+            raise ValueError("the features are not those of the net")
+    except _NOT_OURS as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(
+            f"{folder}: does not hold a model as titanic_nn saves it ({reason})"
+        ) from None
+    return Saved(pipeline, document["extra"])
+
+
+def model_files(model: Model, extra: Mapping[str, Any] | None = None) -> dict[str, str | bytes]:
+    """The files of a saved model, name -> content; arguments and errors are those of `save`."""
+    features, classifier = _parts(model)
+    check_is_fitted(classifier)
+    content: bytes = tensors_as_bytes(classifier.params_)
+    document = {
+        "kind": KIND,
+        "format": FORMAT,
+        "versions": {
+            "titanic_nn": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "features": None if features is None else _features_state(features),
+        "classifier": _classifier_state(classifier),
+        "extra": dict(extra or {}),
+    }
+    digests = {TENSORS: _sha256(content), DESCRIPTION: _sha256(_canonical(document))}
+    text = json.dumps({**document, "sha256": digests}, indent=1, allow_nan=False) + "\n"
+    return {DESCRIPTION: text, TENSORS: content}
+
+
+def _parts(model: Model) -> tuple[TitanicFeatures | None, NetClassifier]:
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    match steps:
+        case [NetClassifier() as classifier]:
+            return None, classifier
+        case [TitanicFeatures() as features, NetClassifier() as classifier]:
+            return features, classifier
+    names = " and ".join(type(step).__name__ for step in steps)
+    raise SettingsError(
+        f"{names} cannot be saved; save {', '.join(CLASSIFIERS)}, or a Pipeline of TitanicFeatures "
+        "and one of them"
+    )
+
+
+def _features_state(features: TitanicFeatures) -> dict[str, Any]:
+    return {
+        "parameters": features.get_params(),
+        "columns": _names(features),
+        "encoder": features.encoder_.state(),
+    }
+
+
+def _features(state: Mapping[str, Any]) -> TitanicFeatures:
+    features = TitanicFeatures(**state["parameters"])
+    return features.set_fitted(Encoder.from_state(state["encoder"]), state["columns"])
+
+
+def _classifier_state(classifier: NetClassifier) -> dict[str, Any]:
+    parameters = {name: _json_value(name, v) for name, v in classifier.get_params().items()}
+    if classifier.classes_.dtype.kind not in LABELS:
+        raise SettingsError(f"classes of type {classifier.classes_.dtype} cannot be saved")
+    return {
+        "class": type(classifier).__name__,
+        "parameters": parameters,
+        "classes": {"dtype": classifier.classes_.dtype.str, "values": classifier.classes_.tolist()},
+        "features": classifier.n_features_in_,
+        "names": _names(classifier),
+        "mean": None if classifier.mean_ is None else classifier.mean_.tolist(),
+        "scale": None if classifier.scale_ is None else classifier.scale_.tolist(),
+    }
+
+
+def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]) -> NetClassifier:
+    values = dict(state["parameters"])
+    if isinstance(values["class_weight"], list):
+        values["class_weight"] = dict(values["class_weight"])
+    if "hidden" in values and isinstance(values["hidden"], list):
+        values["hidden"] = tuple(values["hidden"])
+    classifier = CLASSIFIERS[state["class"]](**values)
+    dtype = np.dtype(state["classes"]["dtype"])
+    if dtype.kind not in LABELS:
+        raise ValueError(f"classes of type {dtype}")
+    classifier.classes_ = np.array(state["classes"]["values"], dtype=dtype)
+    classifier.n_features_in_ = int(state["features"])
+    if state["names"] is not None:
+        classifier.feature_names_in_ = np.array(state["names"], dtype=object)
+    for name in ("mean", "scale"):
+        values_or_none = state[name]
+        array = None if values_or_none is None else np.array(values_or_none, dtype=np.float64)
+        if array is not None and array.shape != (classifier.n_features_in_,):
+            raise ValueError(f"{name} of shape {array.shape}")
+        setattr(classifier, f"{name}_", array)
+    classifier.params_ = params
+    if {name: (p.shape, p.dtype.str) for name, p in params.items()} != _shapes(classifier):
+        raise ValueError("the tensors are not those of the net")
+    return classifier
+
+
+def _shapes(classifier: NetClassifier) -> dict[str, tuple[tuple[int, ...], str]]:
+    """What the tensors of such a net look like; "meta" tensors take no memory."""
+    outputs = len(classifier.classes_) if len(classifier.classes_) > 2 else 1
+    seeds = classifier.checked_seeds()
+    params = classifier.net().init(
+        classifier.n_features_in_,
+        outputs,
+        lambda name, shape: torch.empty(seeds, *shape, device="meta"),
+    )
+    return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
+
+
+def _names(estimator: BaseEstimator) -> list[str] | None:
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def _json_value(name: str, value: Any) -> Any:
+    """A parameter as JSON has it."""
+    if name == "random_state" and not isinstance(value, int):
+        return None  # a generator: what it would have drawn next is not part of a fitted model
+    if isinstance(value, Mapping):
+        value = list(value.items())  # JSON's own keys could only be text
+    if isinstance(value, list | tuple):
+        return [_json_value("", item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """model.json, known to be ours, of a format that is understood, and as it was written."""
+    try:
+        document = json.loads(_read(path))
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path}: is not JSON; it is no saved model, or damaged") from None
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise ModelError(f"{path}: is not the description of a titanic_nn model")
+    if document.get("format") != FORMAT:
+        versions = document.get("versions")
+        by = versions.get("titanic_nn", "?") if isinstance(versions, dict) else "?"
+        raise ModelError(
+            f"{path}: was saved in format {document.get('format')!r} by titanic_nn {by}; version "
+            f"{__version__} reads format {FORMAT}. Upgrade titanic_nn, or train again"
+        )
+    digests = document.pop("sha256", None)
+    if not isinstance(digests, dict) or digests.get(DESCRIPTION) != _sha256(_canonical(document)):
+        raise ModelError(f"{path}: was damaged or changed after it was saved")
+    return {**document, "sha256": digests}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ModelError(f"{path}: is larger than any model of titanic_nn's")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); name a folder that a model was saved in"
+        ) from None
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
