@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks bench bench-tune wheel clean
+.PHONY: train test lint types check notebooks bench bench-tune bench-estimators wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -31,6 +31,9 @@ bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--net
 
 bench-tune: $(VENV)/.installed-dev  ## our search against Optuna over plain loops (ARGS="sampler")
 	$(BIN)/python -m benchmarks.tuning $(ARGS)
+
+bench-estimators: $(VENV)/.installed-dev  ## the scikit-learn face: all folds at once, other tables
+	$(BIN)/python -m benchmarks.estimators $(ARGS)
 
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -367,7 +367,7 @@ class ReLUClassifier(NetClassifier):
         self,
         *,
         hidden: int = 64,
-        epochs: int = 80,
+        epochs: int = 100,
         batch_size: int | Literal["all"] = 128,
         loss: str = "cross_entropy",
         optimizer: str = "adamw",
