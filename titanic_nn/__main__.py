@@ -16,6 +16,7 @@ COMMANDS = {
     "importance": "which features matter? permutation importance and coefficients",
     "hard": "who is hard? the passengers whom every model gets wrong",
     "predict": "predict any table of passengers with a saved model",
+    "export": "write a saved model's nets as an ONNX file",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "send a submission to Kaggle, exactly once, and bring its score home",
 }
