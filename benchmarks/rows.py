@@ -45,7 +45,9 @@ def measure(rows: int) -> dict[str, Any]:
         writer.start()
         writer.join()
         start, cpu_before = time.perf_counter(), _cpu_seconds_of_children()
-        command = "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --seeds 1"
+        command = (
+            "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --seeds 1 --inner-folds 0"
+        )
         done = subprocess.run(
             [sys.executable, *command.split()], cwd=folder, capture_output=True, check=True
         )

@@ -60,7 +60,9 @@ def _call(name: str, thing: Any) -> str:
 
 
 def _default(value: Any) -> str:
-    return "..." if " object at 0x" in repr(value) or callable(value) else repr(value)
+    shown = repr(value).replace("'", '"')
+    # What another machine would show in another way stays out.
+    return "..." if callable(value) or "Path(" in shown or " at 0x" in shown else shown
 
 
 def _markdown(doc: str) -> str:
@@ -80,7 +82,7 @@ def _markdown(doc: str) -> str:
 
 def _items(text: str) -> str:
     """`name: what it is` as a list; a line that is indented goes on with the item before."""
-    lines = []
+    lines: list[str] = []
     for line in text.splitlines():
         name, colon, rest = line.partition(": ")
         if line.startswith(" ") or not colon:

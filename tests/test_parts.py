@@ -1,6 +1,7 @@
 """A saved net's parts are the numbers that it predicts with."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_a_forward_pass_over_the_parts_is_the_prediction(tmp_path: Path) -> None
         hidden=3, epochs=2, seeds=2, standardize=False, random_state=0, device="cpu"
     )
     folder = saved(tmp_path / "relu", net)
-    model = titanic_nn.load(folder)
+    model: Any = titanic_nn.load(folder)
     x = model[0].transform(X)
     said = []
     for which in (1, 2):

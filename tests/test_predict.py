@@ -52,7 +52,7 @@ def predict(model: str, table: Path, out: Path) -> pd.DataFrame:
     return pd.read_csv(out, dtype=str)
 
 
-@pytest.mark.parametrize("model", ["linear", "relu", "deep"])
+@pytest.mark.parametrize("model", ["linear", "relu", "deep", "ensemble"])
 def test_the_run_s_own_predictions_to_the_last_bit(here: Path, model: str) -> None:
     found = predict(f"runs/mine/models/{model}", TEST, here / "out.csv")
     own = pd.read_csv("runs/mine/test_predictions.csv", dtype=str)
@@ -180,6 +180,6 @@ def test_a_model_of_other_tables_is_refused(here: Path, capsys: pytest.CaptureFi
 
 
 def test_every_model_of_a_run_can_be_loaded(here: Path) -> None:
-    for name in ("linear", "relu", "deep"):
-        model = load(f"runs/mine/models/{name}")
+    for name in ("linear", "relu", "deep", "ensemble"):
+        model: Any = load(f"runs/mine/models/{name}")
         assert model.predict(PASSENGERS.test).shape == (418,)

@@ -26,6 +26,7 @@ from titanic_nn import (
     save,
 )
 from titanic_nn.errors import ModelError, SettingsError
+from titanic_nn.estimators.calibration import Calibration, Ensemble
 from titanic_nn.saved import read
 
 QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "device": "cpu", "random_state": 0}
@@ -63,7 +64,7 @@ def test_a_classifier_comes_back_to_the_last_bit(tmp_path: Path, model: Any, lab
     y = np.array(labels)[y]
     model = clone(model).fit(x, y)
     model.save(tmp_path / "model")
-    again = load(tmp_path / "model")
+    again: Any = load(tmp_path / "model")
     assert type(again) is type(model)
     assert_array_equal(again.predict_proba(x), model.predict_proba(x))
     assert_array_equal(again.predict(x), model.predict(x))
@@ -73,7 +74,7 @@ def test_a_classifier_comes_back_to_the_last_bit(tmp_path: Path, model: Any, lab
 
 
 def test_passengers_and_numbers_come_back(folder: Path, passengers_model: Pipeline) -> None:
-    again = read(folder)
+    again: Any = read(folder)
     said = passengers_model.predict_proba(PASSENGERS.test)
     assert_array_equal(again.model.predict_proba(PASSENGERS.test), said)
     assert again.extra == {"calibration": {"a": 0.1, "b": [1, 2]}}
@@ -224,3 +225,19 @@ def test_a_folder_that_is_not_as_it_was_saved_is_refused(folder: Path, how: str)
 def test_no_folder_at_all(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="name a folder that a model was saved in"):
         load(tmp_path / "nowhere")
+
+
+def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, passengers_model: Pipeline) -> None:
+    other = clone(passengers_model).fit(PASSENGERS.train, 1 - PASSENGERS.train["Survived"])
+    other[-1].calibration_ = Calibration(0.5, -0.25)
+    ensemble = Ensemble({"a": passengers_model, "b": other}, {"a": 0.3, "b": 0.7})
+    save(ensemble, tmp_path / "ensemble")
+    again = load(tmp_path / "ensemble")
+    said = ensemble.predict_proba(PASSENGERS.test)
+    each = [m.predict_proba(PASSENGERS.test) for m in (passengers_model, other)]
+    assert_array_equal(said, 0.3 * each[0].astype(float) + 0.7 * each[1].astype(float))
+    assert_array_equal(again.predict_proba(PASSENGERS.test), said)
+    assert_array_equal(again.predict(PASSENGERS.test), (said[:, 1] >= 0.5).astype(int))
+    (tmp_path / "ensemble" / "b" / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        load(tmp_path / "ensemble")

@@ -30,11 +30,16 @@ def _export(arguments: list[str] | None) -> None:
     if args.onnx.exists():
         raise SettingsError(f"--onnx {args.onnx}: is there already; choose another name")
 
+    from titanic_nn.estimators.calibration import Ensemble
     from titanic_nn.estimators.onnx_graph import to_onnx
     from titanic_nn.kaggle.candidate import saved_model
     from titanic_nn.saved import load
 
-    model = load(saved_model(args.model))
+    folder = saved_model(args.model)
+    model = load(folder)
+    if isinstance(model, Ensemble):
+        names = ", ".join(str(folder.parent / name) for name in model.models)
+        raise SettingsError(f"{folder}: an ensemble has no graph; export one of its nets: {names}")
     classifier = model[-1] if hasattr(model, "steps") else model
     if hasattr(model, "steps"):
         # Raw passengers stay here; what the nets read of them is told by name.

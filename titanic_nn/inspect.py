@@ -38,7 +38,9 @@ def _inspect(arguments: list[str] | None) -> None:
     from titanic_nn.parts import read_parts
 
     run_folder = find_run(args.run) if args.run else newest_run().folder
-    folders = {path.parent.name: path.parent for path in run_folder.glob("models/*/model.json")}
+    folders = {
+        path.parent.name: path.parent for path in run_folder.glob("models/*/model.safetensors")
+    }
     if not folders:
         raise SettingsError(f"{run_folder}: holds no saved models; train again")
     model, _, part = (args.name or "").partition(".")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-    from titanic_nn.estimators.classifiers import NetClassifier
+    from titanic_nn.estimators.calibration import Ensemble
+    from titanic_nn.saved import Model
 
 # Passengers that are read at a time: memory is bounded for a table of any length.
 ROWS_AT_ONCE = 2**14
@@ -65,7 +66,7 @@ def _predict(arguments: list[str] | None) -> None:
                 out.write(_csv(model, part.table, header=False))
 
 
-def _csv(model: "Pipeline", table: "pd.DataFrame", *, header: bool) -> bytes:
+def _csv(model: "Pipeline | Ensemble", table: "pd.DataFrame", *, header: bool) -> bytes:
     """Who they are, if that is known; the probability that they survive; the likelier class."""
     import pandas as pd
 
@@ -77,11 +78,11 @@ def _csv(model: "Pipeline", table: "pd.DataFrame", *, header: bool) -> bytes:
     return found.to_csv(index=False, header=header, lineterminator="\n").encode()
 
 
-def _takes_passengers(model: "NetClassifier | Pipeline", folder: Path) -> "Pipeline":
+def _takes_passengers(model: "Model", folder: Path) -> "Pipeline | Ensemble":
     """The model, if it reads passengers and tells two classes apart. Raises ModelError."""
-    from sklearn.pipeline import Pipeline
+    from titanic_nn.estimators.classifiers import NetClassifier
 
-    if not isinstance(model, Pipeline) or len(model.classes_) != 2:
+    if isinstance(model, NetClassifier) or len(model.classes_) != 2:
         raise ModelError(
             f"{folder}: this model does not go from passengers to two classes; save a Pipeline of "
             "TitanicFeatures and a classifier"

@@ -165,6 +165,7 @@ def summary(result: "CrossValidation") -> dict[str, Any]:
             "against": str(result.comparison.index[0]),
             "models": result.comparison.to_dict(orient="index"),
         },
+        "calibration": result.calibration.to_dict(orient="index"),
         "seconds": result.seconds,
     }
 

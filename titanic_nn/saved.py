@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from titanic_nn import __version__
 from titanic_nn.errors import ModelError, SettingsError, TitanicError
+from titanic_nn.estimators.calibration import Calibration, Ensemble
 from titanic_nn.estimators.classifiers import (
     DeepClassifier,
     LinearClassifier,
@@ -38,8 +39,8 @@ from titanic_nn.estimators.features import TitanicFeatures
 from titanic_nn.files import write_folder
 from titanic_nn.passengers.encode import Encoder
 
-# A classifier, or passengers to numbers and then a classifier.
-Model: TypeAlias = NetClassifier | Pipeline
+# A classifier, passengers to numbers and then a classifier, or several of those together.
+Model: TypeAlias = NetClassifier | Pipeline | Ensemble
 
 KIND = "titanic_nn model"
 FORMAT = 1
@@ -75,7 +76,8 @@ def save(model: Model, folder: str | Path, extra: Mapping[str, Any] | None = Non
     """Write a fitted model into a new folder, which appears whole or not at all.
 
     Args:
-        model: one of our classifiers, or a Pipeline of TitanicFeatures and one of them.
+        model: one of our classifiers, a Pipeline of TitanicFeatures and one of them, or an Ensemble
+            of such Pipelines.
         folder: where to; it must not be there yet, or be empty.
         extra: further plain numbers that belong to the model; `read` gives them back.
 
@@ -115,6 +117,8 @@ def read(folder: str | Path) -> Saved:
     """The model and what else was saved with it; raises as `load` does."""
     folder = Path(folder)
     document = _document(folder / DESCRIPTION)
+    if "weights" in document:
+        return Saved(_ensemble(document["weights"], folder), document["extra"])
     content = _read(folder / TENSORS)
     if _sha256(content) != document["sha256"].get(TENSORS):
         raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
@@ -136,27 +140,56 @@ def read(folder: str | Path) -> Saved:
 
 def model_files(model: Model, extra: Mapping[str, Any] | None = None) -> dict[str, str | bytes]:
     """The files of a saved model, name -> content; arguments and errors are those of `save`."""
+    if isinstance(model, Ensemble):
+        members = {
+            f"{name}/{file}": content
+            for name, member in model.models.items()
+            for file, content in model_files(member).items()
+        }
+        return {**_described({"weights": dict(model.weights)}, extra, {}), **members}
     features, classifier = _parts(model)
     check_is_fitted(classifier)
     content: bytes = tensors_as_bytes(classifier.params_)
+    document = {
+        "features": None if features is None else _features_state(features),
+        "classifier": _classifier_state(classifier),
+    }
+    return {**_described(document, extra, {TENSORS: _sha256(content)}), TENSORS: content}
+
+
+def _described(
+    document: Mapping[str, Any], extra: Mapping[str, Any] | None, digests: Mapping[str, str]
+) -> dict[str, str | bytes]:
+    """model.json: what it says, by which versions, and checksums of itself and of other files."""
+    versions = {name: version(name) for name in LIBRARIES}
     document = {
         "kind": KIND,
         "format": FORMAT,
         "versions": {
             "titanic_nn": __version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
+            **versions,
         },
-        "features": None if features is None else _features_state(features),
-        "classifier": _classifier_state(classifier),
+        **document,
         "extra": dict(extra or {}),
     }
-    digests = {TENSORS: _sha256(content), DESCRIPTION: _sha256(_canonical(document))}
+    digests = {**digests, DESCRIPTION: _sha256(_canonical(document))}
     text = json.dumps({**document, "sha256": digests}, indent=1, allow_nan=False) + "\n"
-    return {DESCRIPTION: text, TENSORS: content}
+    return {DESCRIPTION: text}
 
 
-def _parts(model: Model) -> tuple[TitanicFeatures | None, NetClassifier]:
+def _ensemble(weights: Mapping[str, float], folder: Path) -> Ensemble:
+    """Several models that lie in folders of their own, below."""
+    models = {}
+    for name in weights:
+        model = read(folder / Path(name).name).model
+        if not isinstance(model, Pipeline):
+            raise ModelError(f"{folder / name}: does not go from passengers to probabilities")
+        models[name] = model
+    return Ensemble(models, {name: float(weight) for name, weight in weights.items()})
+
+
+def _parts(model: NetClassifier | Pipeline) -> tuple[TitanicFeatures | None, NetClassifier]:
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     match steps:
         case [NetClassifier() as classifier]:
@@ -195,6 +228,7 @@ def _classifier_state(classifier: NetClassifier) -> dict[str, Any]:
         "names": _names(classifier),
         "mean": None if classifier.mean_ is None else classifier.mean_.tolist(),
         "scale": None if classifier.scale_ is None else classifier.scale_.tolist(),
+        "calibration": asdict(classifier.calibration_),
     }
 
 
@@ -218,7 +252,8 @@ def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]
         if array is not None and array.shape != (classifier.n_features_in_,):
             raise ValueError(f"{name} of shape {array.shape}")
         setattr(classifier, f"{name}_", array)
-    classifier.params_ = params
+    calibration = {name: float(value) for name, value in state["calibration"].items()}
+    classifier.params_, classifier.calibration_ = params, Calibration(**calibration)
     if {name: (p.shape, p.dtype.str) for name, p in params.items()} != _shapes(classifier):
         raise ValueError("the tensors are not those of the net")
     return classifier

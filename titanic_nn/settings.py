@@ -18,6 +18,8 @@ from titanic_nn.errors import SettingsError
 
 Model = Literal["linear", "relu", "deep"]
 MODELS: tuple[Model, ...] = get_args(Model)
+# The average of a run's nets, where it has several.
+ENSEMBLE = "ensemble"
 
 # One TOML file a net: the values that `train` uses when nobody says otherwise.
 DEFAULTS_DIR = Path(__file__).parent / "params"
@@ -125,6 +127,9 @@ class Settings:
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
     # Nets a split whose probabilities are averaged, in every fold as in the final fit.
     seeds: Count = 5
+    # Folds that each training set is cut into once more, to calibrate the nets and weigh their
+    # ensemble on rows that did not train them; 0 leaves the nets as they are, with equal weights.
+    inner_folds: Annotated[int, Field(strict=True, ge=0)] = 5
     # "auto" takes a GPU after a real operation on it worked.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # How often the learning curves are read off while a net trains.
@@ -135,7 +140,9 @@ class Settings:
     deep: DeepSettings = field(default_factory=lambda: _shipped("deep"))
 
     @model_validator(mode="after")
-    def _models_once(self) -> Self:
+    def _makes_sense(self) -> Self:
+        if self.inner_folds == 1:
+            raise ValueError("inner_folds = 1: choose 2 or more, or 0 for none")
         if len(set(self.models)) < len(self.models):
             raise ValueError(f"models names one twice: {', '.join(self.models)}")
         return self
@@ -144,6 +151,11 @@ class Settings:
         """The settings of one net."""
         chosen: LinearSettings = getattr(self, model)
         return chosen
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """What a run predicts with: its nets and, where there are several, their ensemble."""
+        return (*self.models, ENSEMBLE) if len(self.models) > 1 else self.models
 
     def to_toml(self) -> str:
         """This run's settings as TOML, which `from_toml` reads back to an equal object."""

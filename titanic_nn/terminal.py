@@ -43,7 +43,9 @@ def add_training_options(parser: Parser, *, repeats: int = 3) -> None:
     add("--quiet", action="store_true", help="print nothing but errors")
 
 
-def training_settings(args: argparse.Namespace, params: Path | None) -> "Settings":
+def training_settings(
+    args: argparse.Namespace, params: Path | None, **more: int | None
+) -> "Settings":
     """The settings in `params`, under what the user chose; SettingsError where they are wrong."""
     from titanic_nn.settings import Settings
 
@@ -57,6 +59,7 @@ def training_settings(args: argparse.Namespace, params: Path | None) -> "Setting
         seed=args.seed,
         seeds=args.seeds,
         device=args.device,
+        **more,
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from titanic_nn.errors import SettingsError
 from titanic_nn.kaggle.candidate import SUBMISSIONS
-from titanic_nn.settings import Model
 from titanic_nn.terminal import (
     Parser,
     add_training_options,
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from titanic_nn.evaluation.crossval import CrossValidation
+
+BEFORE_AND_AFTER = [
+    (score, when) for score in ("log_loss", "error") for when in ("before", "after")
+]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,13 +42,14 @@ def _parser() -> Parser:
     )
     add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
     add_training_options(parser)
+    add("--inner-folds", type=int, help="folds for calibration and ensemble weights, 0: none (5)")
     add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
     return parser
 
 
 def _train(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    settings = training_settings(args, args.params)
+    settings = training_settings(args, args.params, inner_folds=args.inner_folds)
     shown = console(stderr=args.json, quiet=args.quiet)
 
     # Imported as late as can be: --help answers at once, and a bad table before torch has loaded.
@@ -58,7 +62,7 @@ def _train(arguments: list[str] | None) -> None:
     for note in passengers.notes:
         shown.print(f"note: {note}")
     folder = choose_folder(args.out, passengers.source)
-    submissions = _submission_paths(folder, settings.models)
+    submissions = _submission_paths(folder, settings.predictors)
     shown.print(
         f"Cross-validation: {settings.folds} folds x {settings.repeats} repeats, "
         f"{settings.seeds} nets averaged on each"
@@ -76,7 +80,7 @@ def _train(arguments: list[str] | None) -> None:
         write_submission(
             path, result.test_predictions["PassengerId"], result.test_predictions[model]
         )
-    for table in (_scores(result), _verdict(result)):
+    for table in (_scores(result), _verdict(result), _calibration(result)):
         shown.print()
         shown.print(table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
@@ -89,7 +93,7 @@ def _train(arguments: list[str] | None) -> None:
         print(to_json({**found, **summary(result)}), end="")
 
 
-def _submission_paths(folder: Path, models: Sequence[Model]) -> dict[Model, Path]:
+def _submission_paths(folder: Path, models: Sequence[str]) -> dict[str, Path]:
     """Where each net's submission goes; refuses, before any work, to write over one."""
     paths = {model: SUBMISSIONS / f"{folder.resolve().name}-{model}.csv" for model in models}
     for path in paths.values():
@@ -138,7 +142,23 @@ def _verdict(result: "CrossValidation") -> "Table":
     return table
 
 
-def _remark(model: Model, path: Path, result: "CrossValidation") -> str:
+def _calibration(result: "CrossValidation") -> "Table":
+    """Did it help to calibrate the nets, and what is each net's share of the ensemble?"""
+    table = table_of("net", "log loss", "calibrated", "error", "calibrated", "weight")
+    for model, row in result.calibration.to_dict(orient="index").items():
+        table.add_row(
+            str(model),
+            f"{row['log_loss_before']:.4f}",
+            f"{row['log_loss_after']:.4f}",
+            f"{row['error_before']:.4f}",
+            f"{row['error_after']:.4f}",
+            f"{row['weight']:.2f}",
+        )
+    table.caption = "error: of calibration, on all held-out rows; weight: in the ensemble, mean"
+    return table
+
+
+def _remark(model: str, path: Path, result: "CrossValidation") -> str:
     """Which submission is recommended, and its offline score where the answers are at hand."""
     from titanic_nn.kaggle.offline import offline_score
 

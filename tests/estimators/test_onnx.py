@@ -19,6 +19,7 @@ from titanic_nn import (
     load_passengers,
     save,
 )
+from titanic_nn.estimators.calibration import Calibration, Ensemble
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.export import main
 from titanic_nn.nets.deep import ACTIVATIONS
@@ -49,6 +50,28 @@ def test_onnxruntime_says_the_same(model: NetClassifier, data: Any) -> None:
     assert_allclose(run(to_onnx(model), x), model.predict_proba(x), atol=1e-5)
     with pytest.raises(NotFittedError):
         to_onnx(type(model)())
+
+
+def test_a_calibration_is_in_the_graph() -> None:
+    from titanic_nn.estimators.onnx_graph import to_onnx
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x = x.astype(np.float32)
+    model = ReLUClassifier(**QUICK).fit(x, y)
+    before = model.predict_proba(x)
+    model.calibration_ = Calibration(0.5, -0.25)
+    assert np.abs(model.predict_proba(x) - before).max() > 0.1
+    assert_allclose(run(to_onnx(model), x), model.predict_proba(x), atol=1e-5)
+
+
+def test_an_ensemble_has_no_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    passengers = load_passengers()
+    model = make_pipeline(TitanicFeatures(), LinearClassifier(**QUICK))
+    model.fit(passengers.train, passengers.train["Survived"])
+    save(Ensemble({"linear": model}, {"linear": 1.0}), tmp_path / "ensemble")
+    with pytest.raises(SystemExit):
+        main(["--model", str(tmp_path / "ensemble"), "--onnx", str(tmp_path / "net.onnx")])
+    assert "an ensemble has no graph; export one of its nets" in capsys.readouterr().err
 
 
 def test_the_command_exports_the_net_behind_passengers(

@@ -12,7 +12,7 @@ from titanic_nn.evaluation.diagnosis import Diagnosis, diagnose
 from titanic_nn.passengers.sources import SEARCH, Passengers, load_passengers
 from titanic_nn.settings import Settings
 
-SMALL: dict[str, Any] = {"folds": 5, "repeats": 1, "seeds": 1}
+SMALL: dict[str, Any] = {"folds": 5, "repeats": 1, "seeds": 1, "inner_folds": 0}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import (
     DeepClassifier,
     LinearClassifier,
@@ -26,7 +27,12 @@ CLASSIFIERS: dict[type[LinearSettings], type[NetClassifier]] = {
 
 
 def passengers_to_probabilities(
-    encoder: Encoder, columns: Sequence[int], settings: LinearSettings, params: Params, seed: int
+    encoder: Encoder,
+    columns: Sequence[int],
+    settings: LinearSettings,
+    params: Params,
+    seed: int,
+    calibration: Calibration,
 ) -> Pipeline:
     """A fitted Pipeline: passengers in Kaggle's columns in, probabilities of survival out.
 
@@ -37,6 +43,7 @@ def passengers_to_probabilities(
         settings: of the nets.
         params: of the nets, each (nets, ...).
         seed: the number that all randomness grew from.
+        calibration: of the nets' mean probabilities.
     """
     own = {name: p.cpu().numpy().copy() for name, p in params.items()}
     first = "w" if "w" in own else "w1"
@@ -47,7 +54,7 @@ def passengers_to_probabilities(
     net.classes_ = np.array([0, 1])
     net.n_features_in_ = len(columns)
     net.mean_ = net.scale_ = None
-    net.params_ = own
+    net.params_, net.calibration_ = own, calibration
     features = TitanicFeatures(min_category_rows=encoder.settings.min_category_rows)
     features.set_fitted(encoder, [column.name for column in schema.TEST_COLUMNS])
     return Pipeline([("features", features), ("net", net)])

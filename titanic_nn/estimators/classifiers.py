@@ -25,6 +25,7 @@ from titanic_nn.batched.members import Members, NetSettings
 from titanic_nn.batched.predict import mean_probabilities
 from titanic_nn.batched.train import train_nets
 from titanic_nn.errors import SettingsError
+from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets import Net
 from titanic_nn.passengers.folds import FINAL, Split
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings, check_settings
@@ -62,6 +63,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mean_, scale_: of each column over the training rows, (features,); None if not
             `standardize`.
         params_: the nets' numbers, by name, each (seeds, ...).
+        calibration_: what is made of two classes' mean probabilities; `fit` leaves them as they
+            are, a run's nets come with one.
     """
 
     Settings: ClassVar[type[LinearSettings]]
@@ -76,6 +79,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     mean_: NDArray[np.float64] | None
     scale_: NDArray[np.float64] | None
     params_: dict[str, NDArray[np.float32]]
+    calibration_: Calibration
 
     def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
         """Train `seeds` nets.
@@ -102,8 +106,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        # Like the nets' own numbers, in single precision.
-        return mean_probabilities(self.net(), params, self._scaled(X)).astype(np.float32)
+        p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
+        if self.calibration_ != Calibration():
+            second = self.calibration_(p[:, 1])
+            p = np.stack([1 - second, second], axis=1)
+        return p.astype(np.float32)  # like the nets' own numbers, in single precision
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
         """The likeliest class of each row, (rows,); of two that are level, the second."""
@@ -270,6 +277,7 @@ def fit_together(
     )
     for i, classifier in enumerate(classifiers):
         classifier.params_ = {name: p[i].cpu().numpy().copy() for name, p in nets.params.items()}
+        classifier.calibration_ = Calibration()
     return list(classifiers)
 
 
@@ -367,7 +375,7 @@ class ReLUClassifier(NetClassifier):
         self,
         *,
         hidden: int = 64,
-        epochs: int = 80,
+        epochs: int = 100,
         batch_size: int | Literal["all"] = 128,
         loss: str = "cross_entropy",
         optimizer: str = "adamw",

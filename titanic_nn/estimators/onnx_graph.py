@@ -1,8 +1,8 @@
 """A fitted classifier as an ONNX graph, for whatever runs ONNX where there is no PyTorch.
 
 Input `x` (rows, features) in float32, as `fit` was given it; output `probabilities` (rows,
-classes). The graph has the standardisation, every net and their mean, not the encoding of raw
-passengers.
+classes). The graph has the standardisation, every net, their mean and its calibration, not the
+encoding of raw passengers.
 """
 
 import json
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from titanic_nn.errors import SettingsError
+from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.nets import DeepNet, LinearNet, ReLUNet
 from titanic_nn.nets.deep import EPSILON
@@ -50,12 +51,23 @@ def to_onnx(classifier: NetClassifier) -> bytes:
         x = graph.add("Cast", x, to=onnx.TensorProto.FLOAT)
     logits = _logits(graph, classifier, x)  # (seeds, rows, outputs)
     if len(classifier.classes_) == 2:
+        # In double precision, as here: a net that is very sure does not round to 0 or 1.
+        logits = graph.add("Cast", logits, to=onnx.TensorProto.DOUBLE)
         both = graph.add("Concat", graph.add("Neg", logits), logits, axis=-1)
         by_net = graph.add("Sigmoid", both)
     else:
         by_net = graph.add("Softmax", logits, axis=-1)
-    first = graph.constant(np.array([0]))
-    graph.add("ReduceMean", by_net, first, keepdims=0, name="probabilities")
+    p = graph.add(
+        "ReduceMean", by_net, graph.constant(np.array([0])), keepdims=0
+    )  # (rows, classes)
+    calibration = classifier.calibration_
+    if calibration != Calibration():
+        # Of two classes: slope * (log p - log of the other) + intercept, and its negative.
+        slopes = calibration.slope * np.array([[1.0, -1.0], [-1.0, 1.0]])
+        log_odds = graph.add("MatMul", graph.add("Log", p), graph.constant(slopes))
+        intercepts = calibration.intercept * np.array([-1.0, 1.0])
+        p = graph.add("Sigmoid", graph.add("Add", log_odds, graph.constant(intercepts)))
+    graph.add("Cast", p, name="probabilities", to=onnx.TensorProto.FLOAT)
 
     shape = [("rows", classifier.n_features_in_), ("rows", len(classifier.classes_))]
     inputs, outputs = (

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import TrainedNets, scaled, train_nets
 from titanic_nn.estimators.assemble import passengers_to_probabilities
+from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
+from titanic_nn.evaluation.stacking import INNER, calibration_table, fit_stacks, inner_splits
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
 from titanic_nn.passengers.folds import FINAL, Split, final_split, repeated_stratified_splits
 from titanic_nn.passengers.schema import check_classes
 from titanic_nn.passengers.sources import Passengers, load_passengers
-from titanic_nn.settings import Model, Settings
+from titanic_nn.settings import ENSEMBLE, Model, Settings
 
 # Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
 ENCODED_AT_ONCE = 2**26
@@ -46,13 +49,15 @@ class CrossValidation:
         summary: a row per model: each metric's mean, standard deviation over folds and corrected
             95 % interval, the calibration error of all out-of-fold predictions, and seconds.
         comparison: every model against the best by log loss (see `comparison_table`).
+        calibration: a row per net: held-out log loss and calibration error before and after its
+            calibration, its mean slope and intercept, its mean weight in the ensemble.
         oof: the held-out probabilities: PassengerId, Survived, repeat, fold, a column per model.
         test_predictions: PassengerId and a column of probabilities per model, in the test table's
             order.
-        models: each net, fitted on all labelled rows: a Pipeline from raw passengers to
-            probabilities.
+        models: each net, fitted on all labelled rows and calibrated, a Pipeline from raw passengers
+            to probabilities; and the ensemble.
         history: learning curves, a row per net, repeat, fold and epoch read off.
-        recommended: the net with the best mean held-out log loss.
+        recommended: the net, or the ensemble, with the best mean held-out log loss.
         seconds: how long each stage took.
     """
 
@@ -62,11 +67,12 @@ class CrossValidation:
     metrics: pd.DataFrame
     summary: pd.DataFrame
     comparison: pd.DataFrame
+    calibration: pd.DataFrame
     oof: pd.DataFrame
     test_predictions: pd.DataFrame
-    models: dict[Model, Pipeline]
+    models: dict[str, Pipeline | Ensemble]
     history: pd.DataFrame
-    recommended: Model
+    recommended: str
     seconds: dict[str, float]
 
 
@@ -102,25 +108,36 @@ def cross_validate(
         features = passenger_features(pd.concat([passengers.train, passengers.test]))
         folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
         # The fit behind a submission is one more split: it takes the same road as every fold.
-        splits = [*folds, final_split(len(passengers.train), len(passengers.test))]
+        outer = [*folds, final_split(len(passengers.train), len(passengers.test))]
+        # So do the nets that only tell how to calibrate and weigh each split's own nets.
+        inner = partial(
+            inner_splits,
+            y=y,
+            folds=settings.inner_folds,
+            all_folds=settings.folds,
+            seed=settings.seed,
+        )
+        splits = [s for split in outer for s in (split, *inner(split))]
         encoders = SplitEncoders(features, y, splits, settings.features)
 
-    models: dict[Model, Pipeline] = {}
-    # What each model says of the held-out rows, split by split.
+    # What each model says of the held-out rows, split by split: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
-    histories = []
+    histories, final_params = [], {}
+    final = splits.index(outer[-1])
     at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
     for first in range(0, len(splits), at_once):
         part = splits[first : first + at_once]
         work = len(part) / len(splits)
         with clock("encode"):
             x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
-        for name in BASELINES:
+        is_outer = [split.repeat < INNER for split in part]
+        outer_part = list(compress(part, is_outer))
+        for name in BASELINES if outer_part else ():
             with clock(name):
                 probability = baseline_probabilities(
-                    name, x, y, part, encoders.feature_names, settings.seed
+                    name, x[is_outer], y, outer_part, encoders.feature_names, settings.seed
                 )
-                said[name] += _held_out(part, probability)
+                said[name] += _held_out(outer_part, probability)
             on_progress("baselines", work / len(BASELINES))
         for model in settings.models:
             with clock(model):
@@ -135,22 +152,38 @@ def cross_validate(
                     on_progress=scaled(partial(on_progress, model), work),
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
-                if part[-1].fold == FINAL:
-                    # The test table is predicted by the model that is saved, to the last bit.
-                    models[model] = passengers_to_probabilities(
-                        *encoders.encoder(-1),
-                        settings.net(model),
-                        {name: p[-1] for name, p in nets.params.items()},
-                        settings.seed,
-                    )
-                    said[model][-1] = models[model].predict_proba(passengers.test)[:, 1]
+                if outer[-1] in part:
+                    i = final - first
+                    final_params[model] = {name: p[i] for name, p in nets.params.items()}
             histories.append(_history(model, part, nets))
+
+    with clock(ENSEMBLE):
+        nets_said = {str(model): said.pop(model) for model in settings.models}
+        stacks, raw = fit_stacks(splits, y, nets_said)
+        for i, stack in enumerate(stacks):
+            for name, p in stack({model: raw[model][i] for model in raw}).items():
+                said.setdefault(name, []).append(p)
+        models: dict[str, Pipeline | Ensemble] = {
+            model: passengers_to_probabilities(
+                *encoders.encoder(final),
+                settings.net(model),
+                final_params[model],
+                settings.seed,
+                stacks[-1].calibrations[model],
+            )
+            for model in settings.models
+        }
+        if ENSEMBLE in settings.predictors:
+            models[ENSEMBLE] = Ensemble(models.copy(), stacks[-1].weights)
+        for name, fitted in models.items():
+            # The test table is predicted by the model that is saved, to the last bit.
+            said[name][-1] = fitted.predict_proba(passengers.test)[:, 1]
 
     with clock("evaluate"):
         oof = _out_of_fold(passengers.train, folds, said)
         metrics = _metrics(oof, list(said))
         comparison = comparison_table(metrics)
-        recommended = min(settings.models, key=comparison["mean"].to_dict().__getitem__)
+        recommended = min(settings.predictors, key=comparison["mean"].to_dict().__getitem__)
     return CrossValidation(
         settings=settings,
         passengers=passengers,
@@ -158,6 +191,7 @@ def cross_validate(
         metrics=metrics,
         summary=_summary(metrics, oof, settings.folds, clock.seconds),
         comparison=comparison,
+        calibration=calibration_table(y, folds, stacks, raw, said),
         oof=oof,
         test_predictions=_test_predictions(passengers.test, said),
         models=models,
@@ -259,6 +293,6 @@ def _history(model: Model, splits: Sequence[Split], nets: TrainedNets) -> pd.Dat
             }
         )
         for i, split in enumerate(splits)
-        if split.fold != FINAL  # its held-out rows have no labels
+        if split.fold != FINAL and split.repeat < INNER  # the final fit holds no labels out
     ]
     return pd.concat(tables) if tables else pd.DataFrame()

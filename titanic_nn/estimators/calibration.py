@@ -1,0 +1,80 @@
+"""On top of trained nets: a calibration of one's probabilities, the average of several'."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+# Probabilities closer to 0 or 1 than this count as this close: a logit must be finite.
+CLOSEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """sigmoid(slope * logit(probability) + intercept), after Platt (1999).
+
+    A slope below 1 takes back a net that is too sure of itself; (1, 0) changes nothing.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @classmethod
+    def fit(cls, probability: NDArray[np.float64], y: NDArray[np.int64]) -> "Calibration":
+        """By maximum likelihood, on probabilities (rows,) of rows that did not train the net."""
+        model = LogisticRegression(C=np.inf).fit(_logit(probability)[:, None], y)
+        return cls(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+    def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities, in the shape of those given."""
+        calibrated: NDArray[np.float64] = expit(self.slope * _logit(probability) + self.intercept)
+        return calibrated
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A weighted average of fitted models' probabilities.
+
+    Attributes:
+        models: name -> a Pipeline from passengers to probabilities of two classes.
+        weights: name -> its share of the average.
+    """
+
+    models: Mapping[str, Pipeline]
+    weights: Mapping[str, float]
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """The labels, sorted, as the models have them."""
+        classes: NDArray[np.int64] = next(iter(self.models.values())).classes_
+        return classes
+
+    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
+        """The probability of each class, (rows, 2)."""
+        each = {name: model.predict_proba(X) for name, model in self.models.items()}
+        return weighted_average(each, self.weights)
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
+        """The likelier class of each row, (rows,)."""
+        likelier = (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
+        predicted: NDArray[np.int64] = self.classes_[likelier]
+        return predicted
+
+
+def weighted_average(
+    each: Mapping[str, NDArray[np.floating]], weights: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """The average of what each name's array says, in the arrays' shape; the weights sum to 1."""
+    shares = [weights[name] * said.astype(np.float64) for name, said in each.items()]
+    average: NDArray[np.float64] = np.sum(shares, axis=0)
+    return average
+
+
+def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    logits: NDArray[np.float64] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
+    return logits
