@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks bench bench-estimators wheel clean
+.PHONY: train test lint types check notebooks bench bench-tune bench-estimators wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -28,6 +28,9 @@ check: lint types test  ## all that CI asks
 
 bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--nets 1000 ...")
 	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+bench-tune: $(VENV)/.installed-dev  ## our search against Optuna over plain loops (ARGS="sampler")
+	$(BIN)/python -m benchmarks.tuning $(ARGS)
 
 bench-estimators: $(VENV)/.installed-dev  ## the scikit-learn face: all folds at once, other tables
 	$(BIN)/python -m benchmarks.estimators $(ARGS)

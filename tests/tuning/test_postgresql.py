@@ -33,7 +33,7 @@ with closing(storages.open_storage(url, Path("unused"))) as storage:
     while study.finished() < total:
         trials = study.take(5, total)
         with study.at_work(trials):
-            time.sleep(0.5)
+            time.sleep(1)
             finish(study, trials)
 """
 
@@ -116,6 +116,20 @@ def wait_for(study: optuna.Study, number: int, state: TrialState) -> list[Frozen
     raise AssertionError(f"worker {number} never had a trial that is {state}")
 
 
+def signal_at_work(
+    study: optuna.Study, number: int, worker: "subprocess.Popen[str]", sign: signal.Signals
+) -> list[FrozenTrial]:
+    """Send a signal to a worker in mid-batch; returns the trials that it was at."""
+    while True:
+        wait_for(study, number, TrialState.RUNNING)
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(0.2)  # what it has under way at the server comes to its end
+        if trials := trials_of(study, number, TrialState.RUNNING):
+            worker.send_signal(sign)
+            return trials
+        worker.send_signal(signal.SIGCONT)  # it had just finished
+
+
 def test_no_trial_is_lost_or_counted_twice(server: str, tmp_path: Path) -> None:
     storage = optuna.storages.RDBStorage(server.replace("://", "+psycopg://"))
     try:
@@ -134,10 +148,8 @@ def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Pa
             time.sleep(0.1)
         study = optuna.load_study(study_name="s", storage=storage)
 
-        killed = wait_for(study, 1, TrialState.RUNNING)
-        workers[1].kill()
-        wait_for(study, 2, TrialState.RUNNING)
-        workers[2].send_signal(signal.SIGSTOP)
+        killed = signal_at_work(study, 1, workers[1], signal.SIGKILL)
+        signal_at_work(study, 2, workers[2], signal.SIGSTOP)
         early = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
         asleep = wait_for(study, 2, TrialState.FAIL)  # others took it for dead
         workers[2].send_signal(signal.SIGCONT)
@@ -145,20 +157,22 @@ def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Pa
     finally:
         for worker in workers.values():
             worker.kill()
+            worker.wait()
 
     codes = {number: worker.returncode for number, worker in workers.items()}
     assert codes == {1: -signal.SIGKILL, 2: 0, 3: 0, 4: 0}, said
     finished = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
     assert len(finished) == TOTAL
-    assert not study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
+    assert not study.get_trials(states=[TrialState.RUNNING])
     # What was finished before stayed as it was.
     now = {trial.number: trial.values for trial in finished}
     assert {trial.number: trial.values for trial in early}.items() <= now.items()
-    # What the two left was tried again, and with the same parameters.
+    # What the two left failed, and was queued again. (Some of it may still wait for a larger total:
+    # in the moment between the two, another worker can propose something new in its place.)
     failed = {trial.number for trial in study.get_trials(states=[TrialState.FAIL])}
-    assert failed >= {trial.number for trial in asleep}
-    again = {trial.system_attrs.get("failed_trial") for trial in finished}
-    assert {trial.number for trial in killed} <= again | set(now)
+    assert failed >= {trial.number for trial in (*killed, *asleep)}
+    again = {trial.system_attrs.get("failed_trial") for trial in study.get_trials()}
+    assert again >= {trial.number for trial in (*killed, *asleep)}
     rates = [trial.params["learning_rate"] for trial in finished]
     assert len(set(rates)) == TOTAL
     assert not any("nobody-sees-this" in text for texts in said.values() for text in texts)

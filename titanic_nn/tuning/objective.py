@@ -1,10 +1,13 @@
 """What a trial is judged by: the mean log loss over folds of labelled rows."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from titanic_nn.batched.compiled import can_compile
@@ -57,32 +60,64 @@ class Objective:
         Trials that differ in nothing but what members of a program may differ in train together.
         Returns (trials, splits asked for).
         """
-        part = slice(first, last)
-        splits = self.splits[part]
-        losses = np.empty((len(trials), len(splits)))
-        for group in _same_structure(trials):
-            members = Members([trials[i] for i in group], self.seeds)
-            nets = train_nets(
-                self.x[part],
-                self.y,
-                splits,
-                members,
-                seed=self.seed,
-                device=self.device,
-                history_points=0,
-                road=self._road(members.shared),
+        groups = sorted(_same_structure(trials), key=lambda group: -trials[group[0]].epochs)
+        losses = np.empty((len(trials), len(self.splits[first:last])))
+        with _one_thread_each(self._workers(len(groups))) as pool:
+            done = pool.map(
+                lambda group: self._group_losses([trials[i] for i in group], first, last), groups
             )
-            # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
-            by_seed = nets.probability.cpu().numpy()
-            probability = by_seed.reshape(len(splits), len(group), self.seeds, -1).mean(2)
-            for i, split in enumerate(splits):
-                held_out = split.held_out
-                losses[group, i] = log_loss(self.y[held_out], probability[i][:, held_out])
+            for group, of_group in zip(groups, done, strict=True):
+                losses[group] = of_group
         return np.nan_to_num(losses, nan=WORST)
+
+    def _workers(self, groups: int) -> int:
+        """How many groups train at once. Many small programs fill the cores better side by side
+        than each of them cut into parts; one that is alone is left to the engine to cut.
+        """
+        cores = torch.get_num_threads() if self.device.type == "cpu" else 1
+        return cores if groups >= cores else 1
+
+    def _group_losses(
+        self, trials: Sequence[LinearSettings], first: int, last: int | None
+    ) -> NDArray[np.float64]:
+        """The same, of trials that one program can train."""
+        splits = self.splits[first:last]
+        nets = train_nets(
+            self.x[first:last],
+            self.y,
+            splits,
+            Members(trials, self.seeds),
+            seed=self.seed,
+            device=self.device,
+            history_points=0,
+            road=self._road(trials[0]),
+        )
+        # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
+        by_seed = nets.probability.cpu().numpy()
+        probability = by_seed.reshape(len(splits), len(trials), self.seeds, -1).mean(2)
+        losses = np.empty((len(trials), len(splits)))
+        for i, split in enumerate(splits):
+            held_out = split.held_out
+            losses[:, i] = log_loss(self.y[held_out], probability[i][:, held_out])
+        return losses
 
     def _road(self, settings: LinearSettings) -> Road | None:
         """A study is long enough to be worth compiling, though each of its programs is not."""
         return "compiled" if self.device.type == "cpu" and can_compile(settings) else None
+
+
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Workers that train a program each, without threads of its own if they are several."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        if workers > 1:
+            torch.set_num_threads(1)
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
 
 
 def _same_structure(trials: Sequence[LinearSettings]) -> Iterator[list[int]]:

@@ -1,0 +1,299 @@
+"""How fast are hyper-parameters searched, and how well? `make bench-tune`.
+
+    python -m benchmarks.tuning             speed: our search against Optuna over two plain loops
+    python -m benchmarks.tuning sampler     the sampler's share of the time, as a study grows
+    python -m benchmarks.tuning batches     batched against one-by-one search, ten seeds
+    python -m benchmarks.tuning stopping    ways to stop the weak early, ten seeds
+
+All on the bundled passengers, 5 folds, the relu net's own space.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import wilcoxon
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from benchmarks.engine import RESULTS, machine
+from titanic_nn.nets.optimizers import SCHEDULES
+from titanic_nn.passengers.features import passenger_features
+from titanic_nn.passengers.folds import repeated_stratified_splits
+from titanic_nn.passengers.sources import load_passengers
+from titanic_nn.settings import ReLUSettings
+from titanic_nn.tuning.objective import Objective
+from titanic_nn.tuning.search import Schedule, Stopping, by_repeats, nobody, search, worse_half
+from titanic_nn.tuning.spaces import load_space
+from titanic_nn.tuning.storage import in_memory
+from titanic_nn.tuning.study import SharedStudy, tpe
+
+FOLDS = 5
+SPACE = load_space("relu")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    add = parser.add_argument
+    add("what", nargs="?", choices=list(WORKS), default="speed")
+    add("--trials", type=int, default=200, help="of each of our searches (200)")
+    add("--plain", type=int, default=10, help="trials after which a plain loop is timed (10)")
+    add("--repetitions", type=int, default=5, help="how often the ways alternate (5)")
+    add("--seeds", type=int, default=10, help="searches of each kind (10)")
+    args = parser.parse_args()
+    found = WORKS[args.what](args)
+    print(found.to_string(index=False))
+    results: dict[str, Any] = {"machine": machine(torch.device("cpu")), "options": vars(args)}
+    results["rows"] = found.to_dict(orient="records")
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"tuning-{args.what}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"\nWritten: {path}")
+
+
+def objective_of(repeats: int) -> Objective:
+    passengers = load_passengers()
+    y = passengers.train["Survived"].to_numpy()
+    splits = repeated_stratified_splits(y, FOLDS, repeats, seed=0)
+    features = passenger_features(passengers.train)
+    return Objective(features, y, splits, seeds=1, seed=0, device="cpu")
+
+
+def new_study(seed: int) -> SharedStudy:
+    return SharedStudy("benchmark", in_memory(), SPACE, {}, seed=seed)
+
+
+# Speed ------------------------------------------------------------------------------------------
+
+
+def ours(objective: Objective, trials: int, seed: int) -> list[dict[str, Any]]:
+    """Forty trials at a time, each on every fold as the plain ways do. Returns what was tried."""
+    study = new_study(seed)
+    search(objective, study, trials, Schedule([FOLDS], nobody), batch=40)
+    return [trial.params for trial in study.trials()]
+
+
+def plainly(
+    loss: Callable[[Objective, ReLUSettings, int], float],
+    objective: Objective,
+    proposed: Sequence[dict[str, Any]],
+) -> None:
+    """Optuna as its tutorials have it, one trial after the other, fold after fold.
+
+    It is given the trials to try, so that all ways have nets of the same sizes and epochs.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=tpe(0))
+    for params in proposed:
+        study.enqueue_trial(params)
+        trial = study.ask(dict(SPACE.searched))
+        settings = SPACE.settings(trial.params)
+        assert isinstance(settings, ReLUSettings)
+        study.tell(trial, float(np.mean([loss(objective, settings, f) for f in range(FOLDS)])))
+
+
+def pytorch_loss(objective: Objective, settings: ReLUSettings, fold: int) -> float:
+    """nn.Sequential and torch.optim.AdamW on one fold."""
+    split = objective.splits[fold]
+    x = torch.from_numpy(objective.x[fold])
+    y = torch.tensor(objective.y, dtype=torch.float32)
+    train = torch.from_numpy(split.train)
+    net = nn.Sequential(
+        nn.Linear(x.shape[1], settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, 1)
+    )
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    batches = -(-len(train) // int(settings.batch_size))
+    steps, factor = batches * settings.epochs, SCHEDULES[settings.schedule]
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(step, steps))
+    for _ in range(settings.epochs):
+        for rows in train[torch.randperm(len(train))].tensor_split(batches):
+            optimizer.zero_grad()
+            loss = binary_cross_entropy_with_logits(net(x[rows]).squeeze(-1), y[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    with torch.no_grad():
+        probability = net(x[split.held_out]).squeeze(-1).double().sigmoid().numpy()
+    return float(log_loss(objective.y[split.held_out], probability))
+
+
+def scikit_learn_loss(objective: Objective, settings: ReLUSettings, fold: int) -> float:
+    """MLPClassifier under cross_val_score on one fold. It has no decoupled decay and no schedule:
+    Adam with an L2 penalty at a constant rate is the nearest that it has.
+    """
+    split = objective.splits[fold]
+    net = MLPClassifier(
+        hidden_layer_sizes=(settings.hidden,),
+        batch_size=int(settings.batch_size),
+        learning_rate_init=settings.learning_rate,
+        alpha=settings.weight_decay,
+        max_iter=settings.epochs,
+        n_iter_no_change=settings.epochs,
+        random_state=fold,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is meant
+        scores = cross_val_score(
+            net,
+            objective.x[fold][: len(objective.y)],
+            objective.y,
+            cv=[(split.train, split.held_out)],
+            scoring="neg_log_loss",
+        )
+    return float(-scores[0])
+
+
+PLAIN = {
+    "Optuna and a PyTorch loop": pytorch_loss,
+    "Optuna and MLPClassifier": scikit_learn_loss,
+}
+
+
+def speed(args: argparse.Namespace) -> pd.DataFrame:
+    """Trials per second of each way, alternating, after one round to warm up.
+
+    The plain ways are timed on some of our search's trials, evenly drawn from first to last.
+    """
+    objective = objective_of(repeats=1)
+    rates: dict[str, list[float]] = {way: [] for way in ("ours", *PLAIN)}
+    for repetition in range(args.repetitions + 1):
+        start = time.perf_counter()
+        tried = ours(objective, args.trials, repetition)
+        seconds = {"ours": (time.perf_counter() - start) / args.trials}
+        some = [tried[i] for i in np.linspace(0, len(tried) - 1, args.plain).round().astype(int)]
+        for way, loss in PLAIN.items():
+            start = time.perf_counter()
+            plainly(loss, objective, some)
+            seconds[way] = (time.perf_counter() - start) / args.plain
+        if repetition:
+            for way, of_trial in seconds.items():
+                rates[way].append(1 / of_trial)
+    rows = []
+    for way, of_way in rates.items():
+        ratios = np.divide(rates["ours"], of_way)
+        rows.append(
+            {
+                "way": way,
+                "trials/s": round(float(np.median(of_way)), 2),
+                "ours / this": round(float(np.median(ratios)), 1),
+                "from": round(float(min(ratios)), 1),
+                "to": round(float(max(ratios)), 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sampler(args: argparse.Namespace) -> pd.DataFrame:
+    """Seconds that proposing takes, and its share of all, up to 1,000 trials."""
+    objective, study = objective_of(repeats=1), new_study(0)
+    asking = 0.0
+    take = study.take
+
+    def timed(count: int, total: int) -> Any:
+        nonlocal asking
+        start = time.perf_counter()
+        taken = take(count, total)
+        asking += time.perf_counter() - start
+        return taken
+
+    study.take = timed  # type: ignore[method-assign]
+    rows, start = [], time.perf_counter()
+    for total in (200, 400, 600, 800, 1000):
+        search(objective, study, total, Schedule([FOLDS], nobody), batch=40)
+        seconds = time.perf_counter() - start
+        share = round(asking / seconds, 3)
+        rows.append(
+            {"trials": total, "seconds": round(seconds, 1), "asking": round(asking, 1)}
+            | {"share": share}
+        )
+    return pd.DataFrame(rows)
+
+
+# Quality ----------------------------------------------------------------------------------------
+
+
+def batches(args: argparse.Namespace) -> pd.DataFrame:
+    """The best loss that as many trials find, by the number of them that are asked at a time."""
+    objective = objective_of(repeats=1)
+    rows = []
+    for batch in (1, 10, 40):
+        best, start = [], time.perf_counter()
+        for seed in range(args.seeds):
+            study = new_study(seed)
+            search(objective, study, args.trials, Schedule([FOLDS], nobody), batch=batch)
+            best.append(best_of(study))
+        rows.append({"batch": batch} | spread(best, time.perf_counter() - start))
+    return pd.DataFrame(rows)
+
+
+def stopping(args: argparse.Namespace) -> pd.DataFrame:
+    """The best loss over all of 5 x 3 folds, and the time, by the way that weak trials stop."""
+    objective = objective_of(repeats=3)
+    ways: dict[str, Stopping] = {
+        "nobody": nobody,
+        "the worse half": worse_half,
+        "Wilcoxon, p < 0.1": behind_the_best,
+    }
+    rows = []
+    for way, weak in ways.items():
+        best, start = [], time.perf_counter()
+        for seed in range(args.seeds):
+            study = new_study(seed)
+            search(objective, study, args.trials, Schedule(by_repeats(FOLDS, 3), weak), batch=40)
+            best.append(best_of(study))
+        rows.append({"way": way} | spread(best, time.perf_counter() - start))
+    return pd.DataFrame(rows)
+
+
+def behind_the_best(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Who loses to the batch's best on so many folds that it is no accident (paired Wilcoxon)."""
+    best = losses[losses.mean(1).argmin()]
+    return np.array(
+        [
+            bool((of_trial != best).any())
+            and float(wilcoxon(of_trial, best, alternative="greater").pvalue) < 0.1
+            for of_trial in losses
+        ]
+    )
+
+
+def best_of(study: SharedStudy) -> float:
+    best = study.best()
+    assert best is not None
+    assert best.value is not None
+    return best.value
+
+
+def spread(best: Sequence[float], seconds: float) -> dict[str, Any]:
+    return {
+        "best, mean": round(float(np.mean(best)), 5),
+        "sd over seeds": round(float(np.std(best, ddof=1)), 5) if len(best) > 1 else None,
+        "worst": round(max(best), 5),
+        "seconds a search": round(seconds / len(best), 1),
+    }
+
+
+WORKS: dict[str, Callable[[argparse.Namespace], pd.DataFrame]] = {
+    "speed": speed,
+    "sampler": sampler,
+    "batches": batches,
+    "stopping": stopping,
+}
+
+
+if __name__ == "__main__":
+    main()
