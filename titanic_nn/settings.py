@@ -102,7 +102,7 @@ class DeepSettings(LinearSettings):
     dropout: Share = 0.0
 
 
-_NET_SETTINGS: dict[Model, type[LinearSettings]] = {
+NETS: dict[Model, type[LinearSettings]] = {
     "linear": LinearSettings,
     "relu": ReLUSettings,
     "deep": DeepSettings,
@@ -112,7 +112,7 @@ _NET_SETTINGS: dict[Model, type[LinearSettings]] = {
 def _shipped(model: Model) -> Any:
     """The net's settings as `params/<model>.toml` has them."""
     path = DEFAULTS_DIR / f"{model}.toml"
-    return _checked(_NET_SETTINGS[model], _read_toml(path).get(model, {}), path)
+    return _checked(NETS[model], _read_toml(path).get(model, {}), path)
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -229,4 +229,4 @@ def _one_line(error: ValidationError, path: Path | None) -> str:
 # Every setting as a complaint names it: "folds", "relu.epochs".
 _NAMES = [f.name for f in fields(Settings)]
 _NAMES += [f"features.{f.name}" for f in fields(FeatureSettings)]
-_NAMES += [f"{model}.{f.name}" for model, cls in _NET_SETTINGS.items() for f in fields(cls)]
+_NAMES += [f"{model}.{f.name}" for model, cls in NETS.items() for f in fields(cls)]

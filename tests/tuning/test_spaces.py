@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from titanic_nn.errors import SettingsError
-from titanic_nn.settings import MODELS, DeepSettings, LinearSettings, Model, ReLUSettings
-from titanic_nn.tuning.spaces import NETS, load_space
+from titanic_nn.settings import MODELS, NETS, DeepSettings, LinearSettings, Model, ReLUSettings
+from titanic_nn.tuning.spaces import load_space
 
 
 def write(path: Path, text: str) -> Path:

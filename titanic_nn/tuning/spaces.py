@@ -23,18 +23,11 @@ from optuna.distributions import (
 from titanic_nn.errors import SettingsError
 from titanic_nn.settings import (
     MODELS,
-    DeepSettings,
+    NETS,
     LinearSettings,
     Model,
-    ReLUSettings,
     Settings,
 )
-
-NETS: dict[Model, type[LinearSettings]] = {
-    "linear": LinearSettings,
-    "relu": ReLUSettings,
-    "deep": DeepSettings,
-}
 
 # Adam with decoupled decay: one optimizer whose learning rate needs little care, and a penalty
 # that acts alike on every weight. SGD would search the same nets by a longer road.
