@@ -13,6 +13,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -260,14 +261,18 @@ def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]
 
 
 def _shapes(classifier: NetClassifier) -> dict[str, tuple[tuple[int, ...], str]]:
-    """What the tensors of such a net look like; "meta" tensors take no memory."""
+    """What the tensors of such a net look like."""
     outputs = len(classifier.classes_) if len(classifier.classes_) > 2 else 1
     seeds = classifier.checked_seeds()
-    params = classifier.net().init(
-        classifier.n_features_in_,
-        outputs,
-        lambda name, shape: torch.empty(seeds, *shape, device="meta"),
-    )
+    stored = sum(p.size for p in classifier.params_.values())
+
+    def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        # Not on torch's "meta" device, which takes no memory and a second to import.
+        if seeds * prod(shape) > stored:
+            raise ValueError("the tensors are not those of the net")
+        return torch.zeros(seeds, *shape)
+
+    params = classifier.net().init(classifier.n_features_in_, outputs, blank)
     return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
 
 

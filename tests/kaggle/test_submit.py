@@ -267,19 +267,17 @@ def test_another_competition_has_its_own_folder_and_checks(
     assert user.ledger()[0]["competition"] == name
 
 
-def test_it_answers_at_once_and_without_torch(user: User) -> None:
+def test_it_answers_without_torch(user: User) -> None:
     user.call("submit")
     code = (
-        "import sys, time; start = time.perf_counter(); from titanic_nn import submit\n"
+        "import sys; from titanic_nn import submit\n"
         "submit.main([])\n"
-        "print({'torch', 'kaggle', 'sklearn'} & set(sys.modules), time.perf_counter() - start)"
+        "print({'torch', 'kaggle', 'sklearn'} & set(sys.modules))"
     )
     told = subprocess.run(
         [sys.executable, "-c", code], env=user.environment, capture_output=True, text=True
     ).stdout.splitlines()[-1]
-    loaded, seconds = told.rsplit(" ", 1)
-    assert loaded == "set()"
-    assert float(seconds) < 1
+    assert told == "set()"
 
 
 def test_an_open_kaggle_json_is_named_with_the_command_that_mends_it(

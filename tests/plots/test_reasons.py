@@ -45,8 +45,8 @@ def test_hidden_units_in_the_order_of_their_weight_and_in_the_colour_of_their_pu
     w2 = np.array([[-1.0], [0.1]])  # strengths: 2.29 * 1 and 3.01 * 0.1
     names = ["age", "sex=female", "class=3"]
     first, second = plots.hidden_units(w1, w2, names).axes
-    assert first.get_title("left") == "unit 0: towards death"
-    assert second.get_title("left") == "unit 1: towards survival"
+    assert first.get_title("left") == "unit 0 → death"
+    assert second.get_title("left") == "unit 1 → survival"
     assert rows(first) == ["age", "sex=female", "class=3"]
     assert rows(second) == ["class=3", "sex=female", "age"]
     assert [bar.get_width() for bar in first.patches] == [2.0, -1.0, 0.5]  # type: ignore[attr-defined]

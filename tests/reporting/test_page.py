@@ -57,6 +57,8 @@ def test_numbers_of_the_summary_are_on_the_page(finished: Path) -> None:
         assert f"{scores['log_loss']['mean']:.3f}" in page.text
         assert f"{scores['accuracy']['mean']:.3f}" in page.text
     assert "gradient boosting" in page.text
+    for scores in json.loads((run / "summary.json").read_text())["calibration"].values():
+        assert f"{scores['log_loss_after']:.4f}" in page.text
     environment = json.loads((run / "environment.json").read_text())
     assert environment["data"]["train_sha256"] in page.text
     assert (run / "settings.toml").read_text().strip() in page.text

@@ -35,6 +35,9 @@ SHRINKAGE = 1.0
 # How far off a neighbouring ticket's number may be. Chosen, like SHRINKAGE, by cross-validation.
 TICKET_REACH = 8
 
+# Rows that are counted for at a time: each takes some kilobytes meanwhile.
+ROWS_AT_ONCE = 2**15
+
 
 class Companions:
     """Knows the training rows' labels by party and by ticket number: `fit`, then `transform`.
@@ -97,9 +100,21 @@ class Companions:
             men_lost: whether all of those men died.
             ticket_neighbours_fared: as `fared`, for all ticket neighbours.
         """
-        peers = _peers(rows)
-        label = rows.index.map(self.labels).to_numpy(np.float64)  # NaN: not a training row
-        trained = ~np.isnan(label) & recognised
+        # NaN where a row is not a training row.
+        label = rows.index.map(self.labels).to_numpy(np.float64, copy=True)
+        label[~np.broadcast_to(recognised, label.shape)] = np.nan
+        looked_up = rows[["class", "ticket_number", "half"]].assign(
+            peers=_peers(rows),
+            label=label,
+            **{key: rows[key].map(self.party_of[key]).fillna(-1) for key in PARTY_KEYS},
+        )
+        starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
+        return pd.concat([self._told(looked_up[start : start + ROWS_AT_ONCE]) for start in starts])
+
+    def _told(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What `transform` returns, of rows whose label, peers and parties have been looked up."""
+        peers, label = rows["peers"].to_numpy(), rows["label"].to_numpy()
+        trained = ~np.isnan(label)
         own = np.zeros((len(rows), len(PEERS), 2), dtype=np.int32)
         own[trained] = _one_hot(peers[trained], label[trained].astype(np.int64))
 
@@ -156,9 +171,7 @@ class Companions:
     def _of_party(self, rows: pd.DataFrame, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """How many others of each row's party died and survived, (rows, peers, 2)."""
         counts = np.zeros_like(own)
-        by_ticket, by_family = (
-            rows[key].map(self.party_of[key]).fillna(-1).to_numpy(np.int64) for key in PARTY_KEYS
-        )
+        by_ticket, by_family = (rows[key].to_numpy(np.int64) for key in PARTY_KEYS)
         on_ticket, in_family = by_ticket >= 0, by_family >= 0
         counts[on_ticket] = self.party_counts[by_ticket[on_ticket]]
         # A new passenger may link two parties of the training rows; one party counts once.

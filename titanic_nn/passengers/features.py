@@ -132,6 +132,8 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 
+DOUBLED = re.compile(r"(.)\1")  # a letter twice
+
 # Passengers who are alike in what decided most, by sex, class and age.
 PEERS = [
     f"{sex}, {pclass}, {age}"
@@ -205,21 +207,18 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
             "half": pd.util.hash_array(passengers["Name"].to_numpy(object)) % 2,
             "ticket_number": ticket_number.astype(float),
             "same_ticket": ticket_number + ", " + pclass,
-            "same_family": _family_name(passengers["Name"])
+            "same_family": passengers["Name"].map(_family_name)
             + (", " + pclass + ", " + passengers["Embarked"] + ", ")
             + passengers["Fare"].map("{:.2f}".format, na_action="ignore"),
         }
     ).set_index(passengers["PassengerId"])
 
 
-def _family_name(names: "pd.Series[str]") -> "pd.Series[str]":
+def _family_name(name: str) -> str | None:
     """What comes before the comma, less what spellings differ in: Andersson is Anderson."""
-
-    def plain(name: str) -> str:
-        letters = re.sub(r"[\W\d_]", "", name.casefold())
-        return re.sub(r"(.)\1", r"\1", letters)  # doubled letters once
-
-    return names.str.extract("^([^,]+),", expand=False).map(plain, na_action="ignore")
+    family_name, comma, _ = name.partition(",")
+    letters = "".join(filter(str.isalpha, family_name.casefold()))
+    return DOUBLED.sub(r"\1", letters) if comma else None
 
 
 def features_table() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from titanic_nn.plots.style import (
@@ -44,7 +45,7 @@ def coefficients(table: pd.DataFrame, most: int = 20) -> Figure:
     axes.hlines(places, heavy["low"], heavy["high"], colors=towards, linewidth=2)
     axes.scatter(heavy["mean"], places, s=25, c=towards, zorder=3)
     name_rows(axes, [str(name) for name in heavy["feature"]])
-    axes.set_xlabel("weight (log-odds):  ← died    survived →")
+    axes.set_xlabel("weight on the log-odds: ← died | survived →")
     return figure
 
 
@@ -113,7 +114,8 @@ def hidden_units(
         axes.barh(range(len(heavy)), w1[heavy, unit], color=SURVIVED if lives else DIED)
         name_rows(axes, [feature_names[i] for i in heavy], fontsize=8)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.set_title(f"unit {unit}: towards {'survival' if lives else 'death'}")
+        axes.set_title(f"unit {unit} → {'survival' if lives else 'death'}")
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(axis="y", visible=False)
     return figure
 
