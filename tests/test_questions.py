@@ -1,4 +1,4 @@
-"""`diagnose`, `hard` and `importance` as a user types them, on a real run."""
+"""`diagnose`, `hard`, `importance` and the like as a user types them, on a real run."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn import diagnose, hard, importance, learning_curve, train
+from titanic_nn import ablation, diagnose, hard, importance, learning_curve, train
 from titanic_nn.evaluation.hard import KEYS
 from titanic_nn.passengers.sources import SEARCH
 from titanic_nn.settings import MODELS
@@ -91,7 +91,7 @@ def test_importance_shows_features_and_weights_and_writes_both(
     }
 
 
-@pytest.mark.parametrize("command", [importance.main, learning_curve.main])
+@pytest.mark.parametrize("command", [ablation.main, importance.main, learning_curve.main])
 def test_what_is_asked_of_a_run_is_written_beside_its_files(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,6 +103,7 @@ def test_what_is_asked_of_a_run_is_written_beside_its_files(
     assert added in (
         {"importance.csv", "coefficients.csv"},
         {"learning_curve.csv", "learning_curve.json"},
+        {"ablation.csv", "ablation.json"},
     )
     assert all(after[name] == content for name, content in before.items())
     refused(command, [str(run), "--out", "new"], "--out: runs/mine has its own", capsys)
@@ -125,7 +126,7 @@ def refused(
 
 
 @pytest.mark.parametrize(
-    "command", [diagnose.main, hard.main, importance.main, learning_curve.main]
+    "command", [ablation.main, diagnose.main, hard.main, importance.main, learning_curve.main]
 )
 def test_a_run_that_is_not_there_gets_one_line(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]

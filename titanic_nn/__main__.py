@@ -14,6 +14,7 @@ COMMANDS = {
     "tune": "search a net's settings, hundreds of trials in one program",
     "diagnose": "am I over- or underfitting? what a run's learning curves say",
     "importance": "which features matter? permutation importance and coefficients",
+    "ablation": "does each feature earn its place? nets without it, or with it alone",
     "hard": "who is hard? the passengers whom every model gets wrong",
     "predict": "predict any table of passengers with a saved model",
     "export": "write a saved model's nets as an ONNX file",

@@ -28,12 +28,12 @@ class Parser(argparse.ArgumentParser):
         sys.exit(MISTAKE)
 
 
-def add_training_options(parser: Parser, *, repeats: int = 3) -> None:
+def add_training_options(parser: Parser, *, models: str = "all", repeats: int = 3) -> None:
     """What every command that trains lets the user choose."""
     from titanic_nn.settings import MODELS
 
     add = parser.add_argument
-    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)}; all by default")
+    add("--models", nargs="+", metavar="NET", help=f"some of {', '.join(MODELS)} ({models})")
     add("--folds", type=int, help="folds of the cross-validation (10)")
     add("--repeats", type=int, help=f"how often the folds are cut afresh ({repeats})")
     add("--seed", type=int, help="the number that all randomness grows from (42)")

@@ -1,0 +1,136 @@
+"""Does each feature earn its place? Train without it, or with it alone, on the same folds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titanic_nn.terminal import (
+    Parser,
+    add_training_options,
+    asked_of,
+    console,
+    progress,
+    run,
+    table_of,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from titanic_nn.evaluation.ablation import Ablation
+    from titanic_nn.settings import Model
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; see `--help`."""
+    run(lambda: _ablation(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="titanic_nn.ablation", description=__doc__)
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
+    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
+    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-ablation")
+    # Every net trains some thirty times over: one answers the question.
+    add_training_options(parser, models="relu")
+    parser.set_defaults(models=["relu"])
+    add("--json", action="store_true", help="the table on stdout, all else on stderr")
+    return parser
+
+
+def _ablation(arguments: list[str] | None) -> None:
+    args = _parser().parse_args(arguments)
+    run_folder, settings = asked_of(args)
+    shown = console(stderr=args.json, quiet=args.quiet)
+
+    from titanic_nn.files import write_folder
+    from titanic_nn.passengers.sources import load_passengers
+    from titanic_nn.runs import (
+        choose_folder,
+        made_of,
+        read_passengers,
+        to_csv,
+        to_json,
+        write_answer,
+    )
+
+    passengers = (
+        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
+    )
+    shown.print(passengers.describe())
+    folder = run_folder or choose_folder(args.out, "ablation")
+    shown.print(
+        f"Ablation: {settings.folds} folds x {settings.repeats} repeats for each choice of "
+        f"features, {settings.seeds} nets averaged on each"
+    )
+    from titanic_nn.evaluation.ablation import ablation
+
+    with progress(shown, list(settings.models)) as on_progress:
+        result = ablation(passengers, settings=settings, on_progress=on_progress)
+
+    found = _as_json(result)
+    files = {"ablation.csv": to_csv(result.scores), "ablation.json": to_json(found)}
+    if run_folder:
+        write_answer(folder, files)
+    else:
+        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
+    for model in settings.models:
+        for table in (_dropped(result, model), _added(result, model)):
+            shown.print()
+            shown.print(table)
+        shown.print(f"\n{result.answer(model)}", soft_wrap=True)
+    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+    if args.json:
+        print(to_json({"folder": str(folder), **found}), end="")
+
+
+def _as_json(result: "Ablation") -> dict[str, Any]:
+    from titanic_nn.evaluation.ablation import MATTERS
+
+    return {
+        "matters": MATTERS,
+        "answers": {model: result.answer(model) for model in result.settings.models},
+        "variants": result.summary.to_dict(orient="records"),
+    }
+
+
+def _dropped(result: "Ablation", model: "Model") -> "Table":
+    """All features but one, what costs most on top."""
+    table = _table("without", f"{model}: all features but one", result.variants(model, "all"))
+    _add_rows(table, result.variants(model, "plain").assign(feature="all that tell of companions"))
+    _add_rows(table, result.variants(model, "drop"))
+    return table
+
+
+def _added(result: "Ablation", model: "Model") -> "Table":
+    """The plain features and one of the companions', what helps most on top."""
+    title = f"{model}: none that tell of companions but one"
+    table = _table("with", title, result.variants(model, "plain"))
+    _add_rows(table, result.variants(model, "add"))
+    return table
+
+
+def _table(heading: str, title: str, reference: "pd.DataFrame") -> "Table":
+    """An empty table that names the log loss with which its rows are compared."""
+    from titanic_nn.evaluation.ablation import MATTERS
+
+    table = table_of(heading, "log loss", "change", "95 % interval", "P")
+    table.title = f"{title}, against {reference['log_loss'].item():.4f}"
+    table.caption = f"P: probability that it helps by more than {MATTERS}"
+    return table
+
+
+def _add_rows(table: "Table", variants: "pd.DataFrame") -> None:
+    for row in variants.to_dict(orient="records"):
+        table.add_row(
+            str(row["feature"]),
+            f"{row['log_loss']:.4f}",
+            f"{row['change']:+.4f}",
+            f"{row['low']:+.4f} to {row['high']:+.4f}",
+            f"{row['p_helps']:.0%}",
+        )
+
+
+if __name__ == "__main__":
+    main()
