@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from titanic_nn.terminal import (
     Parser,
     add_training_options,
-    asked_of,
     console,
     progress,
     run,
@@ -41,25 +40,14 @@ def _parser() -> Parser:
 
 def _ablation(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    run_folder, settings = asked_of(args)
     shown = console(stderr=args.json, quiet=args.quiet)
 
-    from titanic_nn.files import write_folder
-    from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import (
-        choose_folder,
-        made_of,
-        read_passengers,
-        to_csv,
-        to_json,
-        write_answer,
-    )
+    from titanic_nn.questions import Question
+    from titanic_nn.runs import to_csv, to_json
 
-    passengers = (
-        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
-    )
+    question = Question.of(args, "ablation")
+    settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
-    folder = run_folder or choose_folder(args.out, "ablation")
     shown.print(
         f"Ablation: {settings.folds} folds x {settings.repeats} repeats for each choice of "
         f"features, {settings.seeds} nets averaged on each"
@@ -71,18 +59,15 @@ def _ablation(arguments: list[str] | None) -> None:
 
     found = _as_json(result)
     files = {"ablation.csv": to_csv(result.scores), "ablation.json": to_json(found)}
-    if run_folder:
-        write_answer(folder, files)
-    else:
-        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
+    question.write(files, result.device)
     for model in settings.models:
         for table in (_dropped(result, model), _added(result, model)):
             shown.print()
             shown.print(table)
         shown.print(f"\n{result.answer(model)}", soft_wrap=True)
-    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
     if args.json:
-        print(to_json({"folder": str(folder), **found}), end="")
+        print(to_json({"folder": str(question.folder), **found}), end="")
 
 
 def _as_json(result: "Ablation") -> dict[str, Any]:

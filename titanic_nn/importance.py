@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from titanic_nn.terminal import (
     Parser,
     add_training_options,
-    asked_of,
     console,
     progress,
     run,
@@ -39,24 +38,14 @@ def _parser() -> Parser:
 
 def _importance(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    run_folder, settings = asked_of(args)
     shown = console(quiet=args.quiet)
 
-    from titanic_nn.files import write_folder
-    from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import (
-        choose_folder,
-        made_of,
-        read_passengers,
-        to_csv,
-        write_answer,
-    )
+    from titanic_nn.questions import Question
+    from titanic_nn.runs import to_csv
 
-    passengers = (
-        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
-    )
+    question = Question.of(args, "importance")
+    settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
-    folder = run_folder or choose_folder(args.out, "importance")
     shown.print(
         f"Importance: {settings.folds} folds x {settings.repeats} repeats x {args.permutations} "
         f"permutations, {settings.seeds} nets averaged on each"
@@ -73,14 +62,11 @@ def _importance(arguments: list[str] | None) -> None:
     if "linear" in settings.models:
         files["coefficients.csv"] = to_csv(result.coefficients)
         tables.append(_coefficients(result))
-    if run_folder:
-        write_answer(folder, files)
-    else:
-        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
+    question.write(files, result.device)
     for table in tables:
         shown.print()
         shown.print(table)
-    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
 
 
 def _features(result: "Importance") -> "Table":

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from titanic_nn.terminal import (
     Parser,
     add_training_options,
-    asked_of,
     console,
     progress,
     run,
@@ -42,25 +41,14 @@ def _parser() -> Parser:
 
 def _learning_curve(arguments: list[str] | None) -> None:
     args = _parser().parse_args(arguments)
-    run_folder, settings = asked_of(args)
     shown = console(stderr=args.json, quiet=args.quiet)
 
-    from titanic_nn.files import write_folder
-    from titanic_nn.passengers.sources import load_passengers
-    from titanic_nn.runs import (
-        choose_folder,
-        made_of,
-        read_passengers,
-        to_csv,
-        to_json,
-        write_answer,
-    )
+    from titanic_nn.questions import Question
+    from titanic_nn.runs import to_csv, to_json
 
-    passengers = (
-        read_passengers(run_folder, args.data) if run_folder else load_passengers(args.data)
-    )
+    question = Question.of(args, "learning-curve")
+    settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
-    folder = run_folder or choose_folder(args.out, "learning-curve")
 
     from titanic_nn.evaluation.learning_curve import SHARES, learning_curve
 
@@ -79,17 +67,14 @@ def _learning_curve(arguments: list[str] | None) -> None:
         "learning_curve.csv": to_csv(result.scores),
         "learning_curve.json": to_json(found),
     }
-    if run_folder:
-        write_answer(folder, files)
-    else:
-        write_folder(folder, {**made_of(settings, passengers, result.device), **files})
+    question.write(files, result.device)
     for table in (_curve(result), _twice(result)):
         shown.print()
         shown.print(table)
     shown.print(f"\n{result.answer}", soft_wrap=True)
-    shown.print(f"\nWritten: {folder}  ({', '.join(files)})")
+    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
     if args.json:
-        print(to_json({"folder": str(folder), **found}), end="")
+        print(to_json({"folder": str(question.folder), **found}), end="")
 
 
 def _as_json(result: "LearningCurve") -> dict[str, Any]:

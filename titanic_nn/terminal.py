@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from titanic_nn.errors import KaggleError, SettingsError, TitanicError
+from titanic_nn.errors import KaggleError, TitanicError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,22 +61,6 @@ def training_settings(
         device=args.device,
         **more,
     )
-
-
-def asked_of(args: argparse.Namespace) -> tuple[Path | None, "Settings"]:
-    """The folder of the run that a question is about, if one was named, and the settings for it.
-
-    Raises SettingsError: there is no such run, or an option is given that the run answers itself.
-    """
-    if args.run is None:
-        return None, training_settings(args, args.params)
-    for option in ("params", "out"):
-        if getattr(args, option) is not None:
-            raise SettingsError(f"--{option}: {args.run} has its own; leave one of them out")
-    from titanic_nn.kaggle.candidate import find_run
-
-    folder = find_run(args.run)
-    return folder, training_settings(args, folder / "settings.toml")
 
 
 def run(command: Callable[[], None]) -> None:

@@ -236,7 +236,7 @@ def test_the_dashboard_opens_the_study(tmp_path: Path) -> None:
 
 
 def ask_until_it_answers(url: str) -> bytes:
-    for _ in range(300):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(url) as response:
                 return bytes(response.read())

@@ -26,8 +26,7 @@ from titanic_nn.evaluation.stacking import INNER, calibration_table, fit_stacks,
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
 from titanic_nn.passengers.folds import FINAL, Split, final_split, repeated_stratified_splits
-from titanic_nn.passengers.schema import check_classes
-from titanic_nn.passengers.sources import Passengers, load_passengers
+from titanic_nn.passengers.sources import Passengers, labelled_passengers
 from titanic_nn.settings import ENSEMBLE, Model, Settings
 
 # Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
@@ -99,10 +98,7 @@ def cross_validate(
     clock = _Clock()
     with clock("read"):
         device = choose_device(settings.device)
-        passengers = data if isinstance(data, Passengers) else load_passengers(data)
-        where = str(passengers.location / "train.csv")
-        check_classes(passengers.train, folds=settings.folds, file=where)
-        y = passengers.train["Survived"].to_numpy()
+        passengers, y = labelled_passengers(data, settings.folds)
 
     with clock("encode"):
         features = passenger_features(pd.concat([passengers.train, passengers.test]))

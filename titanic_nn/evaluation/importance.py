@@ -29,8 +29,7 @@ from titanic_nn.evaluation.metrics import accuracy, log_loss
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import FEATURES, passenger_features
 from titanic_nn.passengers.folds import Split, repeated_stratified_splits
-from titanic_nn.passengers.schema import check_classes
-from titanic_nn.passengers.sources import Passengers, load_passengers
+from titanic_nn.passengers.sources import Passengers, labelled_passengers
 from titanic_nn.settings import Model, Settings
 
 PERMUTATIONS = 5
@@ -89,10 +88,7 @@ def importance(
     if permutations < 1:
         raise SettingsError(f"permutations = {permutations}: choose 1 or more")
     device = choose_device(settings.device)
-    passengers = data if isinstance(data, Passengers) else load_passengers(data)
-    where = str(passengers.location / "train.csv")
-    check_classes(passengers.train, folds=settings.folds, file=where)
-    y = passengers.train["Survived"].to_numpy()
+    passengers, y = labelled_passengers(data, settings.folds)
 
     splits = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
     features = passenger_features(passengers.train)

@@ -30,8 +30,7 @@ from titanic_nn.evaluation.metrics import accuracy, log_loss
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
 from titanic_nn.passengers.folds import Split, repeated_stratified_splits
-from titanic_nn.passengers.schema import check_classes
-from titanic_nn.passengers.sources import Passengers, load_passengers
+from titanic_nn.passengers.sources import Passengers, labelled_passengers
 from titanic_nn.settings import Model, Settings
 
 SHARES = tuple(percent / 100 for percent in range(10, 101, 10))
@@ -167,10 +166,7 @@ def learning_curve(
     settings = settings or Settings.from_toml(**overrides)
     shares = _checked(shares)
     device = choose_device(settings.device)
-    passengers = data if isinstance(data, Passengers) else load_passengers(data)
-    where = str(passengers.location / "train.csv")
-    check_classes(passengers.train, folds=settings.folds, file=where)
-    y = passengers.train["Survived"].to_numpy()
+    passengers, y = labelled_passengers(data, settings.folds)
 
     folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
     subsets = [(share, fold) for fold in folds for share in shares]

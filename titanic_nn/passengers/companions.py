@@ -76,10 +76,11 @@ class Companions:
         self.party_counts = np.bincount(cell, minlength=prod(shape)).astype(np.int32).reshape(shape)
 
         self.ticket_numbers, self.ticket_counts = {}, {}
-        for pclass, number in rows["ticket_number"].dropna().groupby(rows["class"]):
-            numbers, place = np.unique(number, return_inverse=True)
+        for pclass in rows["class"].unique():
+            here = ((rows["class"] == pclass) & rows["ticket_number"].notna()).to_numpy()
+            numbers, place = np.unique(rows["ticket_number"][here], return_inverse=True)
             counts = np.zeros((len(numbers) + 1, *died_or_survived.shape[1:]), dtype=np.int32)
-            np.add.at(counts, place + 1, died_or_survived[rows.index.get_indexer(number.index)])
+            np.add.at(counts, place + 1, died_or_survived[here])
             self.ticket_numbers[str(pclass)] = numbers
             self.ticket_counts[str(pclass)] = counts.cumsum(0, dtype=np.int32)
         return self

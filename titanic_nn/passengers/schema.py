@@ -274,7 +274,7 @@ def check_table(
             for column, position in zip(columns, positions, strict=True)
         }
     )
-    if PASSENGER_ID in columns:
+    if PASSENGER_ID.name in table:
         _check_ids_once(table, lines, file)
     digest = hashlib.sha256(content).hexdigest()
     return CheckedTable(file, table, lines, tuple(f"{file}: {note}" for note in notes), digest)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from titanic_nn.errors import DataError
-from titanic_nn.passengers.schema import check_pair, check_passengers, read_bytes
+from titanic_nn.passengers.schema import check_classes, check_pair, check_passengers, read_bytes
 
 Source: TypeAlias = Literal["given", "kaggle-notebook", "downloaded", "bundled"]
 
@@ -68,6 +70,18 @@ class Passengers:
             f"Passengers: {len(self.train)} train, {len(self.test)} test, "
             f"{self.source} ({self.location}), SHA-256 {self.fingerprint}"
         )
+
+
+def labelled_passengers(
+    data: Path | Passengers | None, folds: int
+) -> tuple[Passengers, NDArray[np.int64]]:
+    """The passengers, read if need be, and their labels (rows,), which can be cut into folds.
+
+    Raises DataError: the tables are not what they must be, or a class has fewer rows than folds.
+    """
+    passengers = data if isinstance(data, Passengers) else load_passengers(data)
+    check_classes(passengers.train, folds=folds, file=str(passengers.location / TRAIN))
+    return passengers, passengers.train["Survived"].to_numpy()
 
 
 def load_passengers(
