@@ -282,6 +282,8 @@ def _medians(rows: pd.DataFrame, number: str) -> dict[str, float]:
 def _impute(rows: pd.DataFrame, number: str, medians: dict[str, float]) -> "pd.Series[float]":
     """Fill what is missing from the narrowest group that has a median."""
     values = rows[number]
+    if not values.hasnans:
+        return values
     for group in reversed(_groups(rows, number)):
         values = values.fillna(group.map(medians))
     return values.fillna(medians["everyone"])
