@@ -12,7 +12,7 @@ train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARG
 	$(BIN)/python -m titanic_nn.train $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (ARGS="-k metrics ...")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
 	$(BIN)/ruff check .
