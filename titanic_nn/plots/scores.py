@@ -80,5 +80,5 @@ def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
         axes.plot([row["low"], row["high"]], [place, place], color=colour(model), linewidth=2.5)
         axes.plot(row["difference"], place, "o", color=colour(model), markersize=7)
     name_rows(axes, [spoken(model) for model in others])  # the closest on top
-    axes.set_xlabel(f"{METRIC_NAMES[metric]}: the model's, minus {spoken(best)}'s")
+    axes.set_xlabel(f"{METRIC_NAMES[metric]}, less {spoken(best)}'s")
     return figure
