@@ -30,12 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 from titanic_nn import __version__
 from titanic_nn.errors import ModelError, SettingsError, TitanicError
 from titanic_nn.estimators.calibration import Calibration, Ensemble
-from titanic_nn.estimators.classifiers import (
-    DeepClassifier,
-    LinearClassifier,
-    NetClassifier,
-    ReLUClassifier,
-)
+from titanic_nn.estimators.classifiers import CLASSIFIERS, NetClassifier
 from titanic_nn.estimators.features import TitanicFeatures
 from titanic_nn.files import write_folder
 from titanic_nn.passengers.encode import Encoder
@@ -48,9 +43,7 @@ FORMAT = 1
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 LARGEST = 2**30  # bytes of a file that is read at all
 LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")
-CLASSIFIERS: dict[str, type[NetClassifier]] = {
-    cls.__name__: cls for cls in (LinearClassifier, ReLUClassifier, DeepClassifier)
-}
+BY_NAME = {classifier.__name__: classifier for classifier in CLASSIFIERS}
 # What labels can be: numbers, truth values, text. "O" is text as pandas has it.
 LABELS = "iufbUO"
 # What goes wrong where a description says something else than `save` would have written.
@@ -199,7 +192,7 @@ def _parts(model: NetClassifier | Pipeline) -> tuple[TitanicFeatures | None, Net
             return features, classifier
     names = " and ".join(type(step).__name__ for step in steps)
     raise SettingsError(
-        f"{names} cannot be saved; save {', '.join(CLASSIFIERS)}, or a Pipeline of TitanicFeatures "
+        f"{names} cannot be saved; save {', '.join(BY_NAME)}, or a Pipeline of TitanicFeatures "
         "and one of them"
     )
 
@@ -239,7 +232,7 @@ def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]
         values["class_weight"] = dict(values["class_weight"])
     if "hidden" in values and isinstance(values["hidden"], list):
         values["hidden"] = tuple(values["hidden"])
-    classifier = CLASSIFIERS[state["class"]](**values)
+    classifier = BY_NAME[state["class"]](**values)
     dtype = np.dtype(state["classes"]["dtype"])
     if dtype.kind not in LABELS:
         raise ValueError(f"classes of type {dtype}")

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from titanic_nn.evaluation.crossval import CrossValidation
 
-BEFORE_AND_AFTER = [
-    (score, when) for score in ("log_loss", "error") for when in ("before", "after")
-]
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""

@@ -7,23 +7,14 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from titanic_nn.estimators.calibration import Calibration
-from titanic_nn.estimators.classifiers import (
-    DeepClassifier,
-    LinearClassifier,
-    NetClassifier,
-    ReLUClassifier,
-)
+from titanic_nn.estimators.classifiers import CLASSIFIERS
 from titanic_nn.estimators.features import TitanicFeatures
 from titanic_nn.nets import Params
 from titanic_nn.passengers import schema
 from titanic_nn.passengers.encode import Encoder
-from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
+from titanic_nn.settings import LinearSettings
 
-CLASSIFIERS: dict[type[LinearSettings], type[NetClassifier]] = {
-    LinearSettings: LinearClassifier,
-    ReLUSettings: ReLUClassifier,
-    DeepSettings: DeepClassifier,
-}
+OF_SETTINGS = {classifier.Settings: classifier for classifier in CLASSIFIERS}
 
 
 def passengers_to_probabilities(
@@ -48,7 +39,7 @@ def passengers_to_probabilities(
     own = {name: p.cpu().numpy().copy() for name, p in params.items()}
     first = "w" if "w" in own else "w1"
     own[first] = np.ascontiguousarray(own[first][:, columns])  # (nets, own features, outputs)
-    net = CLASSIFIERS[type(settings)](
+    net = OF_SETTINGS[type(settings)](
         **asdict(settings), seeds=len(own[first]), standardize=False, random_state=seed
     )
     net.classes_ = np.array([0, 1])

@@ -477,3 +477,6 @@ class DeepClassifier(NetClassifier):
         self.class_weight = class_weight
         self.device = device
         self.random_state = random_state
+
+
+CLASSIFIERS: tuple[type[NetClassifier], ...] = (LinearClassifier, ReLUClassifier, DeepClassifier)

@@ -23,7 +23,7 @@ from titanic_nn.batched.device import choose_device
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import scaled, train_nets
 from titanic_nn.evaluation.compare import ROPES, compare
-from titanic_nn.evaluation.crossval import ENCODED_AT_ONCE, Progress
+from titanic_nn.evaluation.crossval import Progress
 from titanic_nn.evaluation.importance import columns_of_features
 from titanic_nn.evaluation.metrics import log_loss
 from titanic_nn.passengers.encode import SplitEncoders
@@ -125,12 +125,11 @@ def ablation(
     variants = choices_of_features(list(columns))
 
     losses = {model: np.empty((len(variants), len(splits))) for model in settings.models}
-    at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
-    for first in range(0, len(splits), at_once):
-        part = splits[first : first + at_once]
-        x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
+    for which in encoders.in_turn():
+        part = splits[which.start : which.stop]
+        x = encoders.encode(which)  # (splits, rows, features)
         for model in settings.models:
-            losses[model][:, first : first + len(part)] = ablated_losses(
+            losses[model][:, which.start : which.stop] = ablated_losses(
                 x,
                 y,
                 part,

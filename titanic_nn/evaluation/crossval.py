@@ -29,9 +29,6 @@ from titanic_nn.passengers.folds import FINAL, Split, final_split, repeated_stra
 from titanic_nn.passengers.sources import Passengers, labelled_passengers
 from titanic_nn.settings import ENSEMBLE, Model, Settings
 
-# Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
-ENCODED_AT_ONCE = 2**26
-
 # Told the stage, and the share of that stage's work that was just done.
 Progress = Callable[[str, float], None]
 
@@ -120,12 +117,11 @@ def cross_validate(
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
     histories, final_params = [], {}
     final = splits.index(outer[-1])
-    at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
-    for first in range(0, len(splits), at_once):
-        part = splits[first : first + at_once]
+    for which in encoders.in_turn():
+        part = splits[which.start : which.stop]
         work = len(part) / len(splits)
         with clock("encode"):
-            x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
+            x = encoders.encode(which)  # (splits, rows, features)
         is_outer = [split.repeat < INNER for split in part]
         outer_part = list(compress(part, is_outer))
         for name in BASELINES if outer_part else ():
@@ -149,7 +145,7 @@ def cross_validate(
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
                 if outer[-1] in part:
-                    i = final - first
+                    i = final - which.start
                     final_params[model] = {name: p[i] for name, p in nets.params.items()}
             histories.append(_history(model, part, nets))
 

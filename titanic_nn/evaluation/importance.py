@@ -24,7 +24,7 @@ from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import TrainedNets, scaled, train_nets
 from titanic_nn.errors import SettingsError
 from titanic_nn.evaluation.compare import interval
-from titanic_nn.evaluation.crossval import ENCODED_AT_ONCE, Progress
+from titanic_nn.evaluation.crossval import Progress
 from titanic_nn.evaluation.metrics import accuracy, log_loss
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import FEATURES, passenger_features
@@ -97,10 +97,9 @@ def importance(
 
     rows: list[dict[str, Any]] = []
     weights = []
-    at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
-    for first in range(0, len(splits), at_once):
-        part = splits[first : first + at_once]
-        x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
+    for which in encoders.in_turn():
+        part = splits[which.start : which.stop]
+        x = encoders.encode(which)  # (splits, rows, features)
         for model in settings.models:
             nets = train_nets(
                 x,

@@ -25,7 +25,7 @@ from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import scaled, train_nets
 from titanic_nn.errors import SettingsError
 from titanic_nn.evaluation.compare import ROPES, interval, mean_draws
-from titanic_nn.evaluation.crossval import ENCODED_AT_ONCE, Progress
+from titanic_nn.evaluation.crossval import Progress
 from titanic_nn.evaluation.metrics import accuracy, log_loss
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
@@ -175,10 +175,9 @@ def learning_curve(
     encoders = SplitEncoders(features, y, nested, settings.features)
 
     rows = []
-    at_once = max(1, ENCODED_AT_ONCE // (len(features) * len(encoders.feature_names)))
-    for first in range(0, len(nested), at_once):
-        part = nested[first : first + at_once]
-        x = encoders.encode(range(first, first + len(part)))  # (splits, rows, features)
+    for which in encoders.in_turn():
+        part = nested[which.start : which.stop]
+        x = encoders.encode(which)  # (splits, rows, features)
         for model in settings.models:
             nets = train_nets(
                 x,
@@ -190,7 +189,9 @@ def learning_curve(
                 on_progress=scaled(partial(on_progress, model), len(part) / len(nested)),
             )
             probability = nets.probability.mean(1).cpu().numpy()  # (splits, rows)
-            for (share, fold), split, p in zip(subsets[first:], part, probability, strict=False):
+            for (share, fold), split, p in zip(
+                subsets[which.start :], part, probability, strict=False
+            ):
                 rows.append({"model": model, "share": share, **_scores(fold, split, y, p)})
 
     scores = pd.DataFrame(rows).sort_values(["model", "share", "repeat", "fold"])

@@ -5,7 +5,7 @@ can then be read, and saved, as plain numbers and names; the tests hold them to 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -27,6 +27,9 @@ CATEGORIES = [feature for feature in FEATURES if feature.kind == "category"]
 # row's own label: it always is, in quarters of a life where it is a number.
 READ_LABELS = {feature.label for feature in FEATURES if feature.reads_labels}
 FARED_UNIT = 0.25
+
+# Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
+ENCODED_AT_ONCE = 2**26
 
 # A missing number becomes the median of the passengers who agree in these columns. Where the
 # training rows hold none, the last column is given up, and so on up to the median of everyone.
@@ -220,6 +223,13 @@ class SplitEncoders:
         """A split's encoder, and where its columns stand among `feature_names`."""
         encoder = self._encoders[split]
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
+    def in_turn(self) -> Iterator[range]:
+        """The splits, as many at a time as may have their matrices in memory together."""
+        splits, rows, features = self.shape
+        at_once = max(1, ENCODED_AT_ONCE // (rows * features))
+        for first in range(0, splits, at_once):
+            yield range(first, min(first + at_once, splits))
 
     def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
         """Every row of the table, training or not, as each of these splits encodes it.
