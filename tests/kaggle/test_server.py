@@ -43,9 +43,11 @@ def test_the_official_command_submits_lists_and_downloads(
 def test_another_host_is_refused_and_remembered(
     newcomer: User, kaggle: KaggleServer, tmp_path: Path
 ) -> None:
+    # Not urlopen, which keeps the proxy that was set when it was first used.
+    opener = urllib.request.build_opener()
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen("http://elsewhere.test/")
+        opener.open("http://elsewhere.test/")
     with pytest.raises(OSError, match="403"):
-        urllib.request.urlopen("https://elsewhere.test/")
+        opener.open("https://elsewhere.test/")
     assert kaggle.foreign == ["elsewhere.test", "elsewhere.test:443"]
     kaggle.foreign.clear()
