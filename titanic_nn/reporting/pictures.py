@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from titanic_nn import plots
@@ -76,12 +77,16 @@ def as_svg(figure: Figure) -> Picture:
     title, note = figure.get_suptitle(), figure.get_supxlabel().replace("\n", " ")
     figure.suptitle("")
     figure.supxlabel("")
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_facecolor("none")  # the page's own shows through
     text = io.StringIO()
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "titanic_nn"}
     with mpl.rc_context(settings), warnings.catch_warnings():
         # A name in a script that matplotlib's font lacks: the browser has one.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+        # Not savefig, which draws twice.
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
