@@ -194,7 +194,7 @@ SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated tensors": (truncate("model.safetensors"), CHANGED),
     "a flipped bit": (flip_a_bit, CHANGED),
     "another number": (edited("0.5", "0.6"), CHANGED),
-    "a newer version": (edited('"format": 1', '"format": 2'), "reads format 1. Upgrade titanic_nn"),
+    "a newer version": (edited('"format": 2', '"format": 3'), "reads format 2. Upgrade titanic_nn"),
     "someone else's JSON": (lambda f: (f / "model.json").write_text("[1]"), "is not the descript"),
     "a pickle": (pickled, "is not JSON"),
     "no class of ours": (rewritten(lambda d: d["classifier"].update({"class": "os"})), NOT_OURS),

@@ -39,7 +39,7 @@ from titanic_nn.passengers.encode import Encoder
 Model: TypeAlias = NetClassifier | Pipeline | Ensemble
 
 KIND = "titanic_nn model"
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 LARGEST = 2**30  # bytes of a file that is read at all
 LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")

@@ -20,6 +20,7 @@ from titanic_nn.evaluation.ablation import (
 from titanic_nn.evaluation.compare import compare
 from titanic_nn.evaluation.importance import columns_of_features
 from titanic_nn.evaluation.metrics import log_loss
+from titanic_nn.passengers.columns import Columns
 from titanic_nn.passengers.companions import Companions
 from titanic_nn.passengers.encode import EncodedSplits, encode_splits
 from titanic_nn.passengers.features import passenger_features
@@ -58,7 +59,7 @@ def losses_of(found: Ablation, model: str, kind: str, feature: str = "") -> NDAr
 
 
 def test_what_tells_of_companions_is_what_companions_makes(bundled: Passengers) -> None:
-    rows = passenger_features(bundled.train)
+    rows = Columns.of(passenger_features(bundled.train))
     made = Companions().fit(rows, bundled.train["Survived"].to_numpy()).transform(rows)
     assert set(OF_COMPANIONS) == set(made)
 

@@ -254,6 +254,17 @@ def test_splits_share_the_union_of_their_columns() -> None:
     np.testing.assert_array_equal(swapped.x, encoded.x[::-1])
 
 
+def test_encoders_that_were_not_kept_are_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, y = synthetic(100)
+    splits = repeated_stratified_splits(y, folds=4, repeats=1, seed=0)
+    kept = encode_splits(features, y, splits, FeatureSettings())
+    for rows in (0, 150):  # of no encoder, and of two of them
+        monkeypatch.setattr("titanic_nn.passengers.encode.ROWS_KEPT", rows)
+        again = encode_splits(features, y, splits, FeatureSettings())
+        assert again.feature_names == kept.feature_names
+        np.testing.assert_array_equal(again.x, kept.x)
+
+
 def test_one_split_is_encoded_as_its_encoder_does() -> None:
     features, y = synthetic(100)
     split = final_split(train_rows=70, test_rows=30)

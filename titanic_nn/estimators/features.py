@@ -72,7 +72,8 @@ class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows, with_ids = _features(X)
         x = encoder.fit(rows, _labels(y, len(rows))).transform(rows)
         if not with_ids:
-            encoder.counted, encoder.companions.labels = [], {}
+            encoder.counted = encoder.counted[:0]
+            encoder.companions.labels = encoder.companions.labels[:0]
         self.set_fitted(encoder, [str(column) for column in X.columns])
         return x
 

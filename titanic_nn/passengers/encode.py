@@ -4,16 +4,17 @@ scikit-learn has a piece for each step. They are a line or two each here, becaus
 can then be read, and saved, as plain numbers and names; the tests hold them to scikit-learn's.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from titanic_nn.errors import SettingsError
+from titanic_nn.passengers.columns import Columns
 from titanic_nn.passengers.companions import Companions
 from titanic_nn.passengers.features import FEATURES
 from titanic_nn.passengers.folds import Split
@@ -30,6 +31,8 @@ FARED_UNIT = 0.25
 
 # Numbers of the encoded matrices that are held at a time: splits of a long table take turns.
 ENCODED_AT_ONCE = 2**26
+# Training rows of the encoders that are kept; of more splits they are fitted again when asked for.
+ROWS_KEPT = 2**20
 
 # A missing number becomes the median of the passengers who agree in these columns. Where the
 # training rows hold none, the last column is given up, and so on up to the median of everyone.
@@ -43,13 +46,13 @@ IMPUTED_WITHIN: dict[str, tuple[str, ...]] = {
 class Encoder:
     """Encodes passengers as the training rows suggest: `fit` on those, then `transform` any.
 
-    Rows are recognised by their index, PassengerId as `passenger_features` leaves it: it tells
-    whether a passenger is already counted among the holders of their ticket, and whose own label is
-    among those of their companions.
+    Rows are recognised by their ids, the index that `passenger_features` leaves: they tell whether
+    a passenger is already counted among the holders of their ticket, and whose own label is among
+    those of their companions.
 
     Attributes, after `fit`:
         ticket_holders: ticket -> how many of the counted passengers hold it.
-        counted: the index of the counted passengers.
+        counted: the ids of the counted passengers.
         companions: how the training rows' parties fared.
         medians: number -> group of passengers -> median, e.g. `["age"]["Mr, 3"]`.
         categories: category feature -> the values that have a column of their own.
@@ -58,7 +61,7 @@ class Encoder:
     """
 
     ticket_holders: dict[str, int]
-    counted: list[int]
+    counted: NDArray[np.int64]
     companions: Companions
     medians: dict[str, dict[str, float]]
     categories: dict[str, list[str]]
@@ -74,7 +77,10 @@ class Encoder:
         return list(self.scaling)
 
     def fit(
-        self, rows: pd.DataFrame, y: NDArray[np.int64], known: pd.DataFrame | None = None
+        self,
+        rows: pd.DataFrame | Columns,
+        y: NDArray[np.int64],
+        known: pd.DataFrame | Columns | None = None,
     ) -> Self:
         """Learn medians, vocabularies and scales, and how parties fared.
 
@@ -87,32 +93,36 @@ class Encoder:
         Raises:
             SettingsError: tickets are to be counted among the known passengers, and none are given.
         """
+        rows = Columns.of(rows)
         counted = rows if self.settings.count_tickets_among == "training" else known
         if counted is None:
             raise SettingsError('count_tickets_among = "known" needs the known passengers')
-        self.ticket_holders = dict(Counter(counted["ticket"]))
-        self.counted = counted.index.tolist()
+        counted = Columns.of(counted)
+        self.ticket_holders, self.counted = counted.count("ticket"), counted.ids
         self.companions = Companions().fit(rows, y)
 
-        rows = self._complete(rows)
-        self.medians = {number.name: _medians(rows, number.name) for number in NUMBERS}
+        plain = self._plain(rows)
+        self.medians = {
+            number.name: _medians(plain[number.name], _groups(rows, number.name))
+            for number in NUMBERS
+        }
 
         self.categories, self.rare = {}, {}
         for category in CATEGORIES:
-            holders = rows[category.name].value_counts().sort_index()
-            is_rare = holders < self.settings.min_category_rows
-            self.categories[category.name] = holders.index[~is_rare].tolist()
-            self.rare[category.name] = holders.index[is_rare].tolist()
+            holders = sorted(rows.count(category.name).items())
+            enough = self.settings.min_category_rows
+            self.categories[category.name] = [v for v, count in holders if count >= enough]
+            self.rare[category.name] = [v for v, count in holders if count < enough]
 
         numbers = {number.label for number in NUMBERS}
         self.scaling = {}
-        for label, values in self._columns(rows).items():
+        for label, column in self._columns(rows, plain):
             # From a constant column nothing can be learnt, yet a held-out row could differ in it
             # and meet a weight that was never trained.
             if label in READ_LABELS:
                 self.scaling[label] = (0.0, FARED_UNIT if label in numbers else 1.0)
-            elif np.ptp(values) > 0:
-                mean, sd = (values.mean(), values.std()) if label in numbers else (0, 1)
+            elif column.min() < column.max():
+                mean, sd = (column.mean(), column.std()) if label in numbers else (0, 1)
                 self.scaling[label] = (float(mean), float(sd))
         return self
 
@@ -125,7 +135,7 @@ class Encoder:
         return {
             "settings": asdict(self.settings),
             "ticket_holders": self.ticket_holders,
-            "counted": self.counted,
+            "counted": self.counted.tolist(),
             "companions": self.companions.state(),
             "medians": self.medians,
             "categories": self.categories,
@@ -138,14 +148,14 @@ class Encoder:
         """The fitted encoder that `state` tells of."""
         encoder = cls(check_settings(FeatureSettings, state["settings"]))
         encoder.ticket_holders = dict(state["ticket_holders"])
-        encoder.counted = list(state["counted"])
+        encoder.counted = np.array(state["counted"], dtype=np.int64)
         encoder.companions = Companions.from_state(state["companions"])
         encoder.medians = dict(state["medians"])
         encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
         encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
         return encoder
 
-    def transform(self, rows: pd.DataFrame) -> NDArray[np.float32]:
+    def transform(self, rows: pd.DataFrame | Columns) -> NDArray[np.float32]:
         """Encode `passenger_features` of any passengers.
 
         Each row is encoded by itself: who stands beside it makes no difference. A category that no
@@ -154,45 +164,59 @@ class Encoder:
         Returns:
             Shape (rows, features), numbers in standard deviations from the training mean.
         """
-        columns = self._columns(self._complete(rows))
-        scaled = [(columns[label] - mean) / sd for label, (mean, sd) in self.scaling.items()]
-        return np.stack(scaled, axis=1).astype(np.float32)  # (rows, features)
+        rows = Columns.of(rows)
+        at = {label: i for i, label in enumerate(self.scaling)}
+        x = np.empty((len(rows), len(at)), dtype=np.float32)
+        for label, column in self._columns(rows, self._plain(rows)):
+            if label in at:
+                mean, sd = self.scaling[label]
+                x[:, at[label]] = (column - mean) / sd
+        return x
 
-    def _complete(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add what takes more than a passenger's own row: the ticket's holders, the companions."""
-        holders = rows["ticket"].map(self.ticket_holders).fillna(0)
+    def _plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
+        """Numbers and flags by name (rows,), with those that take more than a passenger's own row.
+
+        The ticket's holders are counted and the companions asked; what is missing is still NaN.
+        """
+        holders = rows.look_up("ticket", self.ticket_holders, otherwise=0)
         # Everyone holds their own ticket, so a training row and a held-out row mean the same by it.
         # Of a ticket that nobody holds it is a stranger with a counted passenger's number.
-        counted = rows.index.isin(self.counted) & (holders > 0)
+        counted = np.isin(rows.ids, self.counted) & (holders > 0)
         shared_by = holders + ~counted
-        fare = np.expm1(rows["log_fare"])
-        return rows.assign(
-            ticket_shared_by=shared_by,
-            fare_per_head=np.log1p(fare / shared_by),
+        fare = np.expm1(rows.numbers["log_fare"])
+        return {
+            **rows.numbers,
+            "ticket_shared_by": shared_by,
+            "fare_per_head": np.log1p(fare / shared_by),
             **self.companions.transform(rows, counted),
-        )
+        }
 
-    def _columns(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-        """Every encoded column by label, each of shape (rows,): filled in, not yet scaled."""
-        columns: dict[str, ArrayLike] = {}
+    def _columns(
+        self, rows: Columns, plain: Mapping[str, NDArray[Any]]
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Every encoded column (rows,) with its label, in order: filled in, not yet scaled."""
         for feature in FEATURES:
+            name, label = feature.name, feature.label
             if feature.kind == "category":
-                values = rows[feature.name].to_numpy(object)
-                for value in self.categories[feature.name]:
-                    columns[f"{feature.label}={value}"] = values == value
-                columns[f"{feature.label}=rare"] = np.isin(values, self.rare[feature.name])
+                values = [*self.categories[name], "rare"]
+                at = {value: i for i, value in enumerate(values[:-1])}
+                at |= dict.fromkeys(self.rare[name], len(at))
+                place = rows.look_up(name, at)
+                for i, value in enumerate(values):
+                    yield f"{label}={value}", place == i
             elif feature.kind == "number":
-                columns[feature.label] = _impute(rows, feature.name, self.medians[feature.name])
+                column = np.asarray(plain[name], np.float64)
+                yield label, _impute(column, rows, name, self.medians[name])
             else:
-                columns[feature.label] = rows[feature.name]
-        return {label: np.asarray(values, np.float64) for label, values in columns.items()}
+                yield label, plain[name]
 
 
 class SplitEncoders:
     """An encoder for each split, fitted on its training rows, for one table.
 
     Fitted all at once, so that the columns are known; encoding is done on demand, because the
-    matrices of many splits of a long table would not fit in memory.
+    matrices of many splits of a long table would not fit in memory. Nor would thousands of
+    encoders, or a few of a long table: those that do not are forgotten, and fitted again.
 
     Args:
         features: `passenger_features` of the whole table; the splits hold positions of its rows.
@@ -206,23 +230,31 @@ class SplitEncoders:
         splits: Sequence[Split],
         settings: FeatureSettings,
     ) -> None:
-        self._features = features
-        self._encoders = [
-            Encoder(settings).fit(features.iloc[split.train], y[split.train], known=features)
-            for split in splits
-        ]
-        names = {name for encoder in self._encoders for name in encoder.feature_names}
+        self._features, self._y = Columns.of(features), y
+        self._splits, self._settings = splits, settings
+        self._kept: list[Encoder] = []
+        names: set[str] = set()
+        for i in range(len(splits)):
+            encoder = self._fit(i)
+            names.update(encoder.feature_names)
+            if len(self._kept) * len(features) < ROWS_KEPT:
+                self._kept.append(encoder)
         self.feature_names = sorted(names, key=_column_order)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(splits, rows, features) of all matrices together."""
-        return len(self._encoders), len(self._features), len(self.feature_names)
+        return len(self._splits), len(self._features), len(self.feature_names)
 
     def encoder(self, split: int) -> tuple[Encoder, list[int]]:
         """A split's encoder, and where its columns stand among `feature_names`."""
-        encoder = self._encoders[split]
+        encoder = self._kept[split] if split < len(self._kept) else self._fit(split)
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
+    def _fit(self, split: int) -> Encoder:
+        train = self._splits[split].train
+        rows = self._features.take(train)
+        return Encoder(self._settings).fit(rows, self._y[train], known=self._features)
 
     def in_turn(self) -> Iterator[range]:
         """The splits, as many at a time as may have their matrices in memory together."""
@@ -269,31 +301,49 @@ def _column_order(name: str) -> tuple[int, str]:
     return [feature.label for feature in FEATURES].index(label), value
 
 
-def _groups(rows: pd.DataFrame, number: str) -> list["pd.Series[str]"]:
-    """The groups whose medians stand in for a number, widest first: "Mr", then "Mr, 3"."""
-    groups: list[pd.Series[str]] = []
+def _groups(rows: Columns, number: str) -> list[tuple[NDArray[np.integer], list[str]]]:
+    """The groups whose medians stand in for a number, widest first: "Mr", then "Mr, 3".
+
+    Each as a row's place among their names (rows,), -1 where it is in none, and the names.
+    """
+    groups: list[tuple[NDArray[np.integer], list[str]]] = []
     for column in IMPUTED_WITHIN.get(number, ()):
-        groups.append(groups[-1] + ", " + rows[column] if groups else rows[column])
+        place, names = rows.places[column], rows.words[column]
+        if groups:
+            wide_place, wide_names = groups[-1]
+            inside = (wide_place >= 0) & (place >= 0)
+            place = np.where(inside, wide_place * len(names) + place, -1)
+            names = [f"{wide}, {name}" for wide in wide_names for name in names]
+        groups.append((place, names))
     return groups
 
 
-def _medians(rows: pd.DataFrame, number: str) -> dict[str, float]:
+def _medians(
+    values: NDArray[np.float64], groups: Sequence[tuple[NDArray[np.integer], list[str]]]
+) -> dict[str, float]:
     """Group -> median of a number, for "everyone" and all groups in which somebody's is known."""
-    values = rows[number]
-    medians = {
-        "everyone": float(np.nan_to_num(values.dropna().median()))
-    }  # 0 where nobody's is known
-    for group in _groups(rows, number):
-        in_group = values.groupby(group).median().dropna()
-        medians |= dict(zip(in_group.index, in_group, strict=True))
+    known = ~np.isnan(values)
+    everyone = float(np.median(values[known])) if known.any() else 0.0
+    medians = {"everyone": everyone}
+    for place, names in groups:
+        in_group = known & (place >= 0)
+        if in_group.any():
+            found = np.unique(place[in_group])
+            middle = ndimage.median(values[in_group], place[in_group], found)
+            medians |= dict(zip([names[i] for i in found], middle.tolist(), strict=True))
     return medians
 
 
-def _impute(rows: pd.DataFrame, number: str, medians: dict[str, float]) -> "pd.Series[float]":
+def _impute(
+    values: NDArray[np.float64], rows: Columns, number: str, medians: Mapping[str, float]
+) -> NDArray[np.float64]:
     """Fill what is missing from the narrowest group that has a median."""
-    values = rows[number]
-    if not values.hasnans:
+    if not np.isnan(values).any():
         return values
-    for group in reversed(_groups(rows, number)):
-        values = values.fillna(group.map(medians))
-    return values.fillna(medians["everyone"])
+    filled = values.copy()
+    for place, names in reversed(_groups(rows, number)):
+        missing = np.isnan(filled)
+        # A row's place is -1, the last, where it is in no group.
+        of_group = np.array([*(medians.get(name, np.nan) for name in names), np.nan])
+        filled[missing] = of_group[place[missing]]
+    return np.where(np.isnan(filled), medians["everyone"], filled)

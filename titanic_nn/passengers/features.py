@@ -132,6 +132,12 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 
+# The columns of `passenger_features` that hold words.
+WORDS = (
+    *(feature.name for feature in FEATURES if feature.kind == "category"),
+    *("ticket", "peers", "same_ticket", "same_family"),
+)
+
 DOUBLED = re.compile(r"(.)\1")  # a letter twice
 
 # Passengers who are alike in what decided most, by sex, class and age.
@@ -174,7 +180,7 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
         passengers: a checked table in Kaggle's columns; `Survived`, if there, is not read.
 
     Returns:
-        One row per passenger in the same order, indexed by PassengerId. Categories are strings;
+        One row per passenger in the same order, indexed by PassengerId. Words are strings;
         what is not known is missing (NaN).
     """
     title = passengers["Name"].str.extract(r", *([^.]+)\.", expand=False)
@@ -204,7 +210,7 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
             "deck": deck,
             "cabin_known": passengers["Cabin"].notna(),
             "peers": passengers["Sex"] + ", " + pclass + ", " + np.where(child, "child", "adult"),
-            "half": pd.util.hash_array(passengers["Name"].to_numpy(object)) % 2,
+            "half": (pd.util.hash_array(passengers["Name"].to_numpy(object)) % 2).astype(np.int64),
             "ticket_number": ticket_number.astype(float),
             "same_ticket": ticket_number + ", " + pclass,
             "same_family": passengers["Name"].map(_family_name)
