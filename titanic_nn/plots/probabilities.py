@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from titanic_nn.evaluation.metrics import accuracy, expected_calibration_error
+from titanic_nn.evaluation.metrics import expected_calibration_error
 from titanic_nn.plots.style import FAINT, INK, colour, models_in, panels, shade, spoken, styled
 
 Floats = NDArray[np.float64]
@@ -147,8 +147,11 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
     cuts = np.linspace(0.02, 0.98, 97)
 
     def curve(y: Floats, probability: Floats) -> Floats:
-        called = (probability[None, :] >= cuts[:, None]).astype(float)  # (cuts, rows)
-        return accuracy(y, called)
+        order = np.argsort(probability)
+        below = np.searchsorted(probability[order], cuts)  # (cuts,): how many are called dead
+        lost = np.append(0, np.cumsum(y[order]))[below]  # survivors among them
+        right = (below - lost) + (y.sum() - lost)
+        return np.asarray(right / len(y))
 
     curves = np.stack([curve(y, p) for y, p in _repeats(oof, model)])  # (repeats, cuts)
     mean = curves.mean(axis=0)
