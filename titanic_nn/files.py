@@ -2,19 +2,22 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 
-def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files (name -> content) beside, and rename: the folder appears whole or not at all."""
+def write_folder(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> None:
+    """Write files (name, content) beside, and rename: the folder appears whole or not at all.
+
+    They are taken one by one, so a generator of large ones has but one in memory.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
     ) as beside:
-        for name, content in files.items():
+        for name, content in files:
             as_bytes = content.encode() if isinstance(content, str) else content
             write_bytes(Path(beside) / name, as_bytes)
         Path(beside).chmod(0o755)

@@ -45,7 +45,7 @@ class Question:
             write_answer(self.folder, files)
         else:
             made = made_of(self.settings, self.passengers, device)
-            write_folder(self.folder, {**made, **files})
+            write_folder(self.folder, {**made, **files}.items())
 
 
 def _asked_of(args: argparse.Namespace) -> tuple[Path | None, Settings]:

@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -43,15 +43,7 @@ def choose_folder(out: Path | None, name: str) -> Path:
 
 def write_run(result: "CrossValidation", folder: Path) -> None:
     """Write a run's folder, and lead `submit` to it."""
-    from titanic_nn.saved import model_files  # loads torch
-
-    # Each model in a folder of its own, which titanic_nn.load reads.
-    models = {
-        f"{MODELS_FOLDER}/{model}/{name}": content
-        for model, fitted in result.models.items()
-        for name, content in model_files(fitted).items()
-    }
-    write_folder(folder, {**_files(result), **models})
+    write_folder(folder, _files(result))
     if folder.resolve().parent != RUNS.resolve():
         # Its submissions go by its name alone: this leads `submit` from the name to the run.
         write_text(RUNS / f"{folder.resolve().name}.path", f"{folder.resolve()}\n")
@@ -102,15 +94,19 @@ def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str
     return table
 
 
-def _files(result: "CrossValidation") -> dict[str, str]:
-    return {
-        **made_of(result.settings, result.passengers, result.device),
-        "metrics.csv": to_csv(result.metrics),
-        "summary.json": to_json(summary(result)),
-        "oof.csv": to_csv(result.oof),
-        "test_predictions.csv": to_csv(result.test_predictions),
-        "history.csv": to_csv(result.history),
-    }
+def _files(result: "CrossValidation") -> Iterator[tuple[str, str | bytes]]:
+    from titanic_nn.saved import model_files  # loads torch
+
+    yield from made_of(result.settings, result.passengers, result.device).items()
+    yield "metrics.csv", to_csv(result.metrics)
+    yield "summary.json", to_json(summary(result))
+    yield "oof.csv", to_csv(result.oof)
+    yield "test_predictions.csv", to_csv(result.test_predictions)
+    yield "history.csv", to_csv(result.history)
+    for model, fitted in result.models.items():
+        # Each in a folder of its own, which titanic_nn.load reads.
+        for name, content in model_files(fitted):
+            yield f"{MODELS_FOLDER}/{model}/{name}", content
 
 
 def read_passengers(run: Path, data: Path | None = None) -> Passengers:

@@ -10,7 +10,7 @@ on other rows.
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from math import prod
@@ -40,6 +40,7 @@ Model: TypeAlias = NetClassifier | Pipeline | Ensemble
 
 KIND = "titanic_nn model"
 FORMAT = 2
+OPENED = 4  # of the nested objects in a description, with a line for each entry
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 LARGEST = 2**30  # bytes of a file that is read at all
 LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")
@@ -132,28 +133,30 @@ def read(folder: str | Path) -> Saved:
     return Saved(pipeline, document["extra"])
 
 
-def model_files(model: Model, extra: Mapping[str, Any] | None = None) -> dict[str, str | bytes]:
-    """The files of a saved model, name -> content; arguments and errors are those of `save`."""
+def model_files(
+    model: Model, extra: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, str | bytes]]:
+    """The files of a saved model, name and content; arguments and errors are those of `save`."""
     if isinstance(model, Ensemble):
-        members = {
-            f"{name}/{file}": content
-            for name, member in model.models.items()
-            for file, content in model_files(member).items()
-        }
-        return {**_described({"weights": dict(model.weights)}, extra, {}), **members}
+        yield _description({"weights": dict(model.weights)}, extra, {})
+        for name, member in model.models.items():
+            for file, content in model_files(member):
+                yield f"{name}/{file}", content
+        return
     features, classifier = _parts(model)
     check_is_fitted(classifier)
-    content: bytes = tensors_as_bytes(classifier.params_)
+    tensors: bytes = tensors_as_bytes(classifier.params_)
     document = {
         "features": None if features is None else _features_state(features),
         "classifier": _classifier_state(classifier),
     }
-    return {**_described(document, extra, {TENSORS: _sha256(content)}), TENSORS: content}
+    yield _description(document, extra, {TENSORS: _sha256(tensors)})
+    yield TENSORS, tensors
 
 
-def _described(
+def _description(
     document: Mapping[str, Any], extra: Mapping[str, Any] | None, digests: Mapping[str, str]
-) -> dict[str, str | bytes]:
+) -> tuple[str, str]:
     """model.json: what it says, by which versions, and checksums of itself and of other files."""
     versions = {name: version(name) for name in LIBRARIES}
     document = {
@@ -168,8 +171,17 @@ def _described(
         "extra": dict(extra or {}),
     }
     digests = {**digests, DESCRIPTION: _sha256(_canonical(document))}
-    text = json.dumps({**document, "sha256": digests}, indent=1, allow_nan=False) + "\n"
-    return {DESCRIPTION: text}
+    return DESCRIPTION, _readable({**document, "sha256": digests}) + "\n"
+
+
+def _readable(value: Any, depth: int = 0) -> str:
+    """JSON with a line for each entry of the outer objects, and long lists on one."""
+    names = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    if not names or not value or depth == OPENED:
+        return json.dumps(value, allow_nan=False)
+    margin = " " * depth
+    entries = (f"{margin} {json.dumps(k)}: {_readable(v, depth + 1)}" for k, v in value.items())
+    return "{\n" + ",\n".join(entries) + f"\n{margin}}}"
 
 
 def _ensemble(weights: Mapping[str, float], folder: Path) -> Ensemble:

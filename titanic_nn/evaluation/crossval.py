@@ -98,7 +98,6 @@ def cross_validate(
         passengers, y = labelled_passengers(data, settings.folds)
 
     with clock("encode"):
-        features = passenger_features(pd.concat([passengers.train, passengers.test]))
         folds = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
         # The fit behind a submission is one more split: it takes the same road as every fold.
         outer = [*folds, final_split(len(passengers.train), len(passengers.test))]
@@ -111,7 +110,8 @@ def cross_validate(
             seed=settings.seed,
         )
         splits = [s for split in outer for s in (split, *inner(split))]
-        encoders = SplitEncoders(features, y, splits, settings.features)
+        everyone = pd.concat([passengers.train, passengers.test])
+        encoders = SplitEncoders(passenger_features(everyone), y, splits, settings.features)
 
     # What each model says of the held-out rows, split by split: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}

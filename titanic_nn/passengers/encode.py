@@ -237,7 +237,7 @@ class SplitEncoders:
         for i in range(len(splits)):
             encoder = self._fit(i)
             names.update(encoder.feature_names)
-            if len(self._kept) * len(features) < ROWS_KEPT:
+            if (len(self._kept) + 1) * len(features) <= ROWS_KEPT:
                 self._kept.append(encoder)
         self.feature_names = sorted(names, key=_column_order)
 
