@@ -1,6 +1,8 @@
-"""Where nets are trained: a GPU only if it really computes."""
+"""Where nets are trained: a GPU only if it really computes, a CPU with how many threads."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -24,6 +26,17 @@ def choose_device(name: str) -> torch.device:
     if torch.cuda.is_available():
         warnings.warn(f"{reason} The CPU is used instead.", stacklevel=2)
     return torch.device("cpu")
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute with so many threads of the CPU, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _why_no_cuda() -> str | None:

@@ -5,8 +5,7 @@ may round the last few numbers of an array in another way. In training that does
 prediction should not depend on how a table was cut into pieces, so here neither happens.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from titanic_nn.batched.device import torch_threads
 from titanic_nn.nets import Net, Params
 from titanic_nn.nets.losses import probabilities
 
@@ -42,7 +42,8 @@ def mean_probabilities(net: Net, params: Params, x: NDArray[np.float32]) -> NDAr
 
     params: of all nets, each (nets, ...), on the CPU. Returns (rows, classes).
     """
-    with _one_thread():
+    # Threads would share an array out, and each round the end of its part in its own way.
+    with torch_threads(1):
         parts = [
             _some_rows(partial(net.logits, params), x[first : first + ROWS_AT_ONCE])
             for first in range(0, len(x), ROWS_AT_ONCE)
@@ -66,14 +67,3 @@ def _some_rows(
     for one in by_net:
         total += one
     return (total / len(by_net)).numpy()[: len(x)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Threads share an array out, and each rounds the end of its part in its own way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

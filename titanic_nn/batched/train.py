@@ -28,6 +28,7 @@ from titanic_nn.batched import random
 from titanic_nn.batched.batches import Batches
 from titanic_nn.batched.compiled import compiled_epoch, worth_compiling
 from titanic_nn.batched.cuda import repeated
+from titanic_nn.batched.device import torch_threads
 from titanic_nn.batched.in_place import gradient_writer
 from titanic_nn.batched.members import Block, Members, NetSettings, Split, net_keys
 from titanic_nn.batched.on_chip import fits_on_chip, train_on_chip
@@ -243,13 +244,11 @@ def scaled(report: Callable[[float], None], factor: float) -> Callable[[float], 
 @contextmanager
 def _one_thread_each(workers: int) -> Iterator[None]:
     """Let each worker compute in a thread of its own: blocks need not wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if workers > 1 else before)
-    try:
-        with threadpool_limits(1 if workers > 1 else None, user_api="blas"):
+    if workers > 1:
+        with torch_threads(1), threadpool_limits(1, user_api="blas"):
             yield
-    finally:
-        torch.set_num_threads(before)
+    else:
+        yield
 
 
 def _blocks(task: Task) -> deque[Block]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from titanic_nn.batched.compiled import can_compile
-from titanic_nn.batched.device import choose_device
+from titanic_nn.batched.device import choose_device, torch_threads
 from titanic_nn.batched.members import PER_MEMBER, Members
 from titanic_nn.batched.train import Road, train_nets
 from titanic_nn.evaluation.metrics import EPS, log_loss
@@ -62,7 +62,7 @@ class Objective:
         """
         groups = sorted(_same_structure(trials), key=lambda group: -trials[group[0]].epochs)
         losses = np.empty((len(trials), len(self.splits[first:last])))
-        with _one_thread_each(self._workers(len(groups))) as pool:
+        with self._workers(len(groups)) as pool:
             done = pool.map(
                 lambda group: self._group_losses([trials[i] for i in group], first, last), groups
             )
@@ -70,12 +70,19 @@ class Objective:
                 losses[group] = of_group
         return np.nan_to_num(losses, nan=WORST)
 
-    def _workers(self, groups: int) -> int:
-        """How many groups train at once. Many small programs fill the cores better side by side
-        than each of them cut into parts; one that is alone is left to the engine to cut.
+    @contextmanager
+    def _workers(self, groups: int) -> Iterator[ThreadPoolExecutor]:
+        """Many small programs fill the cores better side by side, each in one thread, than each of
+        them cut into parts; one that is alone is left to the engine to cut.
         """
-        cores = torch.get_num_threads() if self.device.type == "cpu" else 1
-        return cores if groups >= cores else 1
+        cores = torch.get_num_threads()
+        side_by_side = self.device.type == "cpu" and groups >= cores
+        pool = ThreadPoolExecutor(cores if side_by_side else 1)
+        with torch_threads(1 if side_by_side else cores):
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _group_losses(
         self, trials: Sequence[LinearSettings], first: int, last: int | None
@@ -104,20 +111,6 @@ class Objective:
     def _road(self, settings: LinearSettings) -> Road | None:
         """A study is long enough to be worth compiling, though each of its programs is not."""
         return "compiled" if self.device.type == "cpu" and can_compile(settings) else None
-
-
-@contextmanager
-def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Workers that train a program each, without threads of its own if they are several."""
-    before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        if workers > 1:
-            torch.set_num_threads(1)
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
 
 
 def _same_structure(trials: Sequence[LinearSettings]) -> Iterator[list[int]]:
