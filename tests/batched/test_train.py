@@ -164,7 +164,9 @@ def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: 
 def test_only_what_the_loops_have_is_compiled() -> None:
     assert can_compile(LINEAR)
     assert can_compile(replace(RELU, optimizer="adamw", weight_decay=0.1, l1=0.1))
-    assert not can_compile(DEEP)
+    assert can_compile(replace(DEEP, dropout=0.1))
+    assert not can_compile(replace(DEEP, activation="tanh"))
+    assert not can_compile(replace(DEEP, normalization="layer"))
     assert not can_compile(replace(RELU, optimizer="sgd"))
     assert not can_compile(replace(RELU, loss="squared_error"))
 

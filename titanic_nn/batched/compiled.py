@@ -1,4 +1,4 @@
-"""An epoch of the two hand-written nets, compiled for the CPU: one net after the other.
+"""An epoch of plain nets, compiled for the CPU: one net after the other.
 
 A stack of nets goes through memory once for every operation of a step. One net alone fits a core's
 nearest cache, with its table, its parameters and Adam's memory of them; only Python is too slow to
@@ -10,11 +10,13 @@ needed nowhere: tests hold them to the same plain loop as every other road.
 from collections.abc import Callable
 from importlib import import_module
 
+import numpy as np
 from torch import Tensor
 
+from titanic_nn.batched import random
 from titanic_nn.batched.batches import Batches
 from titanic_nn.batched.members import NetSettings
-from titanic_nn.nets import Net, ReLUNet
+from titanic_nn.nets import DeepNet, Net, ReLUNet
 from titanic_nn.nets.optimizers import State
 from titanic_nn.settings import DeepSettings, LinearSettings
 
@@ -23,12 +25,12 @@ WORTH_COMPILING = 2**32
 
 
 def is_plain(settings: LinearSettings) -> bool:
-    """Whether it is a net, loss and optimizer that loops.py and kernels.py have."""
-    return (
-        not isinstance(settings, DeepSettings)
-        and settings.loss == "cross_entropy"
-        and settings.optimizer in ("adam", "adamw")
-    )
+    """Whether it is a net of ReLUs with a loss and an optimizer that loops.py has."""
+    if isinstance(settings, DeepSettings) and (
+        settings.activation != "relu" or settings.normalization != "none"
+    ):
+        return False
+    return settings.loss == "cross_entropy" and settings.optimizer in ("adam", "adamw")
 
 
 def can_compile(settings: LinearSettings) -> bool:
@@ -50,6 +52,7 @@ def worth_compiling(settings: LinearSettings, parameters: int, rows: int) -> boo
 def compiled_epoch(
     net: Net,
     own: NetSettings,
+    keys: Tensor,
     batches: Batches,
     flat: Tensor,
     state: State,
@@ -58,12 +61,19 @@ def compiled_epoch(
 ) -> Callable[[], None]:
     """What trains these nets for the next epoch, on memory that it shares with the tensors.
 
-    flat: parameters (nets, parameters); state: Adam's; rates: (all steps, nets, 1);
-    is_weight: (parameters,), 1 where decay and penalties apply.
+    keys: of the nets' random numbers (nets, 2); flat: parameters (nets, parameters); state: Adam's;
+    rates: (all steps, nets, 1); is_weight: (parameters,), 1 where decay and penalties apply.
     """
     from titanic_nn.batched.loops import train_epoch
 
-    hidden = net.hidden if isinstance(net, ReLUNet) else 0
+    hidden: tuple[int, ...] = ()
+    dropout = np.zeros(len(flat), np.float32)
+    if isinstance(net, ReLUNet):
+        hidden = (net.hidden,)
+    elif isinstance(net, DeepNet):
+        hidden = tuple(net.hidden)
+        dropout = own.value("dropout").squeeze(-1).numpy()
+    streams = [random.stream_of(f"dropout{i}") for i in range(1, len(hidden) + 1)]
     by_net = rates.squeeze(-1).T.contiguous().numpy()  # (nets, all steps)
     decay, l1, l2 = ((own.value(name) * is_weight).numpy() for name in ("weight_decay", "l1", "l2"))
     before = 0
@@ -76,7 +86,7 @@ def compiled_epoch(
             batches.rows.numpy(),
             batches.counts,
             batches.epoch_targets.squeeze(-1).numpy(),
-            hidden,
+            np.array([batches.table.shape[1], *hidden, 1]),
             flat.numpy(),
             state["mean"].numpy(),
             state["square"].numpy(),
@@ -84,6 +94,9 @@ def compiled_epoch(
             decay,
             l1,
             l2,
+            dropout,
+            keys.numpy().view(np.uint32),
+            np.array(streams, np.uint32),
             before,
         )
         before += batches.steps

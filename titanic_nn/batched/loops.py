@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+Bits = NDArray[np.uint32]
 
 compiled = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+LAST_PLACE = np.float32(2**-23)
 
 
 @compiled
@@ -21,52 +23,82 @@ def train_epoch(
     rows: Integers,  # (nets, steps, places): positions in the table
     counts: Integers,  # (nets, steps): how many of the places are taken
     targets: Floats,  # (steps, nets, places)
-    hidden: int,  # units; 0 for the linear model
-    params: Floats,  # (nets, parameters): w1, b1, w2, b2 end to end, or w, b
+    widths: Integers,  # (layers + 1,): features, units of each hidden layer, 1
+    params: Floats,  # (nets, parameters): w1, b1, w2, b2, ... end to end
     mean: Floats,  # (nets, parameters): Adam's
     square: Floats,  # (nets, parameters): Adam's
     rates: Floats,  # (nets, steps): learning rates
     decay: Floats,  # (nets, parameters)
     l1: Floats,  # (nets, parameters)
     l2: Floats,  # (nets, parameters)
+    dropout: Floats,  # (nets,): share of hidden units that a step leaves out
+    keys: Bits,  # (nets, 2): of each net's random numbers
+    streams: Bits,  # (hidden layers,): what parts the layers' numbers from each other
     before: int,  # steps taken before this epoch
 ) -> None:
     """Train each net for an epoch, changing params, mean and square in place."""
     nets, steps, places = rows.shape
-    features = table.shape[1]
+    features, hidden = widths[0], len(widths) - 2  # hidden layers
     x_buffer = np.empty((places, features), np.float32)
-    h_buffer = np.empty((places, max(hidden, 1)), np.float32)
-    da_buffer = np.empty((places, max(hidden, 1)), np.float32)
+    # Of all hidden layers: what they say, and the loss's derivative by it.
+    h_buffer = np.empty(places * widths[1:-1].sum(), np.float32)
+    d_buffer = np.empty_like(h_buffer)
     z_buffer = np.empty(places, np.float32)
     slope = np.empty(params.shape[1], np.float32)
-    b1, w2 = features * hidden, features * hidden + hidden  # where they begin
-    last = params.shape[1] - 1  # where the last bias is
-
-    penalized = l1.any() or l2.any()
+    penalized, dropping = l1.any() or l2.any(), dropout.any()
+    counter = np.arange(places * widths.max() if dropping else 0).astype(np.uint32)
+    for i in range(len(counter)):
+        counter[i] = mix(counter[i])
 
     for net in range(nets):
-        p = params[net]
+        p, scale = params[net], ONE / (ONE - dropout[net])
         for step in range(steps):
-            n = counts[net, step]
+            n, done = counts[net, step], before + step + 1
             x, z = x_buffer[:n], z_buffer[:n]
             gather(table, rows[net, step], x)
-            if hidden:
-                h, da = h_buffer[:n], da_buffer[:n]
-                np.dot(x, p[:b1].reshape(features, hidden), h)
-                add_and_relu(h, p[b1:w2])
-                weigh(h, p[w2:last], p[last], z)
-                slope_of_cross_entropy(z, targets[step, net])
-                back_to_hidden(h, z, p[w2:last], slope[w2:last], da)
-                np.dot(x.T, da, slope[:b1].reshape(features, hidden))
-                sum_over_rows(da, slope[b1:w2])
-            else:
-                weigh(x, p[:last], p[last], z)
-                slope_of_cross_entropy(z, targets[step, net])
-                back_to_weights(x, z, slope[:last])
+
+            # Forward. `at` is where a layer's weights begin, `of` where its units do.
+            h, at, of = x, 0, 0
+            for layer in range(hidden):
+                fan_in, units = widths[layer], widths[layer + 1]
+                bias = at + fan_in * units
+                a = h_buffer[of : of + n * units].reshape(n, units)
+                np.dot(h, p[at:bias].reshape(fan_in, units), a)
+                add_and_relu(a, p[bias : bias + units])
+                if dropping:
+                    drop(a, dropout[net], scale, keys[net], streams[layer], done, counter)
+                h, at, of = a, bias + units, of + places * units
+            last = at + widths[hidden]  # where the last bias is
+            weigh(h, p[at:last], p[last], z)
+
+            # Backward.
+            slope_of_cross_entropy(z, targets[step, net])
             slope[last] = z.sum()
+            if hidden:
+                of -= places * widths[hidden]
+                d = d_buffer[of : of + n * widths[hidden]].reshape(n, widths[hidden])
+                back_to_units(h, z, p[at:last], scale, slope[at:last], d)
+            else:
+                back_to_weights(x, z, slope[at:last])
+            for layer in range(hidden - 1, -1, -1):
+                fan_in, units = widths[layer], widths[layer + 1]
+                bias = at - units
+                at = bias - fan_in * units
+                below = x
+                if layer:
+                    of -= places * fan_in
+                    below = h_buffer[of : of + n * fan_in].reshape(n, fan_in)
+                np.dot(below.T, d, slope[at:bias].reshape(fan_in, units))
+                sum_over_rows(d, slope[bias : bias + units])
+                if layer:
+                    above = d
+                    d = d_buffer[of : of + n * fan_in].reshape(n, fan_in)
+                    np.dot(above, p[at:bias].reshape(fan_in, units).T, d)
+                    close_gates(below, scale, d)
+
             if penalized:
                 penalize(p, slope, l1[net], l2[net])
-            adam(p, slope, mean[net], square[net], decay[net], rates[net, step], before + step + 1)
+            adam(p, slope, mean[net], square[net], decay[net], rates[net, step], done)
 
 
 @compiled
@@ -106,17 +138,6 @@ def slope_of_cross_entropy(z: Floats, t: Floats) -> None:
 
 
 @compiled
-def back_to_hidden(h: Floats, dz: Floats, w2: Floats, dw2: Floats, da: Floats) -> None:
-    """dw2 = hᵀ dz (hidden,), and da = dz w2ᵀ where a unit was awake, (rows, hidden)."""
-    dw2[:] = ZERO
-    for i in range(h.shape[0]):
-        d = dz[i]
-        for j in range(h.shape[1]):
-            dw2[j] += h[i, j] * d
-            da[i, j] = d * w2[j] if h[i, j] > ZERO else ZERO
-
-
-@compiled
 def back_to_weights(x: Floats, dz: Floats, dw: Floats) -> None:
     """dw = xᵀ dz, (features,)."""
     dw[:] = ZERO
@@ -124,6 +145,52 @@ def back_to_weights(x: Floats, dz: Floats, dw: Floats) -> None:
         d = dz[i]
         for j in range(x.shape[1]):
             dw[j] += x[i, j] * d
+
+
+@compiled
+def back_to_units(h: Floats, dz: Floats, w: Floats, scale: float, dw: Floats, d: Floats) -> None:
+    """dw = hᵀ dz (hidden,), and d = dz wᵀ where a unit h was awake, scaled as it was."""
+    dw[:] = ZERO
+    for i in range(h.shape[0]):
+        slope = dz[i]
+        for j in range(h.shape[1]):
+            dw[j] += h[i, j] * slope
+            d[i, j] = slope * w[j] * scale if h[i, j] > ZERO else ZERO
+
+
+@compiled
+def close_gates(h: Floats, scale: float, d: Floats) -> None:
+    """The same for the derivative d by other layers' units h, in place."""
+    for i in range(h.shape[0]):
+        for j in range(h.shape[1]):
+            d[i, j] = d[i, j] * scale if h[i, j] > ZERO else ZERO
+
+
+@compiled
+def drop(
+    h: Floats, share: float, scale: float, key: Bits, stream: int, step: int, counter: Bits
+) -> None:
+    """Leave out a share of the units h (rows, hidden), and scale up the others.
+
+    The numbers are those of random.py: counter (rows * hidden, at least) is scrambled already.
+    """
+    offset = mix(mix(key[0] ^ stream) + step)
+    factor = mix(mix(key[1] ^ stream) + step) | np.uint32(1)
+    units = h.shape[1]
+    for i in range(h.shape[0]):
+        for j in range(units):
+            bits = mix((counter[i * units + j] + offset) * factor)
+            kept = (np.float32(bits >> np.uint32(9)) + HALF) * LAST_PLACE >= share
+            h[i, j] = h[i, j] * scale if kept else ZERO
+
+
+@compiled
+def mix(word: int | np.uint32) -> np.uint32:
+    """lowbias32, as random.py has it."""
+    bits = np.uint32(word)
+    bits = np.uint32((bits ^ (bits >> np.uint32(16))) * np.uint32(0x7FEB352D))
+    bits = np.uint32((bits ^ (bits >> np.uint32(15))) * np.uint32(0x846CA68B))
+    return np.uint32(bits ^ (bits >> np.uint32(16)))
 
 
 @compiled

@@ -18,7 +18,7 @@ from titanic_nn.batched.batches import orders
 from titanic_nn.batched.compiled import is_plain
 from titanic_nn.batched.members import Block, Members, NetSettings, Split
 from titanic_nn.nets.optimizers import SCHEDULES, Adam, State
-from titanic_nn.settings import LinearSettings, ReLUSettings
+from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
 
 # The largest tiles that a multiprocessor's registers and shared memory hold.
 PLACES, FEATURES, HIDDEN = 128, 64, 64
@@ -37,6 +37,7 @@ def fits_on_chip(members: Members, features: int, places: int, device: torch.dev
         and _triton_works()
         and torch.cuda.get_device_capability(device)[0] == 9  # Hopper
         and is_plain(settings)
+        and not isinstance(settings, DeepSettings)
         and places <= PLACES
         and features + 1 <= FEATURES
         and _hidden(settings) <= HIDDEN

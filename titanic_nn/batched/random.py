@@ -34,7 +34,7 @@ def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tenso
 
     Purposes and steps draw apart from each other; step may be an int32 tensor of one number.
     """
-    stream = zlib.crc32(purpose.encode())
+    stream = stream_of(purpose)
     stream -= (stream >> 31) << 32  # the same 32 bits as a signed number
     words = _mix_(_mix_(key ^ stream) + step)
     offset, factor = words.unsqueeze(-1).unbind(-2)  # (..., 1)
@@ -43,6 +43,11 @@ def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tenso
     bits = _mix_((counter + offset).mul_(factor | 1))  # (..., prod(shape))
     top = bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)  # 23 bits: with a half, still exact
     return top.to(torch.float32).add_(0.5).mul_(2**-23).view(*key.shape[:-1], *shape)
+
+
+def stream_of(purpose: str) -> int:
+    """32 bits that part a purpose's numbers from those of others."""
+    return zlib.crc32(purpose.encode())
 
 
 def _mix_(x: Tensor) -> Tensor:

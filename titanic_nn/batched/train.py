@@ -403,7 +403,9 @@ def _epoch_by_epoch(task: Task, block: Block, nets: _Nets) -> Callable[[int], No
             optimizer.update(flat, slope, state, rate, step)
 
     if task.road == "compiled":
-        run_epoch = compiled_epoch(nets.net, own, batches, flat, state, rates, nets.is_weight)
+        run_epoch = compiled_epoch(
+            nets.net, own, nets.keys, batches, flat, state, rates, nets.is_weight
+        )
     else:
         run_epoch = repeated(train_epoch, device)
 
