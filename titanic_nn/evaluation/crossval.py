@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.compare import comparison_table, interval
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
-from titanic_nn.evaluation.stacking import INNER, calibration_table, fit_stacks, inner_splits
+from titanic_nn.evaluation.stacking import calibration_table, fit_stacks, inner_splits
 from titanic_nn.passengers.encode import SplitEncoders
 from titanic_nn.passengers.features import passenger_features
 from titanic_nn.passengers.folds import FINAL, Split, final_split, repeated_stratified_splits
@@ -102,35 +102,34 @@ def cross_validate(
         # The fit behind a submission is one more split: it takes the same road as every fold.
         outer = [*folds, final_split(len(passengers.train), len(passengers.test))]
         # So do the nets that only tell how to calibrate and weigh each split's own nets.
-        inner = partial(
+        cut = partial(
             inner_splits,
             y=y,
             folds=settings.inner_folds,
             all_folds=settings.folds,
             seed=settings.seed,
         )
-        splits = [s for split in outer for s in (split, *inner(split))]
+        inner = [cut(split) for split in outer]
+        splits = [*outer, *chain(*inner)]
         everyone = pd.concat([passengers.train, passengers.test])
         encoders = SplitEncoders(passenger_features(everyone), y, splits, settings.features)
 
-    # What each model says of the held-out rows, split by split: baselines of the outer ones only.
+    # What each model says of the splits' held-out rows: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
     histories, final_params = [], {}
-    final = splits.index(outer[-1])
-    for which in encoders.in_turn():
+    ends = pairwise([0, len(outer), len(splits)])
+    for which in chain(*(encoders.in_turn(range(*both)) for both in ends)):
+        is_outer = which.start < len(outer)
         part = splits[which.start : which.stop]
-        work = len(part) / len(splits)
         with clock("encode"):
             x = encoders.encode(which)  # (splits, rows, features)
-        is_outer = [split.repeat < INNER for split in part]
-        outer_part = list(compress(part, is_outer))
-        for name in BASELINES if outer_part else ():
+        for name in BASELINES if is_outer else ():
             with clock(name):
                 probability = baseline_probabilities(
-                    name, x[is_outer], y, outer_part, encoders.feature_names, settings.seed
+                    name, x, y, part, encoders.feature_names, settings.seed
                 )
-                said[name] += _held_out(outer_part, probability)
-            on_progress("baselines", work / len(BASELINES))
+                said[name] += _held_out(part, probability)
+            on_progress("baselines", len(part) / len(outer) / len(BASELINES))
         for model in settings.models:
             with clock(model):
                 nets = train_nets(
@@ -140,24 +139,27 @@ def cross_validate(
                     Members([settings.net(model)], settings.seeds),
                     seed=settings.seed,
                     device=device,
-                    history_points=settings.history_points,
-                    on_progress=scaled(partial(on_progress, model), work),
+                    # Nobody looks at the learning curves of inner splits.
+                    history_points=settings.history_points if is_outer else 0,
+                    on_progress=scaled(partial(on_progress, model), len(part) / len(splits)),
                 )
                 said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
-                if outer[-1] in part:
-                    i = final - which.start
-                    final_params[model] = {name: p[i] for name, p in nets.params.items()}
-            histories.append(_history(model, part, nets))
+            if is_outer:
+                histories.append(_history(model, part, nets))
+            if outer[-1] in part:
+                i = part.index(outer[-1])
+                final_params[model] = {name: p[i] for name, p in nets.params.items()}
 
     with clock(ENSEMBLE):
         nets_said = {str(model): said.pop(model) for model in settings.models}
-        stacks, raw = fit_stacks(splits, y, nets_said)
+        raw = {model: p[: len(outer)] for model, p in nets_said.items()}
+        stacks = fit_stacks(inner, y, {model: p[len(outer) :] for model, p in nets_said.items()})
         for i, stack in enumerate(stacks):
             for name, p in stack({model: raw[model][i] for model in raw}).items():
                 said.setdefault(name, []).append(p)
         models: dict[str, Pipeline | Ensemble] = {
             model: passengers_to_probabilities(
-                *encoders.encoder(final),
+                *encoders.encoder(len(outer) - 1),
                 settings.net(model),
                 final_params[model],
                 settings.seed,
@@ -285,6 +287,6 @@ def _history(model: Model, splits: Sequence[Split], nets: TrainedNets) -> pd.Dat
             }
         )
         for i, split in enumerate(splits)
-        if split.fold != FINAL and split.repeat < INNER  # the final fit holds no labels out
+        if split.fold != FINAL  # the final fit holds no labels out
     ]
     return pd.concat(tables) if tables else pd.DataFrame()

@@ -102,26 +102,24 @@ class Stack:
 
 
 def fit_stacks(
-    splits: Sequence[Split], y: NDArray[np.int64], said: Mapping[str, list[NDArray[np.float64]]]
-) -> tuple[list[Stack], dict[str, list[NDArray[np.float64]]]]:
+    inner: Sequence[Sequence[Split]],
+    y: NDArray[np.int64],
+    said: Mapping[str, Sequence[NDArray[np.float64]]],
+) -> list[Stack]:
     """A stack for each outer split, fitted on what its inner nets say of the rows held out there.
 
     Args:
-        splits: every outer split, and behind each its inner splits.
+        inner: each outer split's inner splits.
         y: labels of the table's first rows, (labelled rows,).
-        said: for each net, its probabilities of each split's held-out rows.
-
-    Returns:
-        The stacks, and what the outer splits' own nets said.
+        said: for each net, its probabilities of each inner split's held-out rows, split by split.
     """
-    starts = [i for i, split in enumerate(splits) if split.repeat < INNER]
     stacks = []
-    for first, end in pairwise([*starts, len(splits)]):
-        inner = slice(first + 1, end)
-        labels = [y[split.held_out] for split in splits[inner]]
-        held_out = {model: np.concatenate([[], *p[inner]]) for model, p in said.items()}
+    ends = np.cumsum([0, *map(len, inner)]).tolist()
+    for splits, (first, end) in zip(inner, pairwise(ends), strict=True):
+        labels = [y[split.held_out] for split in splits]
+        held_out = {model: np.concatenate([[], *p[first:end]]) for model, p in said.items()}
         stacks.append(Stack.fit(held_out, np.concatenate([y[:0], *labels])))
-    return stacks, {model: [p[i] for i in starts] for model, p in said.items()}
+    return stacks
 
 
 def calibration_table(

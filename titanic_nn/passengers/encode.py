@@ -256,12 +256,13 @@ class SplitEncoders:
         rows = self._features.take(train)
         return Encoder(self._settings).fit(rows, self._y[train], known=self._features)
 
-    def in_turn(self) -> Iterator[range]:
-        """The splits, as many at a time as may have their matrices in memory together."""
+    def in_turn(self, which: range | None = None) -> Iterator[range]:
+        """The splits, or some, as many at a time as may have their matrices in memory together."""
         splits, rows, features = self.shape
+        which = range(splits) if which is None else which
         at_once = max(1, ENCODED_AT_ONCE // (rows * features))
-        for first in range(0, splits, at_once):
-            yield range(first, min(first + at_once, splits))
+        for first in range(0, len(which), at_once):
+            yield which[first : first + at_once]
 
     def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
         """Every row of the table, training or not, as each of these splits encodes it.
