@@ -1,5 +1,6 @@
 """Train the three nets, compare them with the baselines, and write a submission for each."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,9 @@ def _train(arguments: list[str] | None) -> None:
     )
     from titanic_nn.evaluation.crossval import cross_validate
 
+    # The million objects of the libraries stay: Python need not look for garbage among them, again
+    # and again, for a tenth of the time that is not training.
+    gc.freeze()
     with progress(shown, ["baselines", *settings.models]) as on_progress:
         result = cross_validate(passengers, settings=settings, on_progress=on_progress)
 
