@@ -22,6 +22,8 @@ from titanic_nn.settings import DeepSettings, LinearSettings
 
 # Products of a row and a parameter from which compiling pays: a few seconds' work.
 WORTH_COMPILING = 2**32
+# As many such products as a step of stacked tensors takes the time of, however few its nets.
+STACKED_STEP = 2**17
 
 
 def is_plain(settings: LinearSettings) -> bool:
@@ -44,9 +46,10 @@ def can_compile(settings: LinearSettings) -> bool:
     return True
 
 
-def worth_compiling(settings: LinearSettings, parameters: int, rows: int) -> bool:
-    """Whether it can be compiled, and there is enough to do: `rows`, of all nets, an epoch."""
-    return settings.epochs * rows * parameters >= WORTH_COMPILING and can_compile(settings)
+def worth_compiling(settings: LinearSettings, parameters: int, rows: int, steps: int) -> bool:
+    """Whether it can be compiled, and an epoch has enough to do: `rows` of all nets, `steps`."""
+    products = settings.epochs * (rows * parameters + steps * STACKED_STEP)
+    return products >= WORTH_COMPILING and can_compile(settings)
 
 
 def compiled_epoch(

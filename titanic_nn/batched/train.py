@@ -206,7 +206,8 @@ def _fastest_road(
     if fits_on_chip(members, features, places, device):
         return "on chip"
     parameters = _parameters(members, features, 1)
-    long = worth_compiling(members.shared, parameters, len(members) * sum(sizes))
+    rows, steps = len(members) * sum(sizes), ceil(max(sizes) / places)
+    long = worth_compiling(members.shared, parameters, rows, steps)
     return "compiled" if device.type == "cpu" and long else "stacked"
 
 
