@@ -16,12 +16,6 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
-
-from benchmarks.engine import RESULTS, machine
-
 # With what they import, all that a run loads.
 LOADED = (
     "titanic_nn.evaluation.crossval",
@@ -39,12 +33,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=3)
     args = parser.parse_args()
+    # In a process of its own: this one, and the modules it loads later, have no part in it.
     pool = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
     with pool:
-        found = [_help() | pool.apply(_run) for _ in range(args.repetitions + 1)][1:]
-    table = pd.DataFrame(found)  # the first filled the caches of compiled files
+        found = [_help() | pool.apply(_run) for _ in range(args.repetitions + 1)]
+
+    import pandas as pd
+    import torch
+
+    from benchmarks.engine import RESULTS, machine
+
+    found = found[1:]  # the first filled the caches of compiled files
+    table = pd.DataFrame(found)
     print(table.round(2).to_string(index=False))
-    print(f"Median of what is neither imports nor training: {np.median(table['rest']):.1f} s")
+    print(f"Median of what is neither imports nor training: {table['rest'].median():.1f} s")
     result = {"machine": machine(torch.device("cpu")), "runs": found}
     (RESULTS / "start.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

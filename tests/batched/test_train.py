@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from plain import Table, make_table, one_thread, train_alone
 from torch.nn import functional
 
-from titanic_nn.batched.compiled import can_compile
+from titanic_nn.batched.compiled import can_compile, worth_compiling
 from titanic_nn.batched.members import Members
 from titanic_nn.batched.train import Road, TrainedNets, train_nets
 from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
@@ -169,6 +169,14 @@ def test_only_what_the_loops_have_is_compiled() -> None:
     assert not can_compile(replace(DEEP, normalization="layer"))
     assert not can_compile(replace(RELU, optimizer="sgd"))
     assert not can_compile(replace(RELU, loss="squared_error"))
+
+
+def test_compiling_is_worth_it_for_many_nets_or_many_steps() -> None:
+    settings = LinearSettings(epochs=60)
+    assert not worth_compiling(settings, parameters=40, rows=802, steps=7)
+    assert worth_compiling(settings, parameters=40, rows=802 * 10_000, steps=7)
+    assert worth_compiling(settings, parameters=40, rows=500_000, steps=500_000 // 128)
+    assert not worth_compiling(replace(settings, optimizer="sgd"), 40, 802 * 10_000, 7)
 
 
 @pytest.mark.parametrize("road", ["stacked", "compiled"])

@@ -11,6 +11,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmarks.synthetic import make_passengers
 from titanic_nn.errors import SettingsError
+from titanic_nn.passengers.columns import Columns
 from titanic_nn.passengers.encode import READ_LABELS, Encoder, encode_splits
 from titanic_nn.passengers.features import FEATURES, passenger_features
 from titanic_nn.passengers.folds import Split, final_split, repeated_stratified_splits
@@ -252,6 +253,14 @@ def test_splits_share_the_union_of_their_columns() -> None:
     swapped = encode_splits(features, NOBODY[:4], [second, first], EVERY_CATEGORY)
     assert swapped.feature_names == encoded.feature_names
     np.testing.assert_array_equal(swapped.x, encoded.x[::-1])
+
+
+def test_an_encoder_of_some_rows_knows_nothing_of_the_table_they_were_taken_from() -> None:
+    features, y = synthetic(300)
+    train = np.arange(0, 300, 2)
+    taken = Encoder(FeatureSettings()).fit(Columns.of(features).take(train), y[train])
+    alone = Encoder(FeatureSettings()).fit(features.iloc[train], y[train])
+    assert taken.state() == alone.state()
 
 
 def test_encoders_that_were_not_kept_are_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:

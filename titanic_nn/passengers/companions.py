@@ -77,8 +77,9 @@ class Companions:
 
         self.ticket_numbers, self.ticket_counts = {}, {}
         number = rows.numbers["ticket_number"]
-        for i, name in enumerate(rows.words["class"]):
-            here = np.flatnonzero((rows.places["class"] == i) & ~np.isnan(number))
+        for name in rows.count("class"):
+            of_class = rows.places["class"] == rows.words["class"].index(name)
+            here = np.flatnonzero(of_class & ~np.isnan(number))
             numbers, place = np.unique(number[here], return_inverse=True)
             held = _counts(place + 1, len(numbers) + 1, peers[here], y[here])
             self.ticket_numbers[name] = numbers
