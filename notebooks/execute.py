@@ -5,6 +5,7 @@ notebooks keep their new outputs, without what changes from run to run for no re
 """
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
 LIMIT = 120  # seconds a cell
+PLACE = re.compile(r" at 0x[0-9a-f]+")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -53,7 +55,7 @@ def execute(notebook: NotebookNode) -> None:
 
 
 def without_noise(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without a live kernel's leftovers: widgets need one, versions only differ."""
+    """The notebook without a live kernel's leftovers: widgets, versions, places in memory."""
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = NotebookNode(
         kernelspec=kernel, language_info={"name": "python", "file_extension": ".py"}
@@ -61,6 +63,9 @@ def without_noise(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if WIDGET not in one.get("data", {})]
+            for data in (one.get("data", {}) for one in cell.outputs):
+                if "text/plain" in data:
+                    data["text/plain"] = PLACE.sub("", data["text/plain"])
     return notebook
 
 
