@@ -111,8 +111,12 @@ def cross_validate(
         )
         inner = [cut(split) for split in outer]
         splits = [*outer, *chain(*inner)]
-        everyone = pd.concat([passengers.train, passengers.test])
-        encoders = SplitEncoders(passenger_features(everyone), y, splits, settings.features)
+        encoders = SplitEncoders(
+            passenger_features(pd.concat([passengers.train, passengers.test])),
+            y,
+            splits,
+            settings.features,
+        )
 
     # What each model says of the splits' held-out rows: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
