@@ -14,6 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 HERE = Path(__file__).parent
 LIMIT = 120  # seconds a cell
@@ -49,6 +50,7 @@ def execute(notebook: NotebookNode) -> None:
         notebook,
         timeout=LIMIT,
         kernel_name="python3",
+        config=Config(KernelManager={"transport_encryption": "auto"}),
         record_timing=False,
         resources={"metadata": {"path": str(HERE)}},
     ).execute()
