@@ -70,11 +70,17 @@ def main() -> None:
         print(f"The machine's roofline: {roofline:.0f} nets/s; ours reaches {share:.1%} of it.")
     results["peak GB"] = peak_memory(device)
     print("\nMemory at most, all ways together:", results["peak GB"])
-    name = f"engine-{device.type}-{args.nets}"
+    path = write_results(f"engine-{device.type}-{args.nets}", results)
+    plot(results, path.with_suffix(".png"))
+    print(f"\nWritten: {path} and .png")
+
+
+def write_results(name: str, results: dict[str, Any]) -> Path:
+    """Keep what a benchmark found, as JSON among the results; returns where."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    plot(results, RESULTS / f"{name}.png")
-    print(f"\nWritten: {RESULTS / name}.json and .png")
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def make_job(model: Model, nets: int, device: torch.device) -> Job:

@@ -5,7 +5,6 @@ process, alternating.
 """
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from benchmarks.engine import RESULTS, machine
+from benchmarks.engine import machine, write_results
 from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, cross_val_many
 from titanic_nn.batched.device import choose_device
 
@@ -52,8 +51,7 @@ def main() -> None:
         results["folds"][name] = folds_at_once(cls(random_state=0, device=device.type), args)
     for table, data in TABLES.items():
         results["log_loss"][table] = log_losses(data(), device.type)
-    path = RESULTS / f"estimators-{device.type}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    path = write_results(f"estimators-{device.type}", results)
     print(f"\nWritten: {path}")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks.engine import RESULTS, machine
+from benchmarks.engine import machine, write_results
 from benchmarks.synthetic import write_tables
 
 
@@ -31,8 +31,7 @@ def main() -> None:
     print(table.drop(columns="stages").to_string(index=False))
     print(pd.DataFrame({f["rows"]: f["stages"] for f in found}).round(1).to_string())
     result = {"machine": machine(torch.device("cpu")), "sizes": found}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "rows.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_results("rows", result)
 
 
 def measure(rows: int) -> dict[str, Any]:

@@ -41,14 +41,14 @@ def main() -> None:
     import pandas as pd
     import torch
 
-    from benchmarks.engine import RESULTS, machine
+    from benchmarks.engine import machine, write_results
 
     found = found[1:]  # the first filled the caches of compiled files
     table = pd.DataFrame(found)
     print(table.round(2).to_string(index=False))
     print(f"Median of what is neither imports nor training: {table['rest'].median():.1f} s")
     result = {"machine": machine(torch.device("cpu")), "runs": found}
-    (RESULTS / "start.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_results("start", result)
 
 
 def _help() -> dict[str, float]:

@@ -9,7 +9,6 @@ All on the bundled passengers, 5 folds, the relu net's own space.
 """
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ from sklearn.neural_network import MLPClassifier
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from benchmarks.engine import RESULTS, machine
+from benchmarks.engine import machine, write_results
 from titanic_nn.nets.optimizers import SCHEDULES
 from titanic_nn.passengers.features import passenger_features
 from titanic_nn.passengers.folds import repeated_stratified_splits
@@ -57,9 +56,7 @@ def main() -> None:
     print(found.to_string(index=False))
     results: dict[str, Any] = {"machine": machine(torch.device("cpu")), "options": vars(args)}
     results["rows"] = found.to_dict(orient="records")
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"tuning-{args.what}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    path = write_results(f"tuning-{args.what}", results)
     print(f"\nWritten: {path}")
 
 
