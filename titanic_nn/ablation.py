@@ -1,10 +1,10 @@
 """Does each feature earn its place? Train without it, or with it alone, on the same folds."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.terminal import (
     Parser,
+    add_question_options,
     add_training_options,
     console,
     progress,
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from titanic_nn.settings import Model
 
 
+NAME = "ablation"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
     run(lambda: _ablation(arguments))
@@ -28,9 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser(prog="titanic_nn.ablation", description=__doc__)
     add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
-    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
-    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-ablation")
+    add_question_options(parser, NAME)
     # Every net trains some thirty times over: one answers the question.
     add_training_options(parser, models="relu")
     parser.set_defaults(models=["relu"])
@@ -45,7 +46,7 @@ def _ablation(arguments: list[str] | None) -> None:
     from titanic_nn.questions import Question
     from titanic_nn.runs import to_csv, to_json
 
-    question = Question.of(args, "ablation")
+    question = Question.of(args, NAME)
     settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
     shown.print(

@@ -1,10 +1,10 @@
 """Which features matter? Permutation importance on held-out rows, and the linear net's weights."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.terminal import (
     Parser,
+    add_question_options,
     add_training_options,
     console,
     progress,
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HEAVIEST = 12
 
 
+NAME = "importance"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
     run(lambda: _importance(arguments))
@@ -28,9 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser(prog="titanic_nn.importance", description=__doc__)
     add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
-    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
-    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-importance")
+    add_question_options(parser, NAME)
     add("--permutations", type=int, default=5, help="how often each feature is dealt out anew (5)")
     add_training_options(parser)
     return parser
@@ -43,7 +44,7 @@ def _importance(arguments: list[str] | None) -> None:
     from titanic_nn.questions import Question
     from titanic_nn.runs import to_csv
 
-    question = Question.of(args, "importance")
+    question = Question.of(args, NAME)
     settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
     shown.print(

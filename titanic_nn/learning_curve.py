@@ -1,11 +1,11 @@
 """Do I have enough data? Train every net on growing shares of the rows, and extrapolate."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.terminal import (
     Parser,
+    add_question_options,
     add_training_options,
     console,
     progress,
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REPEATS = 5
 
 
+NAME = "learning-curve"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
     run(lambda: _learning_curve(arguments))
@@ -29,9 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> Parser:
     parser = Parser(prog="titanic_nn.learning_curve", description=__doc__)
     add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
-    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
-    add("--out", type=Path, metavar="DIR", help="folder to write; runs/<time>-learning-curve")
+    add_question_options(parser, NAME)
     add("--shares", nargs="+", type=float, help="of the training rows, above 0 to 1 (0.1 0.2 … 1)")
     add_training_options(parser, repeats=REPEATS)
     parser.set_defaults(repeats=REPEATS)
@@ -46,7 +47,7 @@ def _learning_curve(arguments: list[str] | None) -> None:
     from titanic_nn.questions import Question
     from titanic_nn.runs import to_csv, to_json
 
-    question = Question.of(args, "learning-curve")
+    question = Question.of(args, NAME)
     settings, passengers = question.settings, question.passengers
     shown.print(passengers.describe())
 

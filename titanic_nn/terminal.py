@@ -43,6 +43,14 @@ def add_training_options(parser: Parser, *, models: str = "all", repeats: int = 
     add("--quiet", action="store_true", help="print nothing but errors")
 
 
+def add_question_options(parser: Parser, name: str) -> None:
+    """Of what a question is asked, and where its answer goes (see questions.py)."""
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="ask of its settings and tables, and write there")
+    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
+    add("--out", type=Path, metavar="DIR", help=f"folder to write; runs/<time>-{name}")
+
+
 def training_settings(
     args: argparse.Namespace, params: Path | None, **more: int | None
 ) -> "Settings":
