@@ -16,7 +16,6 @@ from torch import Tensor
 from titanic_nn.batched import random
 from titanic_nn.batched.batches import Batches
 from titanic_nn.batched.members import NetSettings
-from titanic_nn.nets import DeepNet, Net, ReLUNet
 from titanic_nn.nets.optimizers import State
 from titanic_nn.settings import DeepSettings, LinearSettings
 
@@ -53,7 +52,6 @@ def worth_compiling(settings: LinearSettings, parameters: int, rows: int, steps:
 
 
 def compiled_epoch(
-    net: Net,
     own: NetSettings,
     keys: Tensor,
     batches: Batches,
@@ -69,14 +67,14 @@ def compiled_epoch(
     """
     from titanic_nn.batched.loops import train_epoch
 
-    hidden: tuple[int, ...] = ()
+    hidden = own.members.hidden
+    widths = np.array([batches.table.shape[1], *hidden, 1])
     dropout = np.zeros(len(flat), np.float32)
-    if isinstance(net, ReLUNet):
-        hidden = (net.hidden,)
-    elif isinstance(net, DeepNet):
-        hidden = tuple(net.hidden)
+    if isinstance(own.members.shared, DeepSettings):
         dropout = own.value("dropout").squeeze(-1).numpy()
-    streams = [random.stream_of(f"dropout{i}") for i in range(1, len(hidden) + 1)]
+    streams = np.array(
+        [random.stream_of(f"dropout{i}") for i in range(1, len(hidden) + 1)], np.uint32
+    )
     by_net = rates.squeeze(-1).T.contiguous().numpy()  # (nets, all steps)
     decay, l1, l2 = ((own.value(name) * is_weight).numpy() for name in ("weight_decay", "l1", "l2"))
     before = 0
@@ -89,7 +87,7 @@ def compiled_epoch(
             batches.rows.numpy(),
             batches.counts,
             batches.epoch_targets.squeeze(-1).numpy(),
-            np.array([batches.table.shape[1], *hidden, 1]),
+            widths,
             flat.numpy(),
             state["mean"].numpy(),
             state["square"].numpy(),
@@ -99,7 +97,7 @@ def compiled_epoch(
             l2,
             dropout,
             keys.numpy().view(np.uint32),
-            np.array(streams, np.uint32),
+            streams,
             before,
         )
         before += batches.steps

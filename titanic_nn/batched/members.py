@@ -60,6 +60,11 @@ class Members:
         """A trial's settings, for what all members have in common."""
         return self.trials[0]
 
+    @property
+    def hidden(self) -> list[int]:
+        """Units of each hidden layer, first to last."""
+        return [int(units) for units in np.atleast_1d(getattr(self.shared, "hidden", []))]
+
 
 @dataclass(frozen=True)
 class NetSettings:

@@ -18,7 +18,7 @@ from titanic_nn.batched.batches import orders
 from titanic_nn.batched.compiled import is_plain
 from titanic_nn.batched.members import Block, Members, NetSettings, Split
 from titanic_nn.nets.optimizers import SCHEDULES, Adam, State
-from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
+from titanic_nn.settings import DeepSettings, LinearSettings
 
 # The largest tiles that a multiprocessor's registers and shared memory hold.
 PLACES, FEATURES, HIDDEN = 128, 64, 64
@@ -40,7 +40,7 @@ def fits_on_chip(members: Members, features: int, places: int, device: torch.dev
         and not isinstance(settings, DeepSettings)
         and places <= PLACES
         and features + 1 <= FEATURES
-        and _hidden(settings) <= HIDDEN
+        and sum(members.hidden) <= HIDDEN
     )
 
 
@@ -70,7 +70,7 @@ def train_on_chip(
     from titanic_nn.batched import kernels
 
     settings = own.members.shared
-    hidden = _hidden(settings)
+    hidden = sum(own.members.hidden)  # of the one layer, or none
     kernel = kernels.train_relu if hidden else kernels.train_linear
     own_splits, net_of, split_of = np.unique(block.splits, return_index=True, return_inverse=True)
     sizes = [len(splits[i].train) for i in own_splits]
@@ -129,10 +129,6 @@ def _triton_works() -> bool:
     return find_spec("triton") is not None and any(
         name and shutil.which(name) for name in compilers
     )
-
-
-def _hidden(settings: LinearSettings) -> int:
-    return settings.hidden if isinstance(settings, ReLUSettings) else 0
 
 
 def _tile(size: int) -> int:

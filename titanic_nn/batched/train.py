@@ -275,7 +275,7 @@ def _nets_at_once(task: Task, places: int) -> int:
     """How many nets a block may have, for batches of so many rows."""
     _, rows, features = task.x.shape
     outputs = task.labels.shape[1]
-    batch = places * (features + 2 * sum(_hidden(task.members)))
+    batch = places * (features + 2 * sum(task.members.hidden))
     made = 0 if isinstance(task.x, Tensor) else rows * features  # for a split
     if task.road == "on chip":
         made += task.members.shared.epochs * rows
@@ -291,14 +291,9 @@ def _nets_at_once(task: Task, places: int) -> int:
     return max(1, at_once)
 
 
-def _hidden(members: Members) -> list[int]:
-    """Units of each hidden layer, first to last."""
-    return list(np.atleast_1d(getattr(members.shared, "hidden", [])))
-
-
 def _parameters(members: Members, features: int, outputs: int) -> int:
     """Weights and biases of one net."""
-    widths = [features, *_hidden(members), outputs]
+    widths = [features, *members.hidden, outputs]
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
 
 
@@ -404,9 +399,7 @@ def _epoch_by_epoch(task: Task, block: Block, nets: _Nets) -> Callable[[int], No
             optimizer.update(flat, slope, state, rate, step)
 
     if task.road == "compiled":
-        run_epoch = compiled_epoch(
-            nets.net, own, nets.keys, batches, flat, state, rates, nets.is_weight
-        )
+        run_epoch = compiled_epoch(own, nets.keys, batches, flat, state, rates, nets.is_weight)
     else:
         run_epoch = repeated(train_epoch, device)
 
