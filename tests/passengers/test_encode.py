@@ -267,7 +267,7 @@ def test_encoders_that_were_not_kept_are_fitted_again(monkeypatch: pytest.Monkey
     features, y = synthetic(100)
     splits = repeated_stratified_splits(y, folds=4, repeats=1, seed=0)
     kept = encode_splits(features, y, splits, FeatureSettings())
-    for rows in (0, 150):  # of no encoder, and of two of them
+    for rows in (0, 150):  # of no encoder, and of one of them
         monkeypatch.setattr("titanic_nn.passengers.encode.ROWS_KEPT", rows)
         again = encode_splits(features, y, splits, FeatureSettings())
         assert again.feature_names == kept.feature_names

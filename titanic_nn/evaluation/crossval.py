@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,8 @@ def cross_validate(
     # What each model says of the splits' held-out rows: baselines of the outer ones only.
     said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *settings.models)}
     histories, final_params = [], {}
-    ends = pairwise([0, len(outer), len(splits)])
-    for which in chain(*(encoders.in_turn(range(*both)) for both in ends)):
+    outer_first = range(len(outer)), range(len(outer), len(splits))
+    for which in chain(*map(encoders.in_turn, outer_first)):
         is_outer = which.start < len(outer)
         part = splits[which.start : which.stop]
         with clock("encode"):

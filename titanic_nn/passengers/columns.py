@@ -32,7 +32,6 @@ class Columns:
         """The columns of `passenger_features`."""
         if isinstance(features, Columns):
             return features
-        # Words are categories already, unless tables were put together.
         categories = {name: pd.Categorical(features[name]) for name in WORDS}
         others = [name for name in features.columns if name not in WORDS]
         return cls(
