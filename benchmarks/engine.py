@@ -27,12 +27,12 @@ import torch
 
 from benchmarks.roofline import measure_rates, work_of_a_net
 from benchmarks.ways import WAYS, Job
-from titanic_nn.batched.device import choose_device
-from titanic_nn.passengers.encode import encode_splits
-from titanic_nn.passengers.features import passenger_features
-from titanic_nn.passengers.folds import repeated_stratified_splits
-from titanic_nn.passengers.sources import load_passengers
-from titanic_nn.settings import MODELS, FeatureSettings, Model
+from titanic_nn.engine.device import choose_device
+from titanic_nn.tables.encode import encode_splits
+from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.tables.splits import repeated_stratified_splits
+from titanic_nn.tables.sources import load_passengers
+from titanic_nn.config import MODELS, FeatureConfig, Model
 
 RESULTS = Path(__file__).parent / "results"
 FOLDS, REPEATS = 10, 10
@@ -89,7 +89,7 @@ def make_job(model: Model, nets: int, device: torch.device) -> Job:
     y = passengers.train["Survived"].to_numpy()
     splits = repeated_stratified_splits(y, FOLDS, REPEATS, seed=0)[:nets]
     features = passenger_features(passengers.train)
-    x = encode_splits(features, y, splits, FeatureSettings()).x
+    x = encode_splits(features, y, splits, FeatureConfig()).x
     # Without hidden layers the loss is a bowl, and ten times the rate still goes to its bottom.
     rate = 1e-2 if model == "linear" else 1e-3
     return Job(model, x, y, splits, device, nets // len(splits), learning_rate=rate)

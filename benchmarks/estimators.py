@@ -15,15 +15,15 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, cross_validate
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, compare_models
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from benchmarks.engine import machine, write_results
-from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, cross_val_many
-from titanic_nn.batched.device import choose_device
+from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, cross_validate
+from titanic_nn.engine.device import choose_device
 
 TABLES: dict[str, Callable[[], Bunch]] = {
     "breast cancer": load_breast_cancer,
@@ -62,7 +62,7 @@ def folds_at_once(estimator: BaseEstimator, args: argparse.Namespace) -> dict[st
     seconds: dict[str, list[float]] = {"loop": [], "at once": []}
     scores = {}
     for repetition in range(args.repetitions + 1):  # the first one warms up
-        for way, validate in (("loop", cross_validate), ("at once", cross_val_many)):
+        for way, validate in (("loop", compare_models), ("at once", cross_validate)):
             start = time.perf_counter()
             scores[way] = validate(estimator, x, y, cv=cv, scoring="neg_log_loss")["test_score"]
             if repetition:
@@ -83,7 +83,7 @@ def log_losses(data: Bunch, device: str) -> dict[str, dict[str, float]]:
     found = {}
     ours = {name: cls(random_state=0, device=device) for name, cls in OURS.items()}
     for name, estimator in {**ours, **THEIRS}.items():
-        validate = cross_val_many if name in OURS else cross_validate
+        validate = cross_validate if name in OURS else compare_models
         start = time.perf_counter()
         with warnings.catch_warnings():
             # MLPClassifier's default 200 epochs do not always satisfy its own rule to stop.

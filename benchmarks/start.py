@@ -18,12 +18,12 @@ from pathlib import Path
 
 # With what they import, all that a run loads.
 LOADED = (
-    "titanic_nn.evaluation.crossval",
+    "titanic_nn.evaluation.compare_models",
     "titanic_nn.kaggle.submission",
     "titanic_nn.kaggle.offline",
-    "titanic_nn.reporting",
-    "titanic_nn.runs",
-    "titanic_nn.saved",
+    "titanic_nn.report",
+    "titanic_nn.runs.folder",
+    "titanic_nn.estimators.persistence",
 )
 # Stages of a run that are no training.
 OTHER_STAGES = ("read", "encode", "evaluate")

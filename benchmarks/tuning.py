@@ -29,10 +29,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.engine import machine, write_results
 from titanic_nn.nets.optimizers import SCHEDULES
-from titanic_nn.passengers.features import passenger_features
-from titanic_nn.passengers.folds import repeated_stratified_splits
-from titanic_nn.passengers.sources import load_passengers
-from titanic_nn.settings import ReLUSettings
+from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.tables.splits import repeated_stratified_splits
+from titanic_nn.tables.sources import load_passengers
+from titanic_nn.config import ReLUConfig
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.search import Schedule, Stopping, by_repeats, nobody, search, worse_half
 from titanic_nn.tuning.spaces import load_space
@@ -65,7 +65,7 @@ def objective_of(repeats: int) -> Objective:
     y = passengers.train["Survived"].to_numpy()
     splits = repeated_stratified_splits(y, FOLDS, repeats, seed=0)
     features = passenger_features(passengers.train)
-    return Objective(features, y, splits, seeds=1, seed=0, device="cpu")
+    return Objective(features, y, splits, n_seeds=1, seed=0, device="cpu")
 
 
 def new_study(seed: int) -> SharedStudy:
@@ -83,7 +83,7 @@ def ours(objective: Objective, trials: int, seed: int) -> list[dict[str, Any]]:
 
 
 def plainly(
-    loss: Callable[[Objective, ReLUSettings, int], float],
+    loss: Callable[[Objective, ReLUConfig, int], float],
     objective: Objective,
     proposed: Sequence[dict[str, Any]],
 ) -> None:
@@ -96,27 +96,27 @@ def plainly(
     for params in proposed:
         study.enqueue_trial(params)
         trial = study.ask(dict(SPACE.searched))
-        settings = SPACE.settings(trial.params)
-        assert isinstance(settings, ReLUSettings)
-        study.tell(trial, float(np.mean([loss(objective, settings, f) for f in range(FOLDS)])))
+        config = SPACE.config(trial.params)
+        assert isinstance(config, ReLUConfig)
+        study.tell(trial, float(np.mean([loss(objective, config, f) for f in range(FOLDS)])))
 
 
-def pytorch_loss(objective: Objective, settings: ReLUSettings, fold: int) -> float:
+def pytorch_loss(objective: Objective, config: ReLUConfig, fold: int) -> float:
     """nn.Sequential and torch.optim.AdamW on one fold."""
     split = objective.splits[fold]
     x = torch.from_numpy(objective.x[fold])
     y = torch.tensor(objective.y, dtype=torch.float32)
     train = torch.from_numpy(split.train)
     net = nn.Sequential(
-        nn.Linear(x.shape[1], settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, 1)
+        nn.Linear(x.shape[1], config.hidden), nn.ReLU(), nn.Linear(config.hidden, 1)
     )
     optimizer = torch.optim.AdamW(
-        net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    batches = -(-len(train) // int(settings.batch_size))
-    steps, factor = batches * settings.epochs, SCHEDULES[settings.schedule]
+    batches = -(-len(train) // int(config.batch_size))
+    steps, factor = batches * config.epochs, SCHEDULES[config.schedule]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(step, steps))
-    for _ in range(settings.epochs):
+    for _ in range(config.epochs):
         for rows in train[torch.randperm(len(train))].tensor_split(batches):
             optimizer.zero_grad()
             loss = binary_cross_entropy_with_logits(net(x[rows]).squeeze(-1), y[rows])
@@ -128,18 +128,18 @@ def pytorch_loss(objective: Objective, settings: ReLUSettings, fold: int) -> flo
     return float(log_loss(objective.y[split.held_out], probability))
 
 
-def scikit_learn_loss(objective: Objective, settings: ReLUSettings, fold: int) -> float:
+def scikit_learn_loss(objective: Objective, config: ReLUConfig, fold: int) -> float:
     """MLPClassifier under cross_val_score on one fold. It has no decoupled decay and no schedule:
     Adam with an L2 penalty at a constant rate is the nearest that it has.
     """
     split = objective.splits[fold]
     net = MLPClassifier(
-        hidden_layer_sizes=(settings.hidden,),
-        batch_size=int(settings.batch_size),
-        learning_rate_init=settings.learning_rate,
-        alpha=settings.weight_decay,
-        max_iter=settings.epochs,
-        n_iter_no_change=settings.epochs,
+        hidden_layer_sizes=(config.hidden,),
+        batch_size=int(config.batch_size),
+        learning_rate_init=config.learning_rate,
+        alpha=config.weight_decay,
+        max_iter=config.epochs,
+        n_iter_no_change=config.epochs,
         random_state=fold,
     )
     with warnings.catch_warnings():
@@ -229,7 +229,7 @@ def batches(args: argparse.Namespace) -> pd.DataFrame:
     rows = []
     for batch in (1, 10, 40):
         best, start = [], time.perf_counter()
-        for seed in range(args.seeds):
+        for seed in range(args.n_seeds):
             study = new_study(seed)
             search(objective, study, args.trials, Schedule([FOLDS], nobody), batch=batch)
             best.append(best_of(study))
@@ -248,7 +248,7 @@ def stopping(args: argparse.Namespace) -> pd.DataFrame:
     rows = []
     for way, weak in ways.items():
         best, start = [], time.perf_counter()
-        for seed in range(args.seeds):
+        for seed in range(args.n_seeds):
             study = new_study(seed)
             search(objective, study, args.trials, Schedule(by_repeats(FOLDS, 3), weak), batch=40)
             best.append(best_of(study))

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import make_task, train_blocks
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import make_task, train_blocks
 from titanic_nn.evaluation.metrics import log_loss
-from titanic_nn.passengers.folds import Split
-from titanic_nn.settings import DeepSettings, LinearSettings, Model, ReLUSettings
+from titanic_nn.tables.splits import Split
+from titanic_nn.config import DeepConfig, LinearConfig, Model, ReLUConfig
 
 HIDDEN: dict[Model, tuple[int, ...]] = {"linear": (), "relu": (64,), "deep": (64, 32)}
 
@@ -44,18 +44,18 @@ class Job:
     y: NDArray[np.int64]
     splits: Sequence[Split]
     device: torch.device
-    seeds: int = 1
+    n_seeds: int = 1
     epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 1e-3
 
     def first(self, nets: int) -> "Job":
         """The same job on the first splits only, one net each."""
-        return replace(self, x=self.x[:nets], splits=self.splits[:nets], seeds=1)
+        return replace(self, x=self.x[:nets], splits=self.splits[:nets], n_seeds=1)
 
     @property
     def nets(self) -> int:
-        return len(self.splits) * self.seeds
+        return len(self.splits) * self.n_seeds
 
     @property
     def steps(self) -> int:
@@ -76,14 +76,14 @@ def ours(job: Job) -> NDArray[np.float64]:
         "learning_rate": job.learning_rate,
         "initialization": "xavier",  # as scikit-learn has it
     }
-    nets: dict[Model, LinearSettings] = {
-        "linear": LinearSettings(**schedule),
-        "relu": ReLUSettings(hidden=64, **schedule),
-        "deep": DeepSettings(hidden=(64, 32), **schedule),
+    nets: dict[Model, LinearConfig] = {
+        "linear": LinearConfig(**schedule),
+        "relu": ReLUConfig(hidden=64, **schedule),
+        "deep": DeepConfig(hidden=(64, 32), **schedule),
     }
-    members = Members([nets[job.model]], job.seeds)
+    members = Members([nets[job.model]], job.n_seeds)
     task = make_task(job.x, job.y, job.splits, members, 0, job.device, history_points=1)
-    losses = np.empty((len(job.splits), job.seeds))
+    losses = np.empty((len(job.splits), job.n_seeds))
     for block, trained in train_blocks(task):
         losses[block.splits, block.members] = trained.loss[:, -1, 1].cpu()  # held out
     return losses[:, 0]

@@ -13,14 +13,14 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import train_nets
-from titanic_nn.passengers.encode import encode_splits
-from titanic_nn.passengers.features import passenger_features
-from titanic_nn.passengers.folds import repeated_stratified_splits
-from titanic_nn.passengers.sources import SEARCH, load_passengers
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import train_nets
+from titanic_nn.tables.encode import encode_splits
+from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.tables.splits import repeated_stratified_splits
+from titanic_nn.tables.sources import SEARCH, load_passengers
 from titanic_nn.plots.style import BLUE, FAINT, RED, styled
-from titanic_nn.settings import Settings
+from titanic_nn.config import Config
 
 PICTURE = Path(__file__).with_suffix(".png")
 SEXES = {"female": ("women", RED), "male": ("men", BLUE)}
@@ -69,11 +69,11 @@ def ask(train: pd.DataFrame, asked: pd.DataFrame) -> NDArray[np.float64]:
     """Each net's probabilities of surviving, (nets, rows)."""
     y = train["Survived"].to_numpy()
     features = passenger_features(pd.concat([train, asked]))
-    settings = Settings()
-    splits = repeated_stratified_splits(y, settings.folds, settings.repeats, settings.seed)
-    encoded = encode_splits(features, y, splits, settings.features)
-    members = Members([settings.relu], settings.seeds)
-    nets = train_nets(encoded.x, y, splits, members, seed=settings.seed, device=torch.device("cpu"))
+    config = Config()
+    splits = repeated_stratified_splits(y, config.folds, config.repeats, config.seed)
+    encoded = encode_splits(features, y, splits, config.features)
+    members = Members([config.relu], config.n_seeds)
+    nets = train_nets(encoded.x, y, splits, members, seed=config.seed, device=torch.device("cpu"))
     said: NDArray[np.float64] = nets.probability.flatten(0, 1)[:, len(train) :].numpy()
     return said
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.synthetic import make_passengers
-from titanic_nn.passengers.folds import Split, repeated_stratified_splits
+from titanic_nn.tables.splits import Split, repeated_stratified_splits
 
 # Takes a table of passengers with Survived (NaN where unknown) and splits of it;
 # returns every row encoded for every split: (splits, rows, features).

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
-from titanic_nn.batched import random
-from titanic_nn.batched.members import Block, Members, net_keys, row_orders
+from titanic_nn.engine import rng
+from titanic_nn.engine.members import Block, Members, net_keys, row_orders
 from titanic_nn.nets import Uniform
-from titanic_nn.passengers.folds import Split, final_split
-from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings
+from titanic_nn.tables.splits import Split, final_split
+from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -87,15 +87,15 @@ def one_thread() -> Iterator[None]:
 class PlainNet(nn.Module):
     """The net that the settings describe, out of torch's own layers."""
 
-    def __init__(self, features: int, settings: LinearSettings, outputs: int = 1) -> None:
+    def __init__(self, features: int, config: LinearConfig, outputs: int = 1) -> None:
         super().__init__()
         hidden: tuple[int, ...] = ()
         activation, normalization, self.dropout = "relu", "none", 0.0
-        if isinstance(settings, ReLUSettings):
-            hidden = (settings.hidden,)
-        if isinstance(settings, DeepSettings):
-            hidden, self.dropout = settings.hidden, settings.dropout
-            activation, normalization = settings.activation, settings.normalization
+        if isinstance(config, ReLUConfig):
+            hidden = (config.hidden,)
+        if isinstance(config, DeepConfig):
+            hidden, self.dropout = config.hidden, config.dropout
+            activation, normalization = config.activation, config.normalization
         # Batch norm takes a bias out again, and Adam would step along its rounding errors.
         biased = normalization != "batch"
         sizes = (features, *hidden)
@@ -120,7 +120,7 @@ class PlainNet(nn.Module):
 
 @one_thread()
 def train_alone(
-    table: Table, split: int, settings: LinearSettings, *, seed: int = 0, number: int = 0
+    table: Table, split: int, config: LinearConfig, *, seed: int = 0, number: int = 0
 ) -> NDArray[np.float32]:
     """Train seed `number` of one trial on one split; the probabilities of every row.
 
@@ -131,27 +131,27 @@ def train_alone(
     train = table.splits[split].train
     counts = np.ones(len(y)) if table.weights is None else table.weights
     weights = torch.from_numpy(counts / counts[train].mean())  # (labelled rows,)
-    losses = LOSSES[settings.loss] if y.shape[1] == 1 else CLASSES_LOSS
+    losses = LOSSES[config.loss] if y.shape[1] == 1 else CLASSES_LOSS
     alone = Block(np.array([split]), np.array([number]), steps=1, places=1)
-    key = net_keys(table.splits, Members([settings], number + 1), alone, seed)[0]
+    key = net_keys(table.splits, Members([config], number + 1), alone, seed)[0]
     orders = row_orders(table.splits[split], 1, seed)
 
-    net = PlainNet(x.shape[1], settings, y.shape[1])
-    start(net, settings, partial(random.uniform, key))
-    batches = 1 if settings.batch_size == "all" else math.ceil(len(train) / settings.batch_size)
-    optimizer = make_optimizer(net, settings)
-    schedule = make_schedule(optimizer, settings, steps=settings.epochs * batches)
+    net = PlainNet(x.shape[1], config, y.shape[1])
+    start(net, config, partial(rng.uniform, key))
+    batches = 1 if config.batch_size == "all" else math.ceil(len(train) / config.batch_size)
+    optimizer = make_optimizer(net, config)
+    schedule = make_schedule(optimizer, config, steps=config.epochs * batches)
     step = 0
-    for _ in range(settings.epochs):
+    for _ in range(config.epochs):
         shuffled = torch.from_numpy(train if batches == 1 else next(orders)[0])
         for i in range(batches):
             rows = shuffled.tensor_split(batches)[i]  # as evenly as can be
             step += 1
-            logits = net(x[rows], partial(random.uniform, key, step=step))
+            logits = net(x[rows], partial(rng.uniform, key, step=step))
             loss = (weights[rows] * losses(logits, y[rows]).view(-1)).mean()
             for layer in net.layers:
                 w = layer.weight
-                loss = loss + settings.l1 * w.abs().sum() + settings.l2 / 2 * w.square().sum()
+                loss = loss + config.l1 * w.abs().sum() + config.l2 / 2 * w.square().sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -164,12 +164,12 @@ def train_alone(
     return np.asarray(logits.softmax(-1))
 
 
-def start(net: PlainNet, settings: LinearSettings, uniform: Uniform) -> None:
+def start(net: PlainNet, config: LinearConfig, uniform: Uniform) -> None:
     """Weights as the settings say, from the net's own random numbers; biases 0."""
     for i, layer in enumerate(net.layers, 1):
         fan_out, fan_in = layer.weight.shape
         u = uniform(f"w{i}" if net.normalizations else "w", (fan_in, fan_out))
-        match settings.initialization:
+        match config.initialization:
             case "xavier":
                 w = (2 * u - 1) * math.sqrt(6 / (fan_in + fan_out))
             case "he":
@@ -182,33 +182,33 @@ def start(net: PlainNet, settings: LinearSettings, uniform: Uniform) -> None:
                 layer.bias.zero_()
 
 
-def make_optimizer(net: PlainNet, settings: LinearSettings) -> Optimizer:
+def make_optimizer(net: PlainNet, config: LinearConfig) -> Optimizer:
     """torch's own; weights decay, biases and the scales and shifts of a normalization don't."""
     weights = [layer.weight for layer in net.layers]
     others = [p for p in net.parameters() if not any(p is w for w in weights)]
     groups = [
-        {"params": weights, "weight_decay": settings.weight_decay},
+        {"params": weights, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    match settings.optimizer:
+    match config.optimizer:
         case "sgd":
-            return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+            return SGD(groups, lr=config.learning_rate, momentum=config.momentum)
         case "adam":
-            return Adam(groups, lr=settings.learning_rate)
+            return Adam(groups, lr=config.learning_rate)
         case "adamw":
-            return AdamW(groups, lr=settings.learning_rate)
+            return AdamW(groups, lr=config.learning_rate)
 
 
 def make_schedule(
-    optimizer: Optimizer, settings: LinearSettings, steps: int
+    optimizer: Optimizer, config: LinearConfig, steps: int
 ) -> lr_scheduler.LRScheduler:
-    match settings.schedule:
+    match config.schedule:
         case "constant":
             return lr_scheduler.ConstantLR(optimizer, factor=1.0)
         case "cosine":
             return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         case "one_cycle":
-            peak = settings.learning_rate
+            peak = config.learning_rate
             return lr_scheduler.OneCycleLR(
                 optimizer, max_lr=peak, total_steps=steps, cycle_momentum=False
             )

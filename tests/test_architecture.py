@@ -10,27 +10,27 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Room -> what it may not import, by the beginning of the name.
 FORBIDDEN = {
-    "passengers": ("torch", "titanic_nn.nets", "titanic_nn.batched", "titanic_nn.evaluation"),
+    "passengers": ("torch", "titanic_nn.nets", "titanic_nn.engine", "titanic_nn.evaluation"),
     "nets": (
         "pandas",
         "numpy",
         "sklearn",
-        "titanic_nn.passengers",
-        "titanic_nn.batched",
+        "titanic_nn.tables",
+        "titanic_nn.engine",
         "titanic_nn.evaluation",
-        "titanic_nn.settings",
+        "titanic_nn.config",
     ),
-    "batched": ("pandas", "sklearn", "titanic_nn.passengers", "titanic_nn.evaluation"),
+    "batched": ("pandas", "sklearn", "titanic_nn.tables", "titanic_nn.evaluation"),
     "estimators": (
         "titanic_nn.evaluation",
         "titanic_nn.kaggle",
-        "titanic_nn.runs",
+        "titanic_nn.runs.folder",
         "rich",
     ),
-    "evaluation": ("titanic_nn.kaggle", "titanic_nn.runs", "rich"),
+    "evaluation": ("titanic_nn.kaggle", "titanic_nn.runs.folder", "rich"),
     "tuning": ("rich",),
-    "plots": ("torch", "matplotlib.pyplot", "titanic_nn.nets", "titanic_nn.batched"),
-    "kaggle": ("torch", "titanic_nn.nets", "titanic_nn.batched"),
+    "plots": ("torch", "matplotlib.pyplot", "titanic_nn.nets", "titanic_nn.engine"),
+    "kaggle": ("torch", "titanic_nn.nets", "titanic_nn.engine"),
 }
 COMMANDS = {
     path.stem

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from titanic_nn.settings import Settings
+from titanic_nn.config import Config
 
 REPO = Path(__file__).parents[1]
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def test_the_python_code_runs(
 @pytest.mark.parametrize("toml", blocks("toml"))
 def test_the_settings_are_settings(toml: str, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(toml, encoding="utf-8")
-    assert Settings.from_toml(tmp_path / "settings.toml").deep.activation == "gelu"
+    assert Config.from_toml(tmp_path / "settings.toml").deep.activation == "gelu"
 
 
 def test_the_tree_names_what_is_there() -> None:

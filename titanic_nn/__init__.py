@@ -7,14 +7,14 @@ if TYPE_CHECKING:
     from titanic_nn.estimators.classifiers import DeepClassifier as DeepClassifier
     from titanic_nn.estimators.classifiers import LinearClassifier as LinearClassifier
     from titanic_nn.estimators.classifiers import ReLUClassifier as ReLUClassifier
-    from titanic_nn.estimators.cross_val import cross_val_many as cross_val_many
-    from titanic_nn.estimators.features import TitanicFeatures as TitanicFeatures
-    from titanic_nn.evaluation.crossval import CrossValidation as CrossValidation
-    from titanic_nn.evaluation.crossval import cross_validate as cross_validate
-    from titanic_nn.passengers.sources import load_passengers as load_passengers
-    from titanic_nn.saved import load as load
-    from titanic_nn.saved import save as save
-    from titanic_nn.settings import Settings as Settings
+    from titanic_nn.estimators.compare_models import cross_validate as cross_validate
+    from titanic_nn.estimators.transformer import TitanicFeatures as TitanicFeatures
+    from titanic_nn.evaluation.compare_models import ModelComparison as ModelComparison
+    from titanic_nn.evaluation.compare_models import compare_models as compare_models
+    from titanic_nn.tables.sources import load_passengers as load_passengers
+    from titanic_nn.estimators.persistence import load as load
+    from titanic_nn.estimators.persistence import save as save
+    from titanic_nn.config import Config as Config
 
 __version__ = "0.1.0"
 
@@ -23,14 +23,14 @@ _HOMES = {
     "LinearClassifier": "titanic_nn.estimators.classifiers",
     "ReLUClassifier": "titanic_nn.estimators.classifiers",
     "DeepClassifier": "titanic_nn.estimators.classifiers",
-    "TitanicFeatures": "titanic_nn.estimators.features",
-    "cross_val_many": "titanic_nn.estimators.cross_val",
-    "CrossValidation": "titanic_nn.evaluation.crossval",
-    "cross_validate": "titanic_nn.evaluation.crossval",
-    "load_passengers": "titanic_nn.passengers.sources",
-    "load": "titanic_nn.saved",
-    "save": "titanic_nn.saved",
-    "Settings": "titanic_nn.settings",
+    "TitanicFeatures": "titanic_nn.estimators.transformer",
+    "cross_val_many": "titanic_nn.estimators.cross_validate",
+    "CrossValidation": "titanic_nn.evaluation.compare_models",
+    "cross_validate": "titanic_nn.evaluation.compare_models",
+    "load_passengers": "titanic_nn.tables.sources",
+    "load": "titanic_nn.estimators.persistence",
+    "save": "titanic_nn.estimators.persistence",
+    "Settings": "titanic_nn.config",
 }
 __all__ = ["__version__", *_HOMES]
 

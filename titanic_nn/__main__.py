@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from titanic_nn import __version__
-from titanic_nn.terminal import MISTAKE
+from titanic_nn.cli.console import MISTAKE
 
 COMMANDS = {
     "train": "train the three nets, compare them, write a submission for each",

@@ -13,7 +13,7 @@ class ModelError(TitanicError):
     """A saved model that is missing, damaged, changed, or of a newer version."""
 
 
-class SettingsError(TitanicError):
+class ConfigError(TitanicError):
     """A setting that is unknown, out of range, or that would have no effect."""
 
 

@@ -32,5 +32,5 @@ def test_every_way_is_timed_and_learns(job: Job) -> None:
 @one_thread()
 def test_more_seeds_leave_the_first_net_s_loss(job: Job) -> None:
     ours, _ = WAYS["ours"]
-    assert replace(job, seeds=3).nets == 6
-    np.testing.assert_allclose(ours(replace(job, seeds=3)), ours(job), rtol=1e-5)
+    assert replace(job, n_seeds=3).nets == 6
+    np.testing.assert_allclose(ours(replace(job, n_seeds=3)), ours(job), rtol=1e-5)

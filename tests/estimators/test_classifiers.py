@@ -22,12 +22,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier
-from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import train_nets
-from titanic_nn.errors import SettingsError
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import train_nets
+from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.classifiers import NetClassifier
-from titanic_nn.passengers.folds import final_split
-from titanic_nn.settings import ReLUSettings
+from titanic_nn.tables.splits import final_split
+from titanic_nn.config import ReLUConfig
 
 CLASSIFIERS: list[type[NetClassifier]] = [LinearClassifier, ReLUClassifier, DeepClassifier]
 EACH = pytest.mark.parametrize("cls", CLASSIFIERS)
@@ -53,18 +53,18 @@ def cancer() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 @EACH
 def test_parameters_are_the_settings_and_a_few_more(cls: type[NetClassifier]) -> None:
     own = {"seeds", "standardize", "class_weight", "device", "random_state"}
-    assert set(cls().get_params()) == {f.name for f in fields(cls.Settings)} | own
+    assert set(cls().get_params()) == {f.name for f in fields(cls.Config)} | own
 
 
 def test_a_fit_is_what_the_engine_trains() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     y = (x[:, 0] > 0).astype(int)
-    settings = ReLUSettings(epochs=5, batch_size=16, hidden=8)
+    config = ReLUConfig(epochs=5, batch_size=16, hidden=8)
     nets = train_nets(
         x[None],
         y,
         [final_split(50, 0)],
-        Members([settings], 2),
+        Members([config], 2),
         seed=7,
         device=torch.device("cpu"),
     )
@@ -75,7 +75,7 @@ def test_a_fit_is_what_the_engine_trains() -> None:
         optimizer="adam",
         weight_decay=0.0,
         schedule="constant",
-        seeds=2,
+        n_seeds=2,
         standardize=False,
         random_state=7,
     ).fit(x, y)
@@ -99,7 +99,7 @@ def test_a_linear_classifier_is_logistic_regression() -> None:
         optimizer="adam",
         weight_decay=0.0,
         l2=0.01,
-        seeds=1,
+        n_seeds=1,
         random_state=0,
     ).fit(x, y)
     # LogisticRegression's penalty |w|^2 / (2 C) stands beside the sum over 178 rows, not the mean.
@@ -146,12 +146,12 @@ def test_balanced_classes_count_alike() -> None:
 
 def test_more_seeds_are_an_average(cancer: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
     x, y = cancer
-    one, two = (quick(ReLUClassifier, seeds=seeds).fit(x, y) for seeds in (1, 2))
+    one, two = (quick(ReLUClassifier, n_seeds=n_seeds).fit(x, y) for n_seeds in (1, 2))
     assert two.params_["w1"].shape == (2, 30, 64)
     assert_array_equal(two.params_["w1"][:1], one.params_["w1"])
     first = clone(two).fit(x, y)
     first.params_ = {name: p[1:] for name, p in first.params_.items()}
-    mean = (one.predict_proba(x) + first.set_params(seeds=1).predict_proba(x)) / 2
+    mean = (one.predict_proba(x) + first.set_params(n_seeds=1).predict_proba(x)) / 2
     assert_allclose(two.predict_proba(x), mean, atol=1e-6)
 
 
@@ -190,7 +190,7 @@ def test_names_and_labels_travel_along(
     ],
 )
 def test_a_wrong_parameter_is_named(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(ConfigError, match=said):
         quick(LinearClassifier, **values).fit([[0], [1]], [0, 1])
 
 
@@ -217,7 +217,7 @@ class TestScikitLearnsTools:
     @EACH
     def test_cross_val_score(self, cls: type[NetClassifier]) -> None:
         x, y = load_iris(return_X_y=True)
-        assert cross_val_score(cls(seeds=1, random_state=0), x, y, cv=3).mean() > 0.9
+        assert cross_val_score(cls(n_seeds=1, random_state=0), x, y, cv=3).mean() > 0.9
 
     def test_calibration(self, cancer: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
         x, y = cancer

@@ -21,7 +21,7 @@ from titanic_nn import (
 )
 from titanic_nn.estimators.calibration import Calibration, Ensemble
 from titanic_nn.estimators.classifiers import NetClassifier
-from titanic_nn.export import main
+from titanic_nn.cli.export import main
 from titanic_nn.nets.deep import ACTIVATIONS
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -42,7 +42,7 @@ def run(content: bytes, x: Any) -> Any:
 @pytest.mark.parametrize("data", [load_breast_cancer, load_iris], ids=["two", "three classes"])
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_onnxruntime_says_the_same(model: NetClassifier, data: Any) -> None:
-    from titanic_nn.estimators.onnx_graph import to_onnx
+    from titanic_nn.estimators.onnx import to_onnx
 
     x, y = data(return_X_y=True)
     x = x.astype(np.float32)
@@ -53,7 +53,7 @@ def test_onnxruntime_says_the_same(model: NetClassifier, data: Any) -> None:
 
 
 def test_a_calibration_is_in_the_graph() -> None:
-    from titanic_nn.estimators.onnx_graph import to_onnx
+    from titanic_nn.estimators.onnx import to_onnx
 
     x, y = load_breast_cancer(return_X_y=True)
     x = x.astype(np.float32)

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from titanic_nn.errors import SettingsError
+from titanic_nn.errors import ConfigError
 from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
 from titanic_nn.evaluation.metrics import accuracy, log_loss
-from titanic_nn.passengers.folds import Split, final_split, repeated_stratified_splits
+from titanic_nn.tables.splits import Split, final_split, repeated_stratified_splits
 
 NAMES = ["age", "sex=female", "sex=male", "fare"]
 LABELLED, TEST = 300, 60
@@ -108,5 +108,5 @@ def test_where_the_sexes_cannot_be_told_apart_everyone_has_the_rate_of_all(table
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones(table: Table) -> None:
     x, y, splits = table
-    with pytest.raises(SettingsError, match="'forest': choose from sex_rule, logistic_regression"):
+    with pytest.raises(ConfigError, match="'forest': choose from sex_rule, logistic_regression"):
         baseline_probabilities("forest", x, y, splits, NAMES, 0)

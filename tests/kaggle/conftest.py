@@ -9,7 +9,7 @@ import pytest
 from kaggle_server import KaggleServer, environment
 from kaggle_user import Tables, User, give_key, write_run, write_tables
 
-from titanic_nn.passengers.sources import SEARCH, load_passengers
+from titanic_nn.tables.sources import SEARCH, load_passengers
 
 ROOT = Path(__file__).parents[2]
 # A call may be silent for half a second, and the first pause is so short that tests needn't wait.

@@ -17,7 +17,7 @@ from kaggle_server import (
 )
 from kaggle_user import Tables, User, no_secret_in, write_tables, zipped
 
-from titanic_nn.passengers.sources import load_passengers
+from titanic_nn.tables.sources import load_passengers
 
 FOLDER = Path("data/kaggle")
 WEB_PAGE = Reply(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score
 
 from titanic_nn.errors import DataError
 from titanic_nn.kaggle.offline import offline_score
-from titanic_nn.passengers.sources import SEARCH, load_passengers
+from titanic_nn.tables.sources import SEARCH, load_passengers
 
 TRUE = pd.DataFrame({"PassengerId": [11, 12, 13, 14], "Survived": [0, 1, 1, 0]})
 

@@ -85,7 +85,7 @@ def test_stdin_and_stdout_and_the_environment_are_left_alone(
     Path("ask.py").write_text(
         "import os, sys\n"
         "from titanic_nn.kaggle.service import Kaggle\n"
-        "from titanic_nn.kaggle.patience import Patience\n"
+        "from titanic_nn.kaggle.retry import Patience\n"
         "before = dict(os.environ)\n"
         "list(Kaggle('titanic', Patience()).submissions())\n"
         "assert dict(os.environ) == before\n"

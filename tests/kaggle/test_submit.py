@@ -145,7 +145,7 @@ def test_a_bundled_run_gets_its_offline_score_and_is_refused(
     assert done.code == 2
     assert "Offline score 0.82057 on the bundled table: not Kaggle's" in done.out
     assert "was made from the bundled table" in done.err
-    assert "python -m titanic_nn.download" in done.err
+    assert "python -m titanic_nn.cli.download" in done.err
     # How to get a token: three lines.
     assert [line[:5] for line in done.out.splitlines()[-3:]] == ["  1. ", "  2. ", "  3. "]
     # A copy under another name is known by its contents; where the run is gone, by its name.
@@ -170,7 +170,7 @@ def test_without_tables_it_says_how_to_get_them(user: User, kaggle: KaggleServer
     Path("data/kaggle/test.csv").unlink()
     done = user.call("submit")
     assert (done.code, kaggle.calls) == (2, [])
-    assert "get them with `python -m titanic_nn.download`" in done.err
+    assert "get them with `python -m titanic_nn.cli.download`" in done.err
 
 
 def test_without_credentials_the_file_is_checked_and_three_lines_help(
@@ -257,7 +257,7 @@ def test_another_competition_has_its_own_folder_and_checks(
     kaggle.competition = name
     done = user.call("submit", "--competition", name)
     assert f"data/kaggle-{name}: has no tables" in done.err
-    assert f"titanic_nn.download --competition {name}" in done.err
+    assert f"titanic_nn.cli.download --competition {name}" in done.err
     done = user.call("download", "--competition", name)
     assert (done.code, f"train --data data/kaggle-{name}" in done.out) == (0, True), done.err
     done = user.call("submit", "--competition", name)

@@ -18,7 +18,7 @@ from torch.testing import assert_close
 from titanic_nn.nets import Batch, DeepNet, Params
 from titanic_nn.nets.deep import ACTIVATIONS
 from titanic_nn.nets.losses import LOSSES
-from titanic_nn.settings import DeepSettings
+from titanic_nn.config import DeepConfig
 
 HIDDEN = (7, 6, 4)
 NORMALIZATIONS = ("none", "batch", "layer")
@@ -28,12 +28,12 @@ CROSS_ENTROPY = LOSSES["cross_entropy"]
 
 def as_modules(net: DeepNet, params: Params) -> PlainNet:
     """The same net out of torch's modules, with copies of the parameters."""
-    settings = DeepSettings(
+    config = DeepConfig(
         hidden=tuple(net.hidden),
         activation=net.activation,  # type: ignore[arg-type]
         normalization=net.normalization,  # type: ignore[arg-type]
     )
-    modules = PlainNet(FEATURES, settings).double()
+    modules = PlainNet(FEATURES, config).double()
     for i, layer in enumerate(modules.layers, 1):
         layer.weight.data.copy_(params[f"w{i}"].T)
         if layer.bias is not None:

@@ -14,11 +14,11 @@ from numpy.testing import assert_allclose
 from plain import make_table
 from sklearn.linear_model import LogisticRegression
 
-from titanic_nn.batched.members import Members
-from titanic_nn.batched.train import train_nets
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import train_nets
 from titanic_nn.nets import Batch, LinearNet
 from titanic_nn.nets.losses import LOSSES
-from titanic_nn.settings import LinearSettings
+from titanic_nn.config import LinearConfig
 
 
 def test_one_passenger_on_paper() -> None:
@@ -58,7 +58,7 @@ def test_trained_to_the_end_it_is_logistic_regression() -> None:
     table, strengths = make_table(), (0.1, 1.0, 10.0)
     split = table.splits[0]
     trials = [
-        LinearSettings(
+        LinearConfig(
             epochs=500,
             batch_size="all",
             optimizer="sgd",
@@ -72,7 +72,7 @@ def test_trained_to_the_end_it_is_logistic_regression() -> None:
         table.x[:1],
         table.y,
         [split],
-        Members(trials, seeds=1),
+        Members(trials, n_seeds=1),
         seed=0,
         device=torch.device("cpu"),
     )

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pictures import rows, xs
 
-from titanic_nn.evaluation.compare import comparison_table
+from titanic_nn.evaluation.comparison import comparison_table
 from titanic_nn.plots import differences, fold_scores
 
 

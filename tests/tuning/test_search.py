@@ -7,9 +7,9 @@ import pytest
 from optuna.trial import TrialState
 from studies import finish, make_study
 
-from titanic_nn.passengers.features import passenger_features
-from titanic_nn.passengers.folds import repeated_stratified_splits
-from titanic_nn.passengers.sources import load_passengers
+from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.tables.splits import repeated_stratified_splits
+from titanic_nn.tables.sources import load_passengers
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.search import Schedule, by_repeats, nobody, search, worse_half
 from titanic_nn.tuning.spaces import Space, load_space
@@ -27,7 +27,7 @@ def objective() -> Objective:
     y = passengers.train["Survived"].to_numpy()
     features = passenger_features(passengers.train)
     splits = repeated_stratified_splits(y, 2, 2, seed=1)
-    return Objective(features, y, splits, seeds=1, seed=3, device="cpu")
+    return Objective(features, y, splits, n_seeds=1, seed=3, device="cpu")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_trial_is_judged_by_its_mean_over_all_splits(objective: Objective, spa
     search(objective, study, 5, ALL, batch=3)
     trials = study.trials()
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
-    losses = objective.losses([space.settings(trial.params) for trial in trials])
+    losses = objective.losses([space.config(trial.params) for trial in trials])
     assert [trial.value for trial in trials] == pytest.approx(losses.mean(1), abs=1e-6)
     np.testing.assert_allclose([t.user_attrs["losses"] for t in trials], losses, atol=1e-6)
 
@@ -67,7 +67,7 @@ def test_the_weak_stop_after_the_first_repeat(objective: Objective, space: Space
     study = study_of(space)
     search(objective, study, 8, HALVING, batch=8)
     trials = study.trials()
-    losses = objective.losses([space.settings(trial.params) for trial in trials])
+    losses = objective.losses([space.config(trial.params) for trial in trials])
     first = losses[:, :2].mean(1)
     weak = first > np.median(first)
     assert [trial.state == TrialState.PRUNED for trial in trials] == weak.tolist()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from titanic_nn.errors import SettingsError
-from titanic_nn.settings import MODELS, NETS, DeepSettings, LinearSettings, Model, ReLUSettings
+from titanic_nn.errors import ConfigError
+from titanic_nn.config import MODELS, NETS, DeepConfig, LinearConfig, Model, ReLUConfig
 from titanic_nn.tuning.spaces import load_space
 
 
@@ -25,8 +25,8 @@ def test_every_parameter_is_a_setting_and_no_bound_is_refused(model: Model) -> N
 
 def test_a_trial_sets_what_is_searched_and_the_rest_is_the_class_own() -> None:
     params = {"epochs": 30, "learning_rate": 0.02, "weight_decay": 0.5, "hidden": 48}
-    settings = load_space("relu").settings({**params, "schedule": "cosine"})
-    assert settings == ReLUSettings(**params, schedule="cosine", optimizer="adamw")  # type: ignore[arg-type]
+    config = load_space("relu").config({**params, "schedule": "cosine"})
+    assert config == ReLUConfig(**params, schedule="cosine", optimizer="adamw")  # type: ignore[arg-type]
 
 
 def test_layers_are_one_word_to_optuna() -> None:
@@ -34,9 +34,9 @@ def test_layers_are_one_word_to_optuna() -> None:
     layers = space.searched["hidden"]
     assert isinstance(layers, CategoricalDistribution)
     assert "64-32" in layers.choices
-    settings = space.settings({"hidden": "64-32-16"})
-    assert isinstance(settings, DeepSettings)
-    assert settings.hidden == (64, 32, 16)
+    config = space.config({"hidden": "64-32-16"})
+    assert isinstance(config, DeepConfig)
+    assert config.hidden == (64, 32, 16)
 
 
 def test_a_file_fixes_narrows_and_adds(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_file_fixes_narrows_and_adds(tmp_path: Path) -> None:
     assert deep.searched["learning_rate"] == FloatDistribution(0.003, 0.03, log=True)  # as before
     assert deep.searched["dropout"] == FloatDistribution(0, 0.1)
     assert deep.searched["l1"] == FloatDistribution(1e-6, 1e-3, log=True)
-    assert deep.settings({"hidden": "16", "dropout": 0.1}) == DeepSettings(
+    assert deep.config({"hidden": "16", "dropout": 0.1}) == DeepConfig(
         epochs=20, hidden=(16,), dropout=0.1, optimizer="adamw"
     )
     assert load_space("relu", path).searched["hidden"] == IntDistribution(16, 32, step=16)
@@ -69,8 +69,8 @@ def test_a_file_fixes_narrows_and_adds(tmp_path: Path) -> None:
 
 def test_another_optimizer_can_be_fixed(tmp_path: Path) -> None:
     text = '[linear]\noptimizer = "sgd"\nmomentum = { low = 0.0, high = 0.9 }\nweight_decay = 0.0\n'
-    settings = load_space("linear", write(tmp_path, text)).settings({"momentum": 0.5})
-    assert settings == LinearSettings(optimizer="sgd", momentum=0.5)
+    config = load_space("linear", write(tmp_path, text)).config({"momentum": 0.5})
+    assert config == LinearConfig(optimizer="sgd", momentum=0.5)
 
 
 def test_two_spaces_are_told_apart(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_two_spaces_are_told_apart(tmp_path: Path) -> None:
 )
 def test_a_mistake_in_the_file_is_one_line(text: str, said: str, tmp_path: Path) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(ConfigError) as raised:
         load_space("relu", path)
     assert str(raised.value).startswith(f"{path}: ")
     assert said in str(raised.value)
@@ -106,12 +106,12 @@ def test_a_mistake_in_the_file_is_one_line(text: str, said: str, tmp_path: Path)
 
 
 def test_something_must_be_left_to_search(tmp_path: Path) -> None:
-    settings = asdict(LinearSettings())
-    fixed = "".join(f"{n} = {settings[n]!r}\n" for n in load_space("linear").searched)
-    with pytest.raises(SettingsError, match="fixes every setting of linear"):
+    config = asdict(LinearConfig())
+    fixed = "".join(f"{n} = {config[n]!r}\n" for n in load_space("linear").searched)
+    with pytest.raises(ConfigError, match="fixes every setting of linear"):
         load_space("linear", write(tmp_path, f"[linear]\n{fixed}"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
         load_space("relu", tmp_path / "nowhere.toml")

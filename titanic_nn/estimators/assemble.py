@@ -8,19 +8,19 @@ from sklearn.pipeline import Pipeline
 
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import CLASSIFIERS
-from titanic_nn.estimators.features import TitanicFeatures
+from titanic_nn.estimators.transformer import TitanicFeatures
 from titanic_nn.nets import Params
-from titanic_nn.passengers import schema
-from titanic_nn.passengers.encode import Encoder
-from titanic_nn.settings import LinearSettings
+from titanic_nn.tables import schema
+from titanic_nn.tables.encode import Encoder
+from titanic_nn.config import NetConfig
 
-OF_SETTINGS = {classifier.Settings: classifier for classifier in CLASSIFIERS}
+OF_CONFIG = {classifier.Config: classifier for classifier in CLASSIFIERS}
 
 
 def passengers_to_probabilities(
     encoder: Encoder,
     columns: Sequence[int],
-    settings: LinearSettings,
+    config: NetConfig,
     params: Params,
     seed: int,
     calibration: Calibration,
@@ -39,13 +39,13 @@ def passengers_to_probabilities(
     own = {name: p.cpu().numpy().copy() for name, p in params.items()}
     first = "w" if "w" in own else "w1"
     own[first] = np.ascontiguousarray(own[first][:, columns])  # (nets, own features, outputs)
-    net = OF_SETTINGS[type(settings)](
-        **asdict(settings), seeds=len(own[first]), standardize=False, random_state=seed
+    net = OF_CONFIG[type(config)](
+        **asdict(config), n_seeds=len(own[first]), standardize=False, random_state=seed
     )
     net.classes_ = np.array([0, 1])
     net.n_features_in_ = len(columns)
     net.mean_ = net.scale_ = None
     net.params_, net.calibration_ = own, calibration
-    features = TitanicFeatures(min_category_rows=encoder.settings.min_category_rows)
+    features = TitanicFeatures(min_category_rows=encoder.config.min_category_rows)
     features.set_fitted(encoder, [column.name for column in schema.TEST_COLUMNS])
     return Pipeline([("features", features), ("net", net)])

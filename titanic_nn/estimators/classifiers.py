@@ -20,15 +20,15 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from titanic_nn.batched.device import choose_device
-from titanic_nn.batched.members import Members, NetSettings
-from titanic_nn.batched.predict import mean_probabilities
-from titanic_nn.batched.train import train_nets
-from titanic_nn.errors import SettingsError
+from titanic_nn.engine.device import choose_device
+from titanic_nn.engine.members import Members, Hyperparameters
+from titanic_nn.engine.predict import mean_probabilities
+from titanic_nn.engine.train import train_nets
+from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets import Net
-from titanic_nn.passengers.folds import FINAL, Split
-from titanic_nn.settings import DeepSettings, LinearSettings, ReLUSettings, check_settings
+from titanic_nn.tables.splits import FINAL, Split
+from titanic_nn.config import DeepConfig, NetConfig, ReLUConfig, check_config
 
 # What scikit-learn takes for a table of numbers: an array, a DataFrame, a list of lists.
 Rows: TypeAlias = Any
@@ -67,8 +67,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             are, a run's nets come with one.
     """
 
-    Settings: ClassVar[type[LinearSettings]]
-    seeds: int
+    Config: ClassVar[type[NetConfig]]
+    n_seeds: int
     standardize: bool
     class_weight: ClassWeight
     device: str
@@ -129,26 +129,26 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises SettingsError if the folder holds something already.
         """
-        from titanic_nn.saved import save
+        from titanic_nn.estimators.persistence import save
 
         save(self, folder)
 
     def net(self) -> Net:
         """The structure that the nets share."""
-        which = np.zeros(self.checked_seeds(), dtype=np.int64)
-        return NetSettings(Members([self.settings()], 1), which, torch.device("cpu")).net()
+        which = np.zeros(self.checked_n_seeds(), dtype=np.int64)
+        return Hyperparameters(Members([self.config()], 1), which, torch.device("cpu")).net()
 
-    def settings(self) -> LinearSettings:
+    def config(self) -> NetConfig:
         """The parameters that are the nets' settings, checked. Raises SettingsError."""
-        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self.Settings)}
-        return check_settings(self.Settings, values)
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self.Config)}
+        return check_config(self.Config, values)
 
-    def checked_seeds(self) -> int:
+    def checked_n_seeds(self) -> int:
         """How many nets. Raises SettingsError."""
-        seeds = _plain(self.seeds)
-        if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-            raise SettingsError(f"seeds = {self.seeds!r}: choose a whole number, 1 or more")
-        return seeds
+        n_seeds = _plain(self.n_seeds)
+        if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or n_seeds < 1:
+            raise ConfigError(f"seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
+        return n_seeds
 
     def prepare(
         self,
@@ -157,7 +157,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight: ArrayLike | None = None,
     ) -> TrainingRows:
         """Check what `fit` is given, and learn classes, means and scales from it."""
-        settings = self.settings()
+        config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(labels)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -169,7 +169,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if classes < 2:
             raise ValueError(f"y has only one class, {_plain(self.classes_[0])!r}; two are needed")
         rows, weights = X[kept], weights[kept]
-        if settings.batch_size == "all" or len(rows) <= settings.batch_size:
+        if config.batch_size == "all" or len(rows) <= config.batch_size:
             # In one batch neither the order of rows nor a repetition has a meaning. Merged and
             # sorted, they train the same net to the last bit.
             first, weights = _merged(np.column_stack([which, rows]), weights)
@@ -264,12 +264,12 @@ def fit_together(
             weights[i, rows] = own.weights
     # All have the key of a fit on its own: each trains the nets that it would train alone.
     splits = [Split(FINAL, FINAL, rows, np.empty(0, dtype=np.int64)) for rows in where]
-    settings = first.settings()
+    config = first.config()
     nets = train_nets(
         x,
         y,
         splits,
-        Members([settings], first.checked_seeds()),
+        Members([config], first.checked_n_seeds()),
         seed=_seed(first.random_state),
         device=choose_device(first.device),
         weights=None if all(own.weights is None for own in prepared) else weights,
@@ -312,7 +312,7 @@ class LinearClassifier(NetClassifier):
         (150, 3)
     """
 
-    Settings = LinearSettings
+    Config = NetConfig
 
     def __init__(
         self,
@@ -328,7 +328,7 @@ class LinearClassifier(NetClassifier):
         l1: float = 0.0,
         l2: float = 0.0,
         initialization: str = "xavier",
-        seeds: int = 5,
+        n_seeds: int = 5,
         standardize: bool = True,
         class_weight: ClassWeight = None,
         device: str = "auto",
@@ -345,7 +345,7 @@ class LinearClassifier(NetClassifier):
         self.l1 = l1
         self.l2 = l2
         self.initialization = initialization
-        self.seeds = seeds
+        self.n_seeds = n_seeds
         self.standardize = standardize
         self.class_weight = class_weight
         self.device = device
@@ -369,7 +369,7 @@ class ReLUClassifier(NetClassifier):
         True
     """
 
-    Settings = ReLUSettings
+    Config = ReLUConfig
 
     def __init__(
         self,
@@ -386,7 +386,7 @@ class ReLUClassifier(NetClassifier):
         l1: float = 0.0,
         l2: float = 0.0,
         initialization: str = "he",
-        seeds: int = 5,
+        n_seeds: int = 5,
         standardize: bool = True,
         class_weight: ClassWeight = None,
         device: str = "auto",
@@ -404,7 +404,7 @@ class ReLUClassifier(NetClassifier):
         self.l1 = l1
         self.l2 = l2
         self.initialization = initialization
-        self.seeds = seeds
+        self.n_seeds = n_seeds
         self.standardize = standardize
         self.class_weight = class_weight
         self.device = device
@@ -431,7 +431,7 @@ class DeepClassifier(NetClassifier):
         ['inside', 'outside']
     """
 
-    Settings = DeepSettings
+    Config = DeepConfig
 
     def __init__(
         self,
@@ -451,7 +451,7 @@ class DeepClassifier(NetClassifier):
         l1: float = 0.0,
         l2: float = 0.0,
         initialization: str = "he",
-        seeds: int = 5,
+        n_seeds: int = 5,
         standardize: bool = True,
         class_weight: ClassWeight = None,
         device: str = "auto",
@@ -472,7 +472,7 @@ class DeepClassifier(NetClassifier):
         self.l1 = l1
         self.l2 = l2
         self.initialization = initialization
-        self.seeds = seeds
+        self.n_seeds = n_seeds
         self.standardize = standardize
         self.class_weight = class_weight
         self.device = device

@@ -13,8 +13,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from titanic_nn.errors import SettingsError
-from titanic_nn.passengers.folds import Split
+from titanic_nn.errors import ConfigError
+from titanic_nn.tables.splits import Split
 
 WOMEN = "sex=female"
 
@@ -92,7 +92,7 @@ def baseline_probabilities(
     held-out rows before you score. Raises SettingsError for an unknown name.
     """
     if name not in BASELINES:
-        raise SettingsError(f"unknown baseline {name!r}: choose from {', '.join(BASELINES)}")
+        raise ConfigError(f"unknown baseline {name!r}: choose from {', '.join(BASELINES)}")
     probabilities = []
     # On tables this small more threads only wait for one another, and badly on a busy machine.
     with threadpool_limits(limits=1):

@@ -4,8 +4,8 @@ import math
 import re
 from pathlib import Path
 
-from titanic_nn.errors import DataError, SettingsError
-from titanic_nn.passengers.sources import SEARCH, TEST, TRAIN, ZIP, Passengers, load_passengers
+from titanic_nn.errors import DataError, ConfigError
+from titanic_nn.tables.sources import SEARCH, TEST, TRAIN, ZIP, Passengers, load_passengers
 
 TITANIC = "titanic"
 
@@ -20,7 +20,7 @@ def check_name(competition: str) -> str:
         SettingsError: it holds what no name does, so that no path can be made of it either.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", competition):
-        raise SettingsError(
+        raise ConfigError(
             f"--competition {competition!r}: expected a name as in the address of its page, "
             "small letters, digits and hyphens"
         )
@@ -46,7 +46,7 @@ def competition_passengers(competition: str) -> Passengers:
         option = "" if competition == TITANIC else f" --competition {competition}"
         raise DataError(
             f"{folder}: has no tables of {competition} to check against; "
-            f"get them with `python -m titanic_nn.download{option}`"
+            f"get them with `python -m titanic_nn.cli.download{option}`"
         )
     return load_passengers(search=search)
 

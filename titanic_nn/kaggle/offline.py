@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from titanic_nn.errors import DataError
-from titanic_nn.passengers.schema import PASSENGER_ID, SURVIVED, check_table, read_bytes
+from titanic_nn.tables.schema import PASSENGER_ID, SURVIVED, check_table, read_bytes
 
 
 def offline_score(submission: Path | pd.DataFrame, answers: Path) -> float:

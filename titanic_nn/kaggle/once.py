@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from titanic_nn.errors import KaggleError, SubmissionError, TitanicError
-from titanic_nn.kaggle.candidate import Candidate
+from titanic_nn.runs.find import Candidate
 from titanic_nn.kaggle.faults import PassingError, UnclearError
 from titanic_nn.kaggle.ledger import Entry, Ledger
 from titanic_nn.kaggle.service import TRIES, Kaggle, Submission

@@ -17,7 +17,7 @@ from titanic_nn.errors import CredentialsError, KaggleError, TitanicError
 from titanic_nn.kaggle.client import get_submission, open_client
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
 from titanic_nn.kaggle.faults import PassingError, UnclearError, explain, is_refusal, plain
-from titanic_nn.kaggle.patience import Patience
+from titanic_nn.kaggle.retry import Patience
 
 T = TypeVar("T")
 

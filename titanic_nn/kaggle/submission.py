@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from titanic_nn.errors import DataError
 from titanic_nn.files import write_text
-from titanic_nn.passengers.schema import Column, Text, check_table
+from titanic_nn.tables.schema import Column, Text, check_table
 
 THRESHOLD = 0.5
 HEADER = b"PassengerId,Survived"

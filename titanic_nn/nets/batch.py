@@ -1,7 +1,7 @@
 """What every net has in common: named parameters, a batch of rows, three methods."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from torch import Tensor
 
@@ -33,7 +33,11 @@ class Batch(NamedTuple):
 
 
 class Net(Protocol):
-    """A net is its structure; its parameters are handed in and out."""
+    """A net is its structure; its parameters are arguments and results."""
+
+    @classmethod
+    def from_config(cls, config: Any, value: Callable[[str], Tensor]) -> Self:
+        """The net with these settings; `value` gives a setting that nets differ in, (..., 1, 1)."""
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
         """Parameters to start from."""

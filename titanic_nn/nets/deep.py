@@ -6,12 +6,14 @@ Each hidden layer is  dropout(activation(normalization(x w + b))) , and the last
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from titanic_nn.nets.batch import Batch, Params, Uniform
+from titanic_nn.nets.config import DeepConfig
 from titanic_nn.nets.initialization import INITIALIZATIONS
 from titanic_nn.nets.losses import Loss
 
@@ -29,10 +31,10 @@ MOMENTUM = 0.1  # share of a batch in the running statistics, as in torch.nn
 
 @dataclass(frozen=True)
 class DeepNet:
-    """A net with one hidden layer for each number of units in `hidden`.
+    """A net with one hidden layer for each number of units in `hidden_sizes`.
 
     Attributes:
-        hidden: units of each hidden layer, first to last.
+        hidden_sizes: units of each hidden layer, first to last.
         activation: a name in ACTIVATIONS.
         initialization: a name in INITIALIZATIONS.
         normalization: "none", "batch" (each unit over the batch's rows; running means when it
@@ -41,20 +43,31 @@ class DeepNet:
             that stay are scaled up, so that a prediction uses them all as they are.
     """
 
-    hidden: Sequence[int] = (64, 32)
+    hidden_sizes: Sequence[int] = (64, 32)
     activation: str = "relu"
     initialization: str = "he"
     normalization: str = "none"
     dropout: Tensor | None = None
 
+    @classmethod
+    def from_config(cls, config: DeepConfig, value: Callable[[str], Tensor]) -> Self:
+        dropout = value("dropout")
+        return cls(
+            config.hidden_sizes,
+            config.activation,
+            config.initialization,
+            config.normalization,
+            dropout if dropout.any() else None,
+        )
+
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
         start = INITIALIZATIONS[self.initialization]
         params: Params = {}
-        for i, (fan_in, fan_out) in enumerate(pairwise([features, *self.hidden, outputs]), 1):
+        for i, (fan_in, fan_out) in enumerate(pairwise([features, *self.hidden_sizes, outputs]), 1):
             w = start(uniform(f"w{i}", (fan_in, fan_out)), fan_in, fan_out)
             row = (*w.shape[:-2], 1, fan_out)
             params[f"w{i}"] = w
-            normalization = self.normalization if i <= len(self.hidden) else "none"
+            normalization = self.normalization if i <= len(self.hidden_sizes) else "none"
             if normalization != "batch":
                 # Batch norm takes a bias out again, and Adam would step along its rounding errors.
                 params[f"b{i}"] = w.new_zeros(row)
@@ -83,7 +96,7 @@ class DeepNet:
 
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
-        for i in range(1, len(self.hidden) + 1):
+        for i in range(1, len(self.hidden_sizes) + 1):
             x = x @ params[f"w{i}"]  # (..., rows, hidden[i])
             if self.normalization != "batch":
                 x = x + params[f"b{i}"]
@@ -94,7 +107,7 @@ class DeepNet:
             if batch and self.dropout is not None:
                 mask = batch.uniform(f"dropout{i}", tuple(x.shape[-2:])).ge_(self.dropout)
                 x = x * mask.div_(1 - self.dropout)
-        last = len(self.hidden) + 1
+        last = len(self.hidden_sizes) + 1
         return x @ params[f"w{last}"] + params[f"b{last}"]
 
 

@@ -9,11 +9,14 @@ dz = dL/dz (losses.py has it: p - t for cross-entropy) the chain rule gives
     dL/db   = sum over rows of dz_r
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from torch import Tensor
 
 from titanic_nn.nets.batch import Batch, Params, Uniform
+from titanic_nn.nets.config import LinearConfig
 from titanic_nn.nets.initialization import INITIALIZATIONS
 from titanic_nn.nets.losses import Loss
 
@@ -23,6 +26,10 @@ class LinearNet:
     """Logistic regression when its loss is cross-entropy."""
 
     initialization: str = "xavier"
+
+    @classmethod
+    def from_config(cls, config: LinearConfig, value: Callable[[str], Tensor]) -> Self:
+        return cls(config.initialization)
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
         start = INITIALIZATIONS[self.initialization]

@@ -15,27 +15,34 @@ it stands the linear model once more:
     dL/dw1 = xᵀ da             dL/db1 = sum over rows of da
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from torch import Tensor
 
 from titanic_nn.nets.batch import Batch, Params, Uniform
+from titanic_nn.nets.config import ReLUConfig
 from titanic_nn.nets.initialization import INITIALIZATIONS
 from titanic_nn.nets.losses import Loss
 
 
 @dataclass(frozen=True)
 class ReLUNet:
-    """A net with one hidden layer of `hidden` units."""
+    """A net with one hidden layer of `hidden_size` units."""
 
-    hidden: int = 64
+    hidden_size: int = 64
     initialization: str = "he"
+
+    @classmethod
+    def from_config(cls, config: ReLUConfig, value: Callable[[str], Tensor]) -> Self:
+        return cls(config.hidden_size, config.initialization)
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
         start = INITIALIZATIONS[self.initialization]
-        w1 = start(uniform("w1", (features, self.hidden)), features, self.hidden)
-        w2 = start(uniform("w2", (self.hidden, outputs)), self.hidden, outputs)
-        b1 = w1.new_zeros(*w1.shape[:-2], 1, self.hidden)
+        w1 = start(uniform("w1", (features, self.hidden_size)), features, self.hidden_size)
+        w2 = start(uniform("w2", (self.hidden_size, outputs)), self.hidden_size, outputs)
+        b1 = w1.new_zeros(*w1.shape[:-2], 1, self.hidden_size)
         b2 = w2.new_zeros(*w2.shape[:-2], 1, outputs)
         return {"w1": w1, "b1": b1, "w2": w2, "b2": b2}
 

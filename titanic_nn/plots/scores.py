@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from titanic_nn.evaluation.compare import ROPES
+from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
 from titanic_nn.plots.style import (
     FAINT,

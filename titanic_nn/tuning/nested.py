@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titanic_nn.passengers.folds import Split, repeated_stratified_splits
-from titanic_nn.settings import LinearSettings
+from titanic_nn.tables.splits import Split, repeated_stratified_splits
+from titanic_nn.config import NetConfig
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.search import Schedule, nobody, search
 from titanic_nn.tuning.spaces import Space
@@ -30,11 +30,11 @@ def nested_estimate(
     y: NDArray[np.int64],
     outer: Sequence[Split],
     space: Space,
-    shipped: LinearSettings,
+    shipped: NetConfig,
     *,
     trials: int,
     batch: int,
-    seeds: int,
+    n_seeds: int,
     seed: int,
     device: str,
     on_split: Callable[[], None] = lambda: None,
@@ -45,7 +45,7 @@ def nested_estimate(
     the parameters that were chosen.
     """
     rows: list[dict[str, Any]] = []
-    shared: dict[str, Any] = {"seeds": seeds, "seed": seed, "device": device}
+    shared: dict[str, Any] = {"seeds": n_seeds, "seed": seed, "device": device}
     for number, split in enumerate(outer):
         study = SharedStudy(f"outer {number}", in_memory(), space, {}, seed=seed)
         inner = Objective(features, y, inner_splits(y, split, seed), **shared)
@@ -53,7 +53,7 @@ def nested_estimate(
         best = study.best()
         assert best is not None
         judged = Objective(features, y, [split], **shared)
-        tuned, untuned = judged.losses([space.settings(best.params), shipped])[:, 0]
+        tuned, untuned = judged.losses([space.config(best.params), shipped])[:, 0]
         rows.append(
             {"repeat": split.repeat, "fold": split.fold, "tuned": tuned, "shipped": untuned}
             | best.params

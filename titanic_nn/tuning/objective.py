@@ -10,14 +10,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from titanic_nn.batched.compiled import can_compile
-from titanic_nn.batched.device import choose_device, torch_threads
-from titanic_nn.batched.members import PER_MEMBER, Members
-from titanic_nn.batched.train import Road, train_nets
+from titanic_nn.engine.backends.numba_backend import can_compile
+from titanic_nn.engine.device import choose_device, torch_threads
+from titanic_nn.engine.members import PER_MEMBER, Members
+from titanic_nn.engine.train import BackendName, train_nets
 from titanic_nn.evaluation.metrics import EPS, log_loss
-from titanic_nn.passengers.encode import SplitEncoders
-from titanic_nn.passengers.folds import Split
-from titanic_nn.settings import FeatureSettings, LinearSettings
+from titanic_nn.tables.encode import SplitEncoders
+from titanic_nn.tables.splits import Split
+from titanic_nn.config import FeatureConfig, NetConfig
 
 # What a net that diverged is given: the loss of being sure, and wrong, about everyone.
 WORST = -float(np.log(EPS))
@@ -41,19 +41,19 @@ class Objective:
         y: NDArray[np.int64],
         splits: Sequence[Split],
         *,
-        seeds: int,
+        n_seeds: int,
         seed: int,
         device: str = "auto",
     ) -> None:
         self.y, self.splits = y, splits
-        self.seeds, self.seed = seeds, seed
+        self.n_seeds, self.seed = n_seeds, seed
         self.device = choose_device(device)
-        encoders = SplitEncoders(features, y, splits, FeatureSettings())
+        encoders = SplitEncoders(features, y, splits, FeatureConfig())
         self.feature_names = encoders.feature_names
         self.x = encoders.encode(range(len(splits)))  # (splits, rows, features)
 
     def losses(
-        self, trials: Sequence[LinearSettings], first: int = 0, last: int | None = None
+        self, trials: Sequence[NetConfig], first: int = 0, last: int | None = None
     ) -> NDArray[np.float64]:
         """The log loss of each trial on the held-out rows of splits first to last.
 
@@ -85,7 +85,7 @@ class Objective:
                 pool.shutdown(cancel_futures=True)
 
     def _group_losses(
-        self, trials: Sequence[LinearSettings], first: int, last: int | None
+        self, trials: Sequence[NetConfig], first: int, last: int | None
     ) -> NDArray[np.float64]:
         """The same, of trials that one program can train."""
         splits = self.splits[first:last]
@@ -93,27 +93,27 @@ class Objective:
             self.x[first:last],
             self.y,
             splits,
-            Members(trials, self.seeds),
+            Members(trials, self.n_seeds),
             seed=self.seed,
             device=self.device,
             history_points=0,
-            road=self._road(trials[0]),
+            backend=self._road(trials[0]),
         )
         # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
         by_seed = nets.probability.cpu().numpy()
-        probability = by_seed.reshape(len(splits), len(trials), self.seeds, -1).mean(2)
+        probability = by_seed.reshape(len(splits), len(trials), self.n_seeds, -1).mean(2)
         losses = np.empty((len(trials), len(splits)))
         for i, split in enumerate(splits):
             held_out = split.held_out
             losses[:, i] = log_loss(self.y[held_out], probability[i][:, held_out])
         return losses
 
-    def _road(self, settings: LinearSettings) -> Road | None:
+    def _road(self, config: NetConfig) -> BackendName | None:
         """A study is long enough to be worth compiling, though each of its programs is not."""
-        return "compiled" if self.device.type == "cpu" and can_compile(settings) else None
+        return "compiled" if self.device.type == "cpu" and can_compile(config) else None
 
 
-def _same_structure(trials: Sequence[LinearSettings]) -> Iterator[list[int]]:
+def _same_structure(trials: Sequence[NetConfig]) -> Iterator[list[int]]:
     """Positions of trials that one program can train, group by group."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, trial in enumerate(trials):

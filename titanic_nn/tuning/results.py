@@ -11,11 +11,11 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from titanic_nn.errors import StudyError
-from titanic_nn.evaluation.compare import ROPES, Difference, compare
+from titanic_nn.evaluation.comparison import ROPES, Difference, compare
 from titanic_nn.files import write_bytes, write_text
 from titanic_nn.plots import study_history, study_slices
-from titanic_nn.runs import to_csv, to_json
-from titanic_nn.settings import DEFAULTS_DIR, LinearSettings, Model
+from titanic_nn.runs.folder import to_csv, to_json
+from titanic_nn.config import DEFAULTS_DIR, NetConfig, Model
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import FINISHED, SharedStudy
 
@@ -48,11 +48,11 @@ class Rescored:
 
 
 def rescore(
-    rivals: Mapping[str, LinearSettings], searched: Objective, fresh: Objective, folds: int
+    rivals: Mapping[str, NetConfig], searched: Objective, fresh: Objective, folds: int
 ) -> Rescored:
     """Score "tuned", "shipped" and "untuned" settings on the search's folds and on fresh ones."""
-    settings = list(rivals.values())
-    on_fresh = dict(zip(rivals, fresh.losses(settings), strict=True))  # each (splits,)
+    config = list(rivals.values())
+    on_fresh = dict(zip(rivals, fresh.losses(config), strict=True))  # each (splits,)
     differences = {
         name: compare(
             losses,
@@ -65,7 +65,7 @@ def rescore(
         if name != "tuned"
     }
     return Rescored(
-        dict(zip(rivals, searched.losses(settings).mean(axis=1).tolist(), strict=True)),
+        dict(zip(rivals, searched.losses(config).mean(axis=1).tolist(), strict=True)),
         {name: float(losses.mean()) for name, losses in on_fresh.items()},
         differences,
     )
@@ -130,11 +130,11 @@ def best_toml(study: SharedStudy, best: FrozenTrial, rescored: Rescored) -> str:
     import tomli_w
 
     of_search, fresh = rescored.searched["tuned"], rescored.fresh["tuned"]
-    settings = asdict(study.space.settings(best.params))
+    config = asdict(study.space.config(best.params))
     return (
         f"# Trial {best.number} of study {study.name}, {study.finished()} trials: "
         f"log loss {of_search:.4f} on its folds, {fresh:.4f} on fresh ones.\n"
-        + tomli_w.dumps({study.space.model: settings})
+        + tomli_w.dumps({study.space.model: config})
     )
 
 

@@ -84,8 +84,8 @@ def run_batch(
     losses = np.empty((len(trials), 0))
     done = 0
     for stage in schedule.stages:
-        settings = [study.space.settings(trial.params) for trial in going]
-        losses = np.hstack([losses, objective.losses(settings, done, stage)])
+        config = [study.space.config(trial.params) for trial in going]
+        losses = np.hstack([losses, objective.losses(config, done, stage)])
         done = stage
         if stage == schedule.stages[-1]:
             break

@@ -20,13 +20,13 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from titanic_nn.errors import SettingsError
-from titanic_nn.settings import (
+from titanic_nn.errors import ConfigError
+from titanic_nn.config import (
     MODELS,
     NETS,
-    LinearSettings,
+    NetConfig,
     Model,
-    Settings,
+    Config,
 )
 
 # Adam with decoupled decay: one optimizer whose learning rate needs little care, and a penalty
@@ -91,13 +91,13 @@ class Space:
     fixed: Mapping[str, Any]
     searched: Mapping[str, BaseDistribution]
 
-    def settings(self, params: Mapping[str, Any]) -> LinearSettings:
+    def config(self, params: Mapping[str, Any]) -> NetConfig:
         """The net's settings for a trial's parameters.
 
         Raises SettingsError for a value that the net does not take.
         """
         values = asdict(NETS[self.model]()) | dict(self.fixed) | _as_settings(params)
-        return Settings.from_toml(None, **{self.model: values}).net(self.model)
+        return Config.from_toml(None, **{self.model: values}).net(self.model)
 
     def describe(self) -> dict[str, str]:
         """Every searched or fixed setting as text: what two studies must share to be one."""
@@ -122,7 +122,7 @@ def load_space(model: Model, path: Path | None = None) -> Space:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{path}: there is no setting {model}.{name}{hint}")
+            raise ConfigError(f"{path}: there is no setting {model}.{name}{hint}")
         before = searched.pop(name, None)
         if isinstance(wanted, dict):
             searched[name] = _distribution(wanted, before, where)
@@ -130,7 +130,7 @@ def load_space(model: Model, path: Path | None = None) -> Space:
         else:
             fixed[name] = wanted
     if not searched:
-        raise SettingsError(f"{path}: fixes every setting of {model}; leave one to be searched")
+        raise ConfigError(f"{path}: fixes every setting of {model}; leave one to be searched")
     space = Space(model, fixed, searched)
     _check(space, path)
     return space
@@ -143,12 +143,12 @@ def _table(path: Path | None, model: Model) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not TOML: {error}.") from None
+        raise ConfigError(f"{path}: is not TOML: {error}.") from None
     for name, table in tables.items():
         if name not in MODELS or not isinstance(table, dict):
-            raise SettingsError(f"{path}: {name}: give a table for one of {', '.join(MODELS)}")
+            raise ConfigError(f"{path}: {name}: give a table for one of {', '.join(MODELS)}")
     found: dict[str, Any] = tables.get(model, {})
     return found
 
@@ -166,8 +166,8 @@ def _distribution(
             range_type = IntDistribution if whole else FloatDistribution
             return range_type(**{"log": getattr(before, "log", False)} | wanted)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{where}: {error}") from None
-    raise SettingsError(f"{where}: give a value, {{ low = , high = }} or {{ choices = [ ] }}")
+        raise ConfigError(f"{where}: {error}") from None
+    raise ConfigError(f"{where}: give a value, {{ low = , high = }} or {{ choices = [ ] }}")
 
 
 def _check(space: Space, path: Path | None) -> None:
@@ -183,9 +183,9 @@ def _check(space: Space, path: Path | None) -> None:
     for name, values in corners.items():
         for value in values:
             try:
-                space.settings(first | {name: value})
-            except SettingsError as error:
-                raise SettingsError(f"{path}: {error}") from None
+                space.config(first | {name: value})
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {error}") from None
 
 
 def _as_param(value: Any) -> Any:

@@ -1,0 +1,105 @@
+"""The command as a user types it."""
+
+from pathlib import Path
+
+import pytest
+from sklearn.pipeline import make_pipeline
+
+import titanic_nn
+from titanic_nn.cli.inspect import main
+from titanic_nn.analysis.net_summary import read_parts
+from titanic_nn.tables.sources import SEARCH
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run `mine` that holds two nets."""
+    home = tmp_path_factory.mktemp("home")
+    train = titanic_nn.load_passengers(search=SEARCH[3:]).train
+    nets = {
+        "linear": titanic_nn.LinearClassifier(epochs=1, n_seeds=2, device="cpu"),
+        "relu": titanic_nn.ReLUClassifier(hidden=8, epochs=1, n_seeds=2, device="cpu"),
+    }
+    for name, net in nets.items():
+        model = make_pipeline(titanic_nn.TitanicFeatures(), net)
+        model.fit(train.drop(columns="Survived"), train["Survived"])
+        titanic_nn.save(model, home / f"runs/mine/models/{name}")
+    (home / "runs/empty").mkdir()
+    return home
+
+
+def said(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> str:
+    monkeypatch.chdir(home)
+    main(list(arguments))
+    return capsys.readouterr().out
+
+
+def test_all_nets_as_trees(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = said(home, monkeypatch, capsys, "mine")
+    assert tree.startswith("linear: ")
+    assert "\nrelu: " in tree
+    assert "layer2: 8 → 1, the log-odds of surviving" in tree
+    first = read_parts(home / "runs/mine/models/relu").layers["layer1"]["w1"][0, 0]
+    columns = len(read_parts(home / "runs/mine/models/relu").features)
+    assert f"w1 ({columns} x 8): {first:.3f} " in tree
+
+
+def test_a_layer_by_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = said(home, monkeypatch, capsys, "mine", "relu.layer2")
+    assert "w2 (8 x 1)" in tree
+    assert "layer1" not in tree
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_tensor_by_name_with_the_features_it_weighs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], which: int
+) -> None:
+    table = said(home, monkeypatch, capsys, "mine", "linear.w", "--net", str(which))
+    parts = read_parts(home / "runs/mine/models/linear", which)
+    rows = dict(zip(parts.features, parts.layers["layer1"]["w"][:, 0], strict=True))
+    shown = {line[:24].strip(): line.split()[-1] for line in table.splitlines() if line}
+    assert shown["sex=female"] == f"{rows['sex=female']:.3f}"
+    assert shown["age"] == f"{rows['age']:.3f}"
+
+
+def test_a_wide_tensor_is_cut_and_says_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = said(home, monkeypatch, capsys, "mine", "relu.w1")
+    assert "unit 6" in table
+    assert "unit 7" not in table
+    assert "the first 6 of 8 columns" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["mine", "deep"], "deep: no such model; choose from linear, relu"),
+        (["mine", "relu.w3"], "relu.w3: no such part; choose from layer1, layer2, w1, b1, w2, b2"),
+        (["mine", "relu", "--net", "3"], "net 3: choose from 1 to 2"),
+        (["empty"], "empty: holds no saved models; train again"),
+        (["nowhere"], "run nowhere: no such folder"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_exit_code_2(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    error: str,
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        said(home, monkeypatch, capsys, *arguments)
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert error in told
+    assert told.count("\n") == 1

@@ -1,0 +1,185 @@
+"""The command as a user types it: any table in, the run's own predictions out."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+
+from titanic_nn import LinearClassifier, load, load_passengers
+from titanic_nn.cli.predict import main
+
+QUICK = ["--folds", "2", "--repeats", "1", "--seeds", "2", "--quiet"]
+PASSENGERS = load_passengers()
+TEST = PASSENGERS.location / "test.csv"
+
+
+def python(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with a run in it, whose tickets are counted among all known passengers."""
+    path = tmp_path_factory.mktemp("user")
+    (path / "known.toml").write_text('[features]\ncount_tickets_among = "known"\n')
+    for name, more in (("mine", []), ("known", ["--params", "known.toml", "--models", "linear"])):
+        done = python(path, "titanic_nn.train", "--out", f"runs/{name}", *QUICK, *more)
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture
+def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return tmp_path
+
+
+def predict(model: str, table: Path, out: Path) -> pd.DataFrame:
+    main(["--model", model, "--input", str(table), "--output", str(out)])
+    return pd.read_csv(out, dtype=str)
+
+
+@pytest.mark.parametrize("model", ["linear", "relu", "deep", "ensemble"])
+def test_the_run_s_own_predictions_to_the_last_bit(here: Path, model: str) -> None:
+    found = predict(f"runs/mine/models/{model}", TEST, here / "out.csv")
+    own = pd.read_csv("runs/mine/test_predictions.csv", dtype=str)
+    submission = pd.read_csv(f"submissions/mine-{model}.csv", dtype=str)
+    assert found["PassengerId"].tolist() == own["PassengerId"].tolist()
+    assert found["probability"].tolist() == own[model].tolist()
+    assert found["Survived"].tolist() == submission["Survived"].tolist()
+
+
+def test_a_run_predicts_by_its_recommended_model(here: Path) -> None:
+    found = predict("mine", TEST, here / "out.csv")
+    recommended = json.loads(Path("runs/mine/summary.json").read_text())["recommended"]
+    own = pd.read_csv("runs/mine/test_predictions.csv", dtype=str)
+    assert found["probability"].tolist() == own[recommended].tolist()
+
+
+def test_known_passengers_are_recognised(here: Path) -> None:
+    found = predict("runs/known", TEST, here / "out.csv")
+    own = pd.read_csv("runs/known/test_predictions.csv", dtype=str)
+    assert found["probability"].tolist() == own["linear"].tolist()
+
+
+def test_neither_order_nor_parts_nor_ids_matter(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = predict("mine", TEST, here / "whole.csv")
+    table = pd.read_csv(TEST, dtype=str, keep_default_na=False)
+    shuffled = table.sample(frac=1, random_state=0).assign(Survived="1")  # not looked at
+    columns = ["Survived", *reversed(table.columns)]
+    shuffled[columns].to_csv(here / "shuffled.csv", index=False, lineterminator="\r\n")
+    monkeypatch.setattr("titanic_nn.cli.predict.ROWS_AT_ONCE", 7)
+    found = predict("mine", here / "shuffled.csv", here / "out.csv").set_index("PassengerId")
+    assert found.sort_index().equals(whole.set_index("PassengerId").sort_index())
+    table.drop(columns="PassengerId").to_csv(here / "anonymous.csv", index=False)
+    anonymous = predict("mine", here / "anonymous.csv", here / "anonymous-out.csv")
+    assert list(anonymous) == ["probability", "Survived"]
+    assert anonymous["probability"].tolist() == whole["probability"].tolist()
+
+
+def test_standard_input_and_output(folder: Path) -> None:
+    arguments = ["titanic_nn", "predict", "--model", "mine", "--input", "-"]
+    done = python(folder, *arguments, given=TEST.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"PassengerId,probability,Survived\n892,0.")
+    assert done.stdout.count(b"\n") == 419
+    bad = python(folder, *arguments, given=TEST.read_bytes().replace(b",female,", b",woman,", 1))
+    assert (bad.returncode, bad.stdout) == (2, b"")
+    assert bad.stderr.startswith(b"error: standard input, line 2, column Sex: 'woman' is not acc")
+
+
+LINES = TEST.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([*LINES[:300], LINES[300].replace("male", "man")], "line 301, column Sex"),
+        (
+            [*LINES[:300], LINES[5]],
+            "line 301, column PassengerId: 896 stands twice, first on line",
+        ),
+        ([*LINES[:3], "", *LINES[3:250], "1,2,3"], "line 252: the record that begins with '1' has"),
+        ([*LINES[:200], '950,3,"Open, Mr. A'], "line 201: not valid CSV"),
+        ([*LINES[:200], LINES[200].replace("S", "S\0")], "line 201: holds a NUL byte"),
+        (LINES[:1], "has a header but no passengers"),
+        ([], "is empty"),
+        ([LINES[0].replace("Ticket", "Tickets"), *LINES[1:]], "column Ticket is missing; rename"),
+    ],
+)
+def test_a_bad_row_is_named_wherever_it_is(
+    here: Path,
+    lines: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("titanic_nn.cli.predict.ROWS_AT_ONCE", 50)
+    table = here / "bad.csv"
+    table.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        main(["--model", "mine", "--input", str(table), "--output", str(here / "out.csv")])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith(f"error: {table}")
+    assert error.count("\n") == 1
+    assert [path.name for path in here.iterdir()] == ["bad.csv"]  # nothing half-written is left
+
+
+def test_names_of_two_lines_in_any_parts(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.read_csv(TEST, dtype=str, keep_default_na=False)
+    table["Name"] = table["Name"].str.replace(", ", ',\n"the" ', n=1)
+    table.to_csv(here / "two.csv", index=False)
+    whole = predict("mine", here / "two.csv", here / "whole.csv")
+    monkeypatch.setattr("titanic_nn.cli.predict.ROWS_AT_ONCE", 3)
+    assert predict("mine", here / "two.csv", here / "parts.csv").equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"--model": "nowhere"}, "run nowhere: no such folder"),
+        ({"--model": "submissions"}, "submissions: is neither a saved model"),
+        ({"--input": "nowhere.csv"}, "nowhere.csv: cannot be read as a file"),
+        ({"--output": "known.toml"}, "--output known.toml: is there already"),
+    ],
+)
+def test_a_mistake_in_the_command(
+    here: Path, changes: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, Any] = {"--model": "mine", "--input": str(TEST)} | changes
+    with pytest.raises(SystemExit) as stopped:
+        main([part for pair in options.items() for part in pair])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_model_of_other_tables_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LinearClassifier(epochs=1).fit(*load_iris(return_X_y=True)).save(here / "iris")
+    with pytest.raises(SystemExit):
+        main(["--model", str(here / "iris"), "--input", str(TEST)])
+    assert "does not go from passengers to two classes" in capsys.readouterr().err
+
+
+def test_every_model_of_a_run_can_be_loaded(here: Path) -> None:
+    for name in ("linear", "relu", "deep", "ensemble"):
+        model: Any = load(f"runs/mine/models/{name}")
+        assert model.predict(PASSENGERS.test).shape == (418,)

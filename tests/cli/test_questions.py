@@ -1,0 +1,232 @@
+"""`diagnose`, `hard`, `importance` and the like as a user types them, on a real run."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from titanic_nn import ablation, diagnose, hard, importance, learning_curve, train
+from titanic_nn.analysis.misclassified import KEYS
+from titanic_nn.tables.sources import SEARCH
+from titanic_nn.config import MODELS
+
+BUNDLED = str(SEARCH[-1][1])
+QUICK = ["--folds", "2", "--repeats", "2", "--seeds", "1"]
+RAW = ["Pclass", "Name", "Sex", "Age", "SibSp", "Parch", "Ticket", "Fare", "Cabin", "Embarked"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with one run, `runs/mine`."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        train.main([*QUICK, "--quiet", "--data", BUNDLED, "--out", "runs/mine"])
+    return folder
+
+
+@pytest.fixture
+def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that run to spoil, seen from the user's folder."""
+    shutil.copytree(home / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    return Path("runs/mine")
+
+
+def test_diagnose_has_a_line_and_a_sentence_for_every_net(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnose.main(["mine"])  # by name, or by path, or the newest
+    shown = capsys.readouterr().out
+    for model in MODELS:
+        assert shown.count(f"\n{model} ") == 1
+        assert shown.count(f"\n{model}: ") == 1
+    assert "gap" in shown
+    diagnose.main([])
+    assert capsys.readouterr().out == shown
+
+
+def test_hard_names_those_whom_all_models_get_wrong(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hard.main([str(run), "--most", "3"])
+    shown = capsys.readouterr().out
+    table = pd.read_csv(run / "hard.csv")
+    models = [name for name in pd.read_csv(run / "oof.csv") if name not in KEYS]
+    assert list(table) == ["PassengerId", "Survived", *models, *RAW]
+    wrong = (table[models] >= 0.5).ne(table["Survived"] == 1, axis=0)
+    assert wrong.all().all()
+    assert shown.startswith(f"{len(table)} of 891 passengers are got wrong by all {len(models)}")
+    assert table["Name"][0][:30] in shown
+    assert table["Name"][3][:30] not in shown.splitlines()[-1]
+
+
+def test_importance_shows_features_and_weights_and_writes_both(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*QUICK, "--permutations", "2", "--data", BUNDLED]
+    importance.main([*arguments, "--models", "linear", "relu", "--out", "why"])
+    shown = capsys.readouterr().out
+    for text in ("\ntitle ", "\nsex=female ", "heaviest weights of linear", "coefficients.csv"):
+        assert text in shown
+    scores = pd.read_csv("why/importance.csv")
+    assert list(scores) == [
+        "model",
+        "feature",
+        "repeat",
+        "fold",
+        "log_loss_increase",
+        "accuracy_drop",
+    ]
+    assert list(pd.read_csv("why/coefficients.csv")) == ["feature", "mean", "sd", "low", "high"]
+    importance.main([*arguments, "--models", "relu", "--quiet", "--out", "again"])
+    assert capsys.readouterr().out == ""
+    assert {path.name for path in Path("again").iterdir()} == {
+        "settings.toml",
+        "environment.json",
+        "importance.csv",
+    }
+
+
+@pytest.mark.parametrize("command", [ablation.main, importance.main, learning_curve.main])
+def test_what_is_asked_of_a_run_is_written_beside_its_files(
+    command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    command([str(run), "--models", "linear", "--repeats", "1"])
+    assert "1 nets averaged on each" in capsys.readouterr().out  # as in the run
+    after = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    added = set(after) - set(before)
+    assert added in (
+        {"importance.csv", "coefficients.csv"},
+        {"learning_curve.csv", "learning_curve.json"},
+        {"ablation.csv", "ablation.json"},
+    )
+    assert all(after[name] == content for name, content in before.items())
+    refused(command, [str(run), "--out", "new"], "--out: runs/mine has its own", capsys)
+    refused(command, [str(run), "--params", "new"], "--params: runs/mine has its own", capsys)
+
+
+def refused(
+    command: Callable[[list[str]], None],
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command(arguments)
+    output = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert said in output.err.replace("\\", "/")
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+
+
+@pytest.mark.parametrize(
+    "command", [ablation.main, diagnose.main, hard.main, importance.main, learning_curve.main]
+)
+def test_a_run_that_is_not_there_gets_one_line(
+    command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(command, ["nowhere"], "run nowhere: no such folder, here or in runs/", capsys)
+
+
+@pytest.mark.parametrize("command", [diagnose.main, hard.main])
+def test_without_any_run_there_is_one_line(
+    command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree("runs")
+    refused(command, [], "no run in runs/: make one", capsys)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "content", "said"),
+    [
+        (diagnose.main, "history.csv", None, "runs/mine/history.csv: cannot be read"),
+        (diagnose.main, "metrics.csv", None, "runs/mine/metrics.csv: cannot be read"),
+        (diagnose.main, "settings.toml", None, "runs/mine/settings.toml: cannot be read"),
+        (diagnose.main, "history.csv", "model\nrelu\n", "history.csv: has no column epoch"),
+        (
+            diagnose.main,
+            "history.csv",
+            "model,epoch,training_loss,held_out_loss\nrelu,1,0.5,0.5\n",
+            "history.csv: has 1 epochs of relu, too few to see a trend",
+        ),
+        (hard.main, "oof.csv", None, "runs/mine/oof.csv: cannot be read"),
+        (
+            hard.main,
+            "oof.csv",
+            "PassengerId,Survived,repeat,fold,relu\n1,0,0,0,likely\n",
+            "oof.csv, line 2, column relu: likely is no finite number",
+        ),
+        (
+            hard.main,
+            "oof.csv",
+            "PassengerId,Survived,repeat,fold,relu\n1,0,0,0,0.5\n",
+            "oof.csv: its passengers or labels are not those of train.csv",
+        ),
+        (hard.main, "environment.json", None, "environment.json: cannot be read"),
+        (hard.main, "environment.json", "{}", "environment.json: does not say what the run"),
+    ],
+)
+def test_a_broken_run_gets_one_line(
+    command: Callable[[list[str]], None],
+    name: str,
+    content: str | None,
+    said: str,
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_text(content, encoding="utf-8")
+    refused(command, [str(run)], said, capsys)
+    assert not (run / "hard.csv").exists()
+
+
+def test_hard_shows_at_least_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(hard.main, [str(run), "--most", "0"], "--most 0: choose 1 or more", capsys)
+
+
+def test_hard_wants_the_very_tables_of_the_run(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(BUNDLED, "tables")
+    hard.main([str(run), "--data", "tables"])  # moved, but the same
+    capsys.readouterr()
+    (run / "hard.csv").unlink()
+
+    path = run / "environment.json"
+    environment = json.loads(path.read_text(encoding="utf-8"))
+    environment["data"]["location"] = "gone"
+    path.write_text(json.dumps(environment), encoding="utf-8")
+    refused(hard.main, [str(run)], "gone: the tables of runs/mine are gone", capsys)
+
+    changed = pd.read_csv("tables/train.csv").assign(Fare=1.0)
+    changed.to_csv("tables/train.csv", index=False)
+    said = "tables: the tables are not those of runs/mine"
+    refused(hard.main, [str(run), "--data", "tables"], said, capsys)
+    assert not (run / "hard.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--permutations", "0"], "permutations = 0: choose 1 or more"),
+        (["--models", "dep"], "'dep'"),
+        (["--data", "nowhere"], "nowhere: cannot be read as a folder"),
+        (["--out", "runs"], "--out runs: is there already"),
+    ],
+)
+def test_importance_refuses_mistakes_in_one_line(
+    arguments: list[str], said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        importance.main(["--quiet", *arguments])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

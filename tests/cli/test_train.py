@@ -1,0 +1,256 @@
+"""The command as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from bad_tables import BAD_TABLES, BadTable, write_good_pair
+
+from titanic_nn.tables.sources import SEARCH, load_passengers
+from titanic_nn.config import MODELS, Config
+from titanic_nn.train import main
+
+QUICK = ["--folds", "2", "--repeats", "1", "--seeds", "1"]
+FILES = {
+    "settings.toml",
+    "environment.json",
+    "metrics.csv",
+    "summary.json",
+    "oof.csv",
+    "test_predictions.csv",
+    "history.csv",
+    "models",
+    "report.html",
+}
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("user")
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a user's folder, and give it two minutes."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> subprocess.CompletedProcess[str]:
+    done = python(folder, "-m", "titanic_nn.train", "--out", "runs/mine", *QUICK)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_first_line_says_what_was_read(trained: subprocess.CompletedProcess[str]) -> None:
+    first = trained.stdout.splitlines()[0]
+    assert first == load_passengers(search=SEARCH[3:]).describe()
+
+
+def test_the_table_has_every_model_and_the_end_says_where_things_lie(
+    trained: subprocess.CompletedProcess[str],
+) -> None:
+    for model in ["sex_rule", "logistic_regression", "gradient_boosting", *MODELS]:
+        assert f"\n{model} " in trained.stdout
+    for text in ("P(best)", "±", "runs/mine", "submissions/mine-deep.csv", "offline score"):
+        assert text in trained.stdout
+    assert trained.stdout.count("(recommended)") == 1
+    assert "\x1b" not in trained.stdout  # no colours where nobody sees them
+    assert trained.stderr == ""
+
+
+def test_the_run_holds_what_it_was_made_of_and_what_it_found(
+    trained: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    run = folder / "runs/mine"
+    assert {path.name for path in run.iterdir()} == FILES
+    config = Config.from_toml(run / "settings.toml")
+    assert config == Config(folds=2, repeats=1, n_seeds=1)
+
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    metrics = pd.read_csv(run / "metrics.csv")
+    relu = metrics.query("model == 'relu'")["log_loss"]
+    assert summary["models"]["relu"]["log_loss"]["mean"] == pytest.approx(relu.mean())
+    assert summary["recommended"] in config.predictors
+    assert set(summary["seconds"]) >= {"read", "encode", *MODELS}
+
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    passengers = load_passengers(search=SEARCH[3:])
+    assert environment["data"]["train_sha256"] == passengers.train_sha256
+    assert environment["libraries"]["torch"].startswith("2.")
+
+    oof = pd.read_csv(run / "oof.csv")
+    assert len(oof) == 891
+    assert {"PassengerId", *MODELS} <= set(oof)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_submission_is_what_the_probabilities_say(
+    trained: subprocess.CompletedProcess[str], folder: Path, model: str
+) -> None:
+    submission = pd.read_csv(folder / f"submissions/mine-{model}.csv")
+    predictions = pd.read_csv(folder / "runs/mine/test_predictions.csv")
+    assert list(submission) == ["PassengerId", "Survived"]
+    assert submission["PassengerId"].tolist() == list(range(892, 1310))
+    assert submission["Survived"].tolist() == (predictions[model] >= 0.5).astype(int).tolist()
+    # Kaggle takes integers only: "1.0" would score 0.
+    lines = (folder / f"submissions/mine-{model}.csv").read_text().splitlines()
+    assert {line.split(",")[1] for line in lines[1:]} == {"0", "1"}
+
+
+def test_a_second_run_buries_nothing(
+    trained: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    again = python(folder, "-m", "titanic_nn.train", "--out", "runs/mine", *QUICK)
+    assert again.returncode == 2
+    assert again.stderr == "error: --out runs/mine: is there already; choose a new folder\n"
+    elsewhere = python(folder, "-m", "titanic_nn.train", "--out", "other/mine", *QUICK)
+    assert elsewhere.returncode == 2
+    assert "submissions/mine-linear.csv" in elsewhere.stderr.replace("\\", "/")
+    assert not (folder / "other").exists()
+
+
+def test_submit_knows_a_bundled_run_wherever_its_folder_is(folder: Path) -> None:
+    out = ["--out", "elsewhere/plain", "--models", "linear"]
+    assert python(folder, "-m", "titanic_nn.train", *out, *QUICK).returncode == 0
+    done = python(folder, "-m", "titanic_nn.submit", "--dry-run", "submissions/plain-linear.csv")
+    assert done.returncode == 2
+    assert "was made from the bundled table" in done.stderr
+
+
+def test_the_settings_of_a_run_make_it_again(
+    trained: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    again = python(
+        folder, "-m", "titanic_nn.train", "--params", "runs/mine/settings.toml", "--out", "again"
+    )
+    assert again.returncode == 0, again.stderr
+    for name in ("oof.csv", "test_predictions.csv", "metrics.csv", "settings.toml"):
+        assert (folder / "again" / name).read_bytes() == (folder / "runs/mine" / name).read_bytes()
+
+
+def test_json_is_all_that_stands_on_stdout(folder: Path) -> None:
+    done = python(folder, "-m", "titanic_nn", "train", "--json", "--models", "linear", *QUICK)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["recommended"] == "linear"
+    assert (folder / summary["run"] / "summary.json").is_file()
+    assert (folder / summary["submissions"]["linear"]).is_file()
+    assert "Passengers: 891 train" in done.stderr
+
+
+def test_quiet_prints_nothing(folder: Path) -> None:
+    done = python(folder, "-m", "titanic_nn.train", "--quiet", "--models", "linear", *QUICK)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
+    script = (
+        "import sys, contextlib\n"
+        "from titanic_nn.train import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "assert not {'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules)\n"
+    )
+    done = python(folder, "-c", script)
+    assert done.returncode == 0, done.stderr
+    for option in [
+        "data",
+        "out",
+        "models",
+        "folds",
+        "repeats",
+        "seed",
+        "seeds",
+        "device",
+        "params",
+        "quiet",
+        "json",
+    ]:
+        assert f"--{option}" in done.stdout
+
+
+def test_the_package_lists_its_commands(folder: Path) -> None:
+    done = python(folder, "-m", "titanic_nn")
+    assert done.returncode == 0
+    assert "python -m titanic_nn.train" in done.stdout
+    unknown = python(folder, "-m", "titanic_nn", "tran")
+    assert unknown.returncode == 2
+    assert "no command 'tran'" in unknown.stderr
+    assert unknown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("bad", BAD_TABLES, ids=lambda bad: bad.id)
+def test_a_bad_table_gets_one_line_and_exit_code_2(
+    bad: BadTable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_good_pair(data)
+    bad.spoil(data)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data", str(data), *QUICK])
+    output = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert output.err.count("\n") == 1
+    for fragment in bad.fragments:
+        assert fragment in output.err
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # nothing half-written is left
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--folds", "three"], "argument --folds: invalid int value: 'three'"),
+        (["--folds", "1"], "folds = 1"),
+        (["--models", "relu,dep"], "'dep'"),
+        (["--device", "tpu"], "device = 'tpu'"),
+        (["--params", "missing.toml"], "missing.toml: cannot be read"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["--data", "nowhere"], "nowhere: cannot be read as a folder"),
+        (["--folds", "400"], "340 passengers have 1, too few for 400 folds"),
+    ],
+)
+def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_good_small_table_trains(tmp_path: Path) -> None:
+    write_good_pair(tmp_path)
+    done = python(tmp_path, "-m", "titanic_nn.train", "--data", ".", "--out", "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads((tmp_path / "run/settings.toml").read_text())["folds"] == 2
+    assert len(pd.read_csv(tmp_path / "submissions/run-relu.csv")) == 2

@@ -1,0 +1,52 @@
+"""A prediction is its row's own: to the last bit the same, whatever rows stand beside it."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from titanic_nn.engine.predict import MULTIPLE, ROWS_AT_ONCE, mean_probabilities
+from titanic_nn.nets import DeepNet, LinearNet, Net, Params, ReLUNet
+from titanic_nn.nets.deep import ACTIVATIONS
+
+FEATURES, SEEDS = 7, 3
+NETS: list[Net] = [LinearNet(), ReLUNet(5), DeepNet((9, 5), normalization="layer")]
+NETS += [DeepNet((5, 3), activation, normalization="batch") for activation in ACTIVATIONS]
+
+
+def make(net: Net, outputs: int) -> tuple[Params, NDArray[np.float32]]:
+    """Parameters of three nets, and rows that need several rounds, the last not a whole one."""
+    params = net.init(FEATURES, outputs, lambda name, shape: torch.rand(SEEDS, *shape))
+    rows = np.random.default_rng(0).normal(size=(ROWS_AT_ONCE + 99, FEATURES))
+    return params, rows.astype(np.float32)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("net", NETS, ids=str)
+def test_the_mean_of_the_nets_probabilities(net: Net, outputs: int) -> None:
+    params, x = make(net, outputs)
+    logits = net.logits(params, torch.from_numpy(x)).double()  # (nets, rows, outputs)
+    if outputs == 1:
+        wanted = torch.cat([(-logits).sigmoid(), logits.sigmoid()], -1).mean(0)
+    else:
+        wanted = logits.softmax(-1).mean(0)
+    assert_allclose(mean_probabilities(net, params, x), wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("net", NETS, ids=str)
+def test_rows_in_any_company_say_the_same_bits(net: Net, outputs: int) -> None:
+    params, x = make(net, outputs)
+    together = mean_probabilities(net, params, x)
+    rng = np.random.default_rng(1)
+    for rows in (1, 2, MULTIPLE - 1, MULTIPLE, MULTIPLE + 1, len(x)):
+        some = rng.permutation(len(x))[:rows]
+        assert_array_equal(mean_probabilities(net, params, x[some]), together[some])
+
+
+def test_the_threads_are_what_they_were() -> None:
+    before = torch.get_num_threads()
+    params, x = make(NETS[0], 1)
+    mean_probabilities(NETS[0], params, x)
+    assert torch.get_num_threads() == before

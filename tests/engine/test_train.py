@@ -1,0 +1,388 @@
+"""Many nets at once are the nets that a plain loop trains one by one, and no net moves another."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from plain import Table, make_table, one_thread, train_alone
+from torch.nn import functional
+
+from titanic_nn.engine.backends.numba_backend import can_compile, worth_compiling
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import BackendName, TrainedNets, train_nets
+from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
+
+TABLE = make_table()
+CPU = torch.device("cpu")
+
+LINEAR = LinearConfig(epochs=4, batch_size=16)
+RELU = ReLUConfig(epochs=4, batch_size=16, hidden=8)
+DEEP = DeepConfig(epochs=4, batch_size=16, hidden=(8, 6))
+
+
+@one_thread()
+def train(
+    trials: list[LinearConfig], *, n_seeds: int = 1, table: Table = TABLE, **options: Any
+) -> TrainedNets:
+    chosen: dict[str, Any] = {"seed": 0, "device": CPU, "weights": table.weights} | options
+    return train_nets(table.x, table.y, table.splits, Members(trials, n_seeds), **chosen)
+
+
+def with_splits(table: Table, chosen: list[int]) -> Table:
+    return Table(table.x[chosen], table.y, [table.splits[i] for i in chosen])
+
+
+# Settings that all trials share, and what each trial has for its own.
+CASES: dict[str, tuple[LinearConfig, list[dict[str, Any]]]] = {
+    "linear": (LINEAR, [{}, {"learning_rate": 0.1}, {"l1": 0.1}, {"l2": 0.5}]),
+    "linear, gradient descent": (
+        replace(LINEAR, batch_size="all", optimizer="sgd", epochs=20),
+        [{"learning_rate": 0.5}, {"learning_rate": 0.5, "momentum": 0.9}],
+    ),
+    "linear, squared error": (replace(LINEAR, loss="squared_error"), [{}]),
+    "linear, absolute error": (replace(LINEAR, loss="absolute_error"), [{}]),
+    "linear, cosine": (replace(LINEAR, schedule="cosine", initialization="he"), [{}]),
+    "linear, one cycle": (replace(LINEAR, schedule="one_cycle", initialization="fastai"), [{}]),
+    "relu": (RELU, [{}, {"learning_rate": 0.03}, {"l1": 0.01}, {"l2": 0.1}]),
+    "relu, SGD": (
+        replace(RELU, optimizer="sgd", initialization="xavier"),
+        [{"learning_rate": 0.1}, {"learning_rate": 0.2, "momentum": 0.5}],
+    ),
+    "relu, AdamW": (
+        replace(RELU, optimizer="adamw", schedule="one_cycle", initialization="fastai"),
+        [{}, {"weight_decay": 3.0}, {"weight_decay": 1.0, "learning_rate": 0.02}],
+    ),
+    "relu, all rows": (replace(RELU, batch_size="all"), [{}, {"l2": 0.1}]),
+    "deep": (DEEP, [{}, {"dropout": 0.3}, {"learning_rate": 0.03, "l1": 0.01, "dropout": 0.6}]),
+    "deep, AdamW": (
+        replace(DEEP, optimizer="adamw", schedule="cosine"),
+        [{"weight_decay": 3.0, "dropout": 0.2}, {"l2": 0.1}],
+    ),
+    "deep, all rows": (replace(DEEP, batch_size="all", epochs=10), [{}, {"dropout": 0.5}]),
+    "deep, batch norm": (
+        replace(DEEP, normalization="batch", activation="tanh", optimizer="sgd"),
+        [{"learning_rate": 0.1}, {"learning_rate": 0.3, "momentum": 0.5, "dropout": 0.3}],
+    ),
+    "deep, batch norm, Adam": (
+        replace(DEEP, normalization="batch"),
+        [{}, {"learning_rate": 0.03, "dropout": 0.3}],
+    ),
+    "deep, layer norm": (
+        replace(DEEP, normalization="layer", activation="gelu", initialization="xavier"),
+        [{}, {"dropout": 0.3, "l2": 0.1}],
+    ),
+    "deep, leaky ReLU": (replace(DEEP, activation="leaky_relu", loss="squared_error"), [{}]),
+    "deep, sigmoid": (replace(DEEP, activation="sigmoid", loss="absolute_error"), [{}]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_member_equals_the_same_net_trained_alone(case: str) -> None:
+    # The four splits take 4, 5, 4 and 6 steps of 16 rows: three programs, put back in order.
+    shared, own = CASES[case]
+    trials = [replace(shared, **values) for values in own]
+    together = train(trials, n_seeds=2).probability.numpy()  # (splits, members, rows)
+
+    assert together.shape == (4, 2 * len(trials), 100)
+    for split in range(4):
+        for trial, config in enumerate(trials):
+            for number in range(2):
+                alone = train_alone(TABLE, split, config, number=number)
+                assert_allclose(together[split, 2 * trial + number], alone, atol=3e-6)
+
+
+# Three classes; and rows that count up to 20 times as much as others.
+KINDS = np.digitize(TABLE.x[0, : len(TABLE.y), 0], [-0.5, 0.5])
+CLASSES = replace(TABLE, y=np.eye(3, dtype=np.int64)[KINDS])
+WEIGHTS = np.random.default_rng(1).uniform(0.1, 2, len(TABLE.y)).astype(np.float32)
+TABLES = {
+    "classes": CLASSES,
+    "weights": replace(TABLE, weights=WEIGHTS),
+    "classes and weights": replace(CLASSES, weights=WEIGHTS),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+@pytest.mark.parametrize("batch_size", [16, "all"])
+@pytest.mark.parametrize(
+    "settings",
+    [LINEAR, RELU, replace(DEEP, dropout=0.3), replace(DEEP, normalization="batch")],
+    ids=["linear", "relu", "dropout", "batch norm"],
+)
+def test_classes_and_weights_enter_as_in_a_plain_loop(
+    config: LinearConfig, batch_size: Any, table: Table
+) -> None:
+    config = replace(config, batch_size=batch_size)
+    together = train([config], n_seeds=2, table=table).probability.numpy()
+    assert together.shape == (4, 2, 100, *table.y.shape[1:])
+    for split in range(4):
+        alone = train_alone(table, split, config, number=1)
+        assert_allclose(together[split, 1], alone, atol=3e-6)
+
+
+def test_learning_curves_of_classes_are_the_losses_of_the_rows() -> None:
+    nets = train([RELU], table=CLASSES)
+    p = nets.probability[0, 0]  # (rows, 3)
+    assert_allclose(p.sum(-1), np.ones(100))
+    for side, rows in enumerate((TABLE.splits[0].train, TABLE.splits[0].held_out)):
+        loss = functional.nll_loss(p[rows].log(), torch.from_numpy(KINDS[rows]))
+        right = (p[rows].argmax(-1).numpy() == KINDS[rows]).mean()
+        assert_allclose(nets.loss[0, 0, -1, side], loss, atol=1e-6)
+        assert_allclose(nets.accuracy[0, 0, -1, side], right, atol=1e-6)
+
+
+def test_only_the_ratios_of_weights_matter() -> None:
+    table = TABLES["weights"]
+    fivefold = replace(table, weights=5 * WEIGHTS)
+    assert_allclose(
+        train([RELU], table=fivefold).probability,
+        train([RELU], table=table).probability,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if can_compile(CASES[case][0])])
+def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: str) -> None:
+    shared, own = CASES[case]
+    trials = [replace(shared, **values) for values in own]
+    together = train(trials, n_seeds=2, backend="compiled").probability.numpy()
+    for split in range(4):
+        for trial, config in enumerate(trials):
+            alone = train_alone(TABLE, split, config, number=1)
+            assert_allclose(together[split, 2 * trial + 1], alone, atol=3e-6)
+
+
+def test_only_what_the_loops_have_is_compiled() -> None:
+    assert can_compile(LINEAR)
+    assert can_compile(replace(RELU, optimizer="adamw", weight_decay=0.1, l1=0.1))
+    assert can_compile(replace(DEEP, dropout=0.1))
+    assert not can_compile(replace(DEEP, activation="tanh"))
+    assert not can_compile(replace(DEEP, normalization="layer"))
+    assert not can_compile(replace(RELU, optimizer="sgd"))
+    assert not can_compile(replace(RELU, loss="squared_error"))
+
+
+def test_compiling_is_worth_it_for_many_nets_or_many_steps() -> None:
+    config = LinearConfig(epochs=60)
+    assert not worth_compiling(config, parameters=40, rows=802, steps=7)
+    assert worth_compiling(config, parameters=40, rows=802 * 10_000, steps=7)
+    assert worth_compiling(config, parameters=40, rows=500_000, steps=500_000 // 128)
+    assert not worth_compiling(replace(config, optimizer="sgd"), 40, 802 * 10_000, 7)
+
+
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
+@pytest.mark.parametrize("floats", [1, 2**12])
+def test_blocks_of_any_size_give_the_same_nets(
+    monkeypatch: pytest.MonkeyPatch, floats: int, backend: BackendName
+) -> None:
+    whole = train([RELU], n_seeds=4, backend=backend).probability
+    monkeypatch.setattr("titanic_nn.engine.train.CPU_BLOCK", floats)
+    assert_allclose(train([RELU], n_seeds=4, backend=backend).probability, whole, atol=1e-6)
+
+
+class EncodedOnDemand:
+    """The table's matrices, but only those that are asked for, and how many were at a time."""
+
+    shape = (4, *TABLE.x.shape[1:])
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        self.asked.append(len(which))
+        return TABLE.x[which]
+
+
+@one_thread()
+@pytest.mark.parametrize("road", ["stacked", "compiled"])
+def test_matrices_can_be_made_when_a_block_asks_for_them(
+    monkeypatch: pytest.MonkeyPatch, backend: BackendName
+) -> None:
+    members = Members([RELU], n_seeds=3)
+    train = partial(train_nets, seed=0, device=CPU, backend=backend)
+    whole = train(TABLE.x, TABLE.y, TABLE.splits, members)
+    monkeypatch.setattr("titanic_nn.engine.train.CPU_BLOCK", 1)  # a net a block
+    x = EncodedOnDemand()
+    parts = train(x, TABLE.y, TABLE.splits, members)
+    assert x.asked == [1] * 12
+    assert_allclose(parts.probability, whole.probability, atol=1e-6)
+    assert_allclose(parts.loss, whole.loss, atol=1e-6)
+
+
+COMPANY = {
+    "another trial": lambda trial: train([trial, replace(trial, learning_rate=0.05)]),
+    "more seeds": lambda trial: train([trial], n_seeds=5),
+}
+ONE_OF_EACH: list[LinearConfig] = [
+    LINEAR,
+    RELU,
+    replace(DEEP, dropout=0.3),
+    replace(DEEP, normalization="batch"),
+    replace(DEEP, normalization="layer"),
+]
+EACH = pytest.mark.parametrize(
+    "trial", ONE_OF_EACH, ids=["linear", "relu", "dropout", "batch norm", "layer norm"]
+)
+
+
+@EACH
+@pytest.mark.parametrize("company", COMPANY)
+def test_other_members_move_no_net(trial: LinearConfig, company: str) -> None:
+    alone = train([trial]).probability[:, 0]
+    among = COMPANY[company](trial).probability[:, 0]
+    assert_allclose(among, alone, atol=1e-6)
+
+
+@EACH
+def test_other_splits_move_no_net(trial: LinearConfig) -> None:
+    together = train([trial]).probability
+    for split in range(4):
+        alone = train([trial], table=with_splits(TABLE, [split])).probability[0]
+        assert_allclose(alone, together[split], atol=1e-6)
+
+
+def test_seeds_start_differently_and_trials_alike() -> None:
+    # Trials of one seed share their weights and batches, so that only their settings differ.
+    twins = train([RELU, RELU], n_seeds=2).probability  # (splits, 4 members, rows)
+    assert_allclose(twins[:, :2], twins[:, 2:], atol=1e-6)
+    assert (twins[:, 0] - twins[:, 1]).abs().max() > 0.01
+
+
+def test_the_run_s_seed_makes_the_nets() -> None:
+    assert (train([RELU]).probability - train([RELU], seed=1).probability).abs().max() > 0.01
+
+
+PRINT_TWO_HASHES = """
+import hashlib
+import torch
+from plain import make_table
+from titanic_nn.engine.backends.numba_backend import can_compile
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import train_nets
+from titanic_nn.config import DeepSettings, ReLUSettings
+table = make_table()
+for _ in range(2):
+    bits = hashlib.sha256()
+    relu = ReLUSettings(epochs=3)
+    deep = DeepSettings(epochs=3, dropout=0.3, normalization="batch")
+    for trial in (relu, deep):
+        members = Members([trial], seeds=3)
+        nets = train_nets(
+            table.x, table.y, table.splits, members, seed=0, device=torch.device("cpu")
+        )
+        bits.update(nets.probability.numpy().tobytes())
+    print(bits.hexdigest())
+"""
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    # Twice in one process, in each of two fresh ones, with as many threads as torch takes.
+    hashes = []
+    for _ in range(2):
+        fresh = subprocess.run(
+            [sys.executable, "-c", PRINT_TWO_HASHES],
+            capture_output=True,
+            check=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        hashes += fresh.stdout.split()
+    assert len(hashes) == 4
+    assert len(set(hashes)) == 1
+
+
+@EACH
+def test_training_reads_no_held_out_row(trial: LinearConfig) -> None:
+    split = TABLE.splits[0]
+    x, y = TABLE.x[:1].copy(), TABLE.y.copy()
+    y[split.held_out] = 1 - y[split.held_out]
+    x[0, split.held_out] += 10
+    x[0, len(y) :] -= 10
+    before = train([trial], table=with_splits(TABLE, [0]))
+    after = train([trial], table=Table(x, y, [split]))
+
+    for name, p in before.params.items():
+        assert_array_equal(after.params[name], p, err_msg=name)
+    assert_array_equal(after.probability[..., split.train], before.probability[..., split.train])
+
+
+def test_learning_curves_are_the_losses_of_the_rows() -> None:
+    nets = train([RELU], n_seeds=2, history_points=2)
+
+    assert nets.epochs.tolist() == [2, 4]
+    assert nets.loss.shape == nets.accuracy.shape == (4, 2, 2, 2)
+    y = torch.from_numpy(TABLE.y).double()
+    for i, split in enumerate(TABLE.splits[:3]):
+        for member in range(2):
+            p = nets.probability[i, member]
+            for side, rows in enumerate((split.train, split.held_out)):
+                loss = functional.binary_cross_entropy(p[rows], y[rows])
+                right = ((p[rows] >= 0.5) == (y[rows] == 1)).double().mean()
+                assert_allclose(nets.loss[i, member, -1, side], loss, atol=1e-6)
+                assert_allclose(nets.accuracy[i, member, -1, side], right, atol=1e-6)
+
+
+def test_learning_curves_follow_the_epochs() -> None:
+    # After two of four epochs a net is where one of two epochs ends.
+    early = train([replace(RELU, epochs=2)])
+    assert_allclose(train([RELU], history_points=2).loss[:, :, 0], early.loss[:, :, 0], rtol=1e-5)
+
+
+def test_the_final_fit_holds_out_no_label() -> None:
+    nets = train([RELU])
+    assert nets.loss[3, ..., 1].isnan().all()
+    assert nets.accuracy[3, ..., 1].isnan().all()
+    assert nets.loss[3, ..., 0].isfinite().all()
+
+
+@pytest.mark.parametrize("points", [1, 3, 7, 20])
+def test_curves_are_read_off_at_the_end_and_evenly_before(points: int) -> None:
+    epochs = train([replace(LINEAR, epochs=7)], history_points=points).epochs
+    assert len(epochs) == min(points, 7)
+    assert epochs[-1] == 7
+    assert set(np.diff(epochs)) <= {7 // points, 7 // points + 1}
+
+
+def test_progress_adds_up_to_the_whole_work() -> None:
+    shares: list[float] = []
+    train([LINEAR], on_progress=shares.append)
+    assert sum(shares) == pytest.approx(1)
+    assert max(shares) < 0.2
+
+
+def test_probabilities_are_those_of_the_parameters() -> None:
+    nets = train([DEEP], n_seeds=3)
+    logits = nets.net.logits(nets.params, torch.from_numpy(TABLE.x).unsqueeze(1)).squeeze(-1)
+    assert nets.probability.dtype == torch.float64  # where a net that is very sure stays below 1
+    assert_allclose(nets.probability, logits.double().sigmoid(), rtol=1e-6)
+
+
+def test_long_tables_are_predicted_row_by_row_all_the_same() -> None:
+    table = make_table(unlabelled=2**18, features=1)  # more than are predicted at a time
+    nets = train([LINEAR], table=with_splits(table, [0, 2]))
+    logits = torch.from_numpy(table.x[[0, 2]]) @ nets.params["w"][:, 0] + nets.params["b"][:, 0]
+    assert_allclose(nets.probability[:, 0], logits.squeeze(-1).sigmoid(), atol=1e-6)
+
+
+@pytest.mark.parametrize("trial", [LINEAR, RELU], ids=["linear", "relu"])
+def test_nets_by_hand_train_without_autograd(trial: LinearConfig) -> None:
+    # In inference mode torch records nothing: a gradient by autograd would raise.
+    with torch.inference_mode():
+        nets = train([trial])
+    assert_allclose(nets.probability, train([trial]).probability, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@EACH
+def test_a_gpu_trains_the_same_nets(trial: LinearConfig) -> None:
+    on_gpu = train([trial], n_seeds=2, device=torch.device("cuda")).probability.cpu()
+    assert_allclose(on_gpu, train([trial], n_seeds=2).probability, atol=1e-4)

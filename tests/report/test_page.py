@@ -1,0 +1,142 @@
+"""The page holds the run's numbers, and nothing that a file could smuggle in."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from titanic_nn.errors import DataError
+from titanic_nn.report import write_report
+
+SMUGGLED = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A run of one's own to change."""
+    return Path(shutil.copytree(finished, tmp_path / "mine"))
+
+
+def hard_table(run: Path, name: str) -> pd.DataFrame:
+    """Two hard passengers, as the command `hard` writes them."""
+    oof = pd.read_csv(run / "oof.csv").head(2)
+    names = [name, "Doe, Miss. Ann"]
+    said = oof[["PassengerId", "Survived", "linear", "relu"]]
+    return said.assign(Name=names, Sex="female", Age=20.0, Pclass=3)
+
+
+class Elements(HTMLParser):
+    """Every element of a page, with its attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(run: Path) -> str:
+    """The page that is there already."""
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_numbers_of_the_summary_are_on_the_page(finished: Path) -> None:
+    run, page = finished, Elements(page_of(finished))
+    models = json.loads((run / "summary.json").read_text())["models"]
+    for scores in models.values():
+        assert f"{scores['log_loss']['mean']:.3f}" in page.text
+        assert f"{scores['accuracy']['mean']:.3f}" in page.text
+    assert "gradient boosting" in page.text
+    for scores in json.loads((run / "summary.json").read_text())["calibration"].values():
+        assert f"{scores['log_loss_after']:.4f}" in page.text
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["data"]["train_sha256"] in page.text
+    assert (run / "settings.toml").read_text().strip() in page.text
+
+
+def test_it_loads_nothing(finished: Path) -> None:
+    page = Elements(page_of(finished))
+    loading = {"src", "srcset", "data", "action", "background", "poster"}
+    for tag, attributes in page.found:
+        assert tag not in ("script", "iframe", "object", "embed", "link", "base"), tag
+        assert not loading & set(attributes), (tag, attributes)
+        for name in ("href", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
+    assert not re.findall(r"url\((?!#)|@import", page_of(finished))
+
+
+def test_every_figure_has_a_picture_in_the_page_s_colours(finished: Path) -> None:
+    text = page_of(finished)
+    assert text.count("<svg") == text.count("<figure") >= 9
+    assert "#222222" not in text
+    assert "var(--ink)" in text
+
+
+def test_questions_asked_later_add_their_pictures(run: Path) -> None:
+    before = page_of(run).count("<svg")
+    hard_table(run, "Roe, Mr. Al").to_csv(run / "hard.csv", index=False)
+    after = write_report(run).read_text(encoding="utf-8")
+    assert after.count("<svg") == before + 1
+    assert "Roe, Mr. Al" in after
+
+
+def test_what_stands_in_files_stays_text(run: Path) -> None:
+    hard_table(run, SMUGGLED[:30]).to_csv(run / "hard.csv", index=False)
+    environment = json.loads((run / "environment.json").read_text())
+    environment["data"]["location"] = environment["commit"] = SMUGGLED
+    (run / "environment.json").write_text(json.dumps(environment))
+    config = run / "settings.toml"
+    config.write_text(f"# {SMUGGLED}\n{config.read_text()}")
+    page = Elements(write_report(run).read_text(encoding="utf-8"))
+    assert page.text.count(SMUGGLED) == 3
+    assert not {"script", "img"} & {tag for tag, _ in page.found}
+
+
+def test_the_same_run_gives_the_same_page(run: Path) -> None:
+    before = page_of(run)
+    write_report(run)
+    assert page_of(run).replace("mine", "small") == before
+
+
+def test_a_run_with_one_net_has_nothing_to_compare(run: Path) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    only = {"relu": summary["comparison"]["models"]["relu"]}
+    summary["comparison"] |= {"models": only, "against": "relu"}
+    summary["recommended"] = "relu"
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert "really better" not in write_report(run).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("summary.json", None, "summary.json: cannot be read"),
+        ("summary.json", "{", "summary.json: is not JSON"),
+        ("summary.json", '{"recommended": "relu", "models": {}}', "older version's"),
+        ("oof.csv", None, "oof.csv: cannot be read"),
+        ("metrics.csv", "model,repeat\nrelu,0\n", "metrics.csv: has no column fold"),
+        ("history.csv", "", "history.csv: is not the CSV file that a run writes"),
+        ("oof.csv", "PassengerId,Survived,repeat,fold\n1,0,0,0\n", "oof.csv: has no column"),
+        ("settings.toml", None, "settings.toml"),
+    ],
+)
+def test_a_broken_run_gets_one_line_and_keeps_its_report(
+    run: Path, name: str, text: str | None, said: str
+) -> None:
+    before = page_of(run)
+    (run / name).unlink() if text is None else (run / name).write_text(text)
+    with pytest.raises(DataError) as refused:
+        write_report(run)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert page_of(run) == before

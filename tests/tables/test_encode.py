@@ -1,0 +1,300 @@
+"""What the encoder learns from training rows, and what it then makes of other passengers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from benchmarks.synthetic import make_passengers
+from titanic_nn.errors import ConfigError
+from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.encode import READ_LABELS, Encoder, encode_splits
+from titanic_nn.competitions.titanic.features import FEATURES, passenger_features
+from titanic_nn.tables.splits import Split, final_split, repeated_stratified_splits
+from titanic_nn.config import FeatureConfig
+
+KAGGLE = Path(__file__).parents[2] / "../shared/kaggle"
+EVERY_CATEGORY = FeatureConfig(min_category_rows=1)
+KNOWN = FeatureConfig(min_category_rows=1, count_tickets_among="known")
+
+
+# Labels for tests in which they do not matter: nobody lived.
+NOBODY = np.zeros(100, dtype=np.int64)
+
+
+def synthetic(rows: int) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Features and labels of passengers who never were."""
+    passengers = make_passengers(rows, seed=0)
+    return passenger_features(passengers), passengers["Survived"].to_numpy()
+
+
+def features_of(first_id: int = 1, **columns: list[Any]) -> pd.DataFrame:
+    """Features of passengers who differ in the given columns only."""
+    rows = len(next(iter(columns.values())))
+    everyone = {
+        "PassengerId": range(first_id, first_id + rows),
+        "Pclass": 3,
+        "Name": "Doe, Mr. John",
+        "Sex": "male",
+        "Age": 30.0,
+        "SibSp": 0,
+        "Parch": 0,
+        "Ticket": [f"T {i}" for i in range(first_id, first_id + rows)],
+        "Fare": 8.0,
+        "Cabin": None,
+        "Embarked": "S",
+    }
+    return passenger_features(pd.DataFrame(everyone | columns))
+
+
+def encode(
+    train: pd.DataFrame, rows: pd.DataFrame, config: FeatureConfig = EVERY_CATEGORY
+) -> pd.DataFrame:
+    """Fit on `train`, and encode `rows` with named columns."""
+    encoder = Encoder(config).fit(train, NOBODY[: len(train)], known=pd.concat([train, rows]))
+    return pd.DataFrame(encoder.transform(rows), rows.index, encoder.feature_names)
+
+
+def unscaled(
+    train: pd.DataFrame,
+    rows: pd.DataFrame,
+    number: str,
+    config: FeatureConfig = EVERY_CATEGORY,
+) -> list[float]:
+    """One number as it stands after imputation, in its own unit."""
+    encoder = Encoder(config).fit(train, NOBODY[: len(train)], known=rows)
+    column = encoder.transform(rows)[:, encoder.feature_names.index(number)]
+    mean, sd = encoder.scaling[number]
+    return [round(float(value), 4) for value in column * sd + mean]
+
+
+# --- Numbers ---
+
+
+def test_a_missing_age_is_the_median_of_title_and_class_else_of_title_else_of_everyone() -> None:
+    train = features_of(
+        Name=["A, Mr. A", "B, Mr. B", "C, Mr. C", "D, Mr. D", "E, Mrs. E"],
+        Pclass=[3, 3, 3, 1, 1],
+        Age=[20.0, 22.0, np.nan, 50.0, 60.0],
+    )
+    rows = features_of(
+        first_id=101,
+        Name=["F, Mr. F", "G, Mr. G", "H, Mr. H", "I, Dr. I", "J"],
+        Pclass=[3, 1, 2, 1, 1],
+        Age=[np.nan] * 5,
+    )
+    # Mr in class 3: (20 + 22) / 2 = 21. Mr in class 1: 50. No Mr in class 2: all Mr 20, 22, 50.
+    # No Dr at all, and no title at all: everyone, 20, 22, 50, 60, (22 + 50) / 2 = 36.
+    assert unscaled(train, rows, "age") == [21, 50, 22, 36, 36]
+
+
+def test_a_group_whose_ages_are_all_unknown_falls_back() -> None:
+    train = features_of(
+        Name=["A, Mr. A", "B, Mr. B", "C, Mr. C"], Pclass=[3, 1, 1], Age=[np.nan, 40.0, 60.0]
+    )
+    assert unscaled(train, train, "age") == [50, 40, 60]
+
+
+def test_a_missing_fare_is_the_median_of_the_class() -> None:
+    train = features_of(Pclass=[1, 1, 1, 3], Fare=[50.0, 80.0, 90.0, 8.0])
+    rows = features_of(first_id=101, Pclass=[1, 3], Fare=[np.nan, np.nan])
+    expected = pytest.approx([np.log(81), np.log(9)], abs=1e-3)
+    assert unscaled(train, rows, "log fare") == expected
+    assert unscaled(train, rows, "fare per head") == expected
+
+
+@pytest.mark.parametrize("number", [f.name for f in FEATURES if f.kind == "number"])
+def test_a_gap_that_only_a_held_out_row_has_is_filled(number: str) -> None:
+    features = passenger_features(make_passengers(100, seed=0).fillna({"Age": 30, "Fare": 8}))
+    train, rows = features.iloc[:80], features.iloc[80:].copy()
+    if number in rows:
+        rows[number] = np.nan
+    else:  # counted by the encoder, from these two
+        rows[["ticket", "log_fare"]] = np.nan
+    assert np.isfinite(encode(train, rows)).all(axis=None)
+
+
+def test_a_number_that_no_training_row_has_is_left_out() -> None:
+    train = features_of(Age=[np.nan, np.nan], Fare=[8.0, 9.0])
+    rows = features_of(first_id=101, Age=[20.0], Fare=[8.0])
+    assert "age" not in encode(train, rows)
+
+
+def test_numbers_are_scaled_as_scikit_learn_scales_them() -> None:
+    features = passenger_features(make_passengers(100, seed=0)).dropna(subset=["age"])
+    train, rows = features.iloc[:50], features.iloc[50:]
+    scaler = StandardScaler().fit(train[["age", "family_size"]].to_numpy())
+    np.testing.assert_allclose(
+        encode(train, rows)[["age", "family size"]],
+        scaler.transform(rows[["age", "family_size"]].to_numpy()),
+        atol=1e-6,
+    )
+
+
+# --- Categories, flags, constant columns ---
+
+
+@pytest.mark.parametrize("min_rows", [1, 5, 10])
+def test_categories_are_encoded_as_scikit_learn_encodes_them(min_rows: int) -> None:
+    features = passenger_features(make_passengers(200, seed=0)).dropna(subset=["deck"])
+    train, rows = features.iloc[:50], features.iloc[50:]
+    encoded = encode(train, rows, FeatureConfig(min_category_rows=min_rows))
+    referee = OneHotEncoder(handle_unknown="ignore", min_frequency=min_rows, sparse_output=False)
+    referee.fit(train[["deck"]].to_numpy(object))
+
+    decks = encoded.filter(like="deck=")
+    np.testing.assert_array_equal(decks, referee.transform(rows[["deck"]].to_numpy(object)))
+    theirs = [name.replace("x0_", "deck=") for name in referee.get_feature_names_out()]
+    assert decks.columns.tolist() == [n.replace("infrequent_sklearn", "rare") for n in theirs]
+
+
+def test_an_unknown_category_and_a_missing_one_are_encoded_as_none() -> None:
+    train = features_of(Embarked=["S", "S", "C", "Q"])
+    rows = features_of(first_id=101, Embarked=["S", "Belfast", None])
+    encoded = encode(train, rows)[["embarked=C", "embarked=Q", "embarked=S"]]
+    assert encoded.to_numpy().tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_rare_categories_share_a_column() -> None:
+    train = features_of(Embarked=["S", "S", "S", "C", "C", "Q"])
+    encoded = encode(train, train, FeatureConfig(min_category_rows=3))
+    assert encoded.filter(like="embarked").columns.tolist() == ["embarked=S", "embarked=rare"]
+    assert encoded["embarked=rare"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "flag"),
+    [
+        ({"Age": [20.0, np.nan]}, "age missing"),
+        ({"Fare": [20.0, np.nan]}, "fare missing"),
+        ({"Embarked": ["S", None]}, "embarked missing"),
+    ],
+)
+def test_what_is_missing_is_marked(columns: dict[str, Any], flag: str) -> None:
+    rows = features_of(**columns)
+    assert encode(rows, rows)[flag].tolist() == [0, 1]
+
+
+def test_a_column_that_is_constant_on_the_training_rows_is_dropped() -> None:
+    train = features_of(Age=[20.0, 30.0], Fare=[8.0, 8.0], Embarked=["S", "S"])
+    rows = features_of(first_id=101, Age=[40.0], Fare=[np.nan], Embarked=["C"])
+    kept = set(encode(train, rows)) - READ_LABELS  # for theirs see READ_LABELS
+    assert kept == {"age"}
+
+
+# --- Tickets ---
+
+
+# Training rows hold A A B C; the others A A D.
+TRAIN = features_of(Ticket=["A", "A", "B", "C"])
+HELD_OUT = features_of(first_id=101, Ticket=["A", "A", "D"])
+
+
+def test_holders_among_the_training_rows_include_the_row_itself() -> None:
+    assert unscaled(TRAIN, TRAIN, "ticket shared by") == [2, 2, 1, 1]
+    assert unscaled(TRAIN, HELD_OUT, "ticket shared by") == [3, 3, 1]  # A, A and the row itself
+
+
+def test_holders_among_the_known_are_all_of_them() -> None:
+    everyone = pd.concat([TRAIN, HELD_OUT])
+    shared_by = unscaled(TRAIN, everyone, "ticket shared by", KNOWN)
+    assert shared_by == [4, 4, 1, 1, 4, 4, 1]
+
+
+def test_counting_among_the_known_needs_them() -> None:
+    with pytest.raises(ConfigError, match='count_tickets_among = "known" needs the known'):
+        Encoder(KNOWN).fit(TRAIN, NOBODY[: len(TRAIN)])
+
+
+def test_the_fare_of_a_ticket_is_shared_by_its_holders() -> None:
+    train = features_of(Ticket=["A", "A", "B"], Fare=[30.0, 30.0, 10.0])
+    assert unscaled(train, train, "fare per head") == pytest.approx(
+        [np.log(1 + 30 / 2), np.log(1 + 30 / 2), np.log(1 + 10 / 1)], abs=1e-3
+    )
+
+
+# --- The whole ---
+
+
+def test_a_row_is_encoded_the_same_whoever_stands_beside_it() -> None:
+    features, y = synthetic(100)
+    encoder = Encoder(FeatureConfig()).fit(features.iloc[:60], y[:60])
+    together = encoder.transform(features)
+    for row in (0, 59, 60, 99):
+        np.testing.assert_array_equal(encoder.transform(features.iloc[[row]])[0], together[row])
+
+
+def test_columns_stand_in_the_order_of_the_features() -> None:
+    features, y = synthetic(200)
+    names = Encoder(FeatureConfig()).fit(features, y).feature_names
+    assert list(dict.fromkeys(name.partition("=")[0] for name in names)) == [
+        feature.label for feature in FEATURES
+    ]
+
+
+def test_splits_share_the_union_of_their_columns() -> None:
+    features = features_of(Age=[20.0, 30.0, 40.0, 50.0], Embarked=["S", "C", "S", "Q"])
+    first = Split(0, 0, train=np.array([0, 1]), held_out=np.array([2, 3]))
+    second = Split(0, 1, train=np.array([2, 3]), held_out=np.array([0, 1]))
+
+    encoded = encode_splits(features, NOBODY[:4], [first, second], EVERY_CATEGORY)
+
+    columns = [name for name in encoded.feature_names if name not in READ_LABELS]
+    assert columns == ["age", "embarked=C", "embarked=Q", "embarked=S"]
+    # Training ages 20, 30: mean 25, sd 5. Then 40, 50: mean 45, sd 5.
+    assert encoded.x[..., :4].tolist() == [
+        [[-1, 0, 0, 1], [1, 1, 0, 0], [3, 0, 0, 1], [5, 0, 0, 0]],  # Q is unknown to the first
+        [[-5, 0, 0, 1], [-3, 0, 0, 0], [-1, 0, 0, 1], [1, 0, 1, 0]],  # C to the second
+    ]
+    swapped = encode_splits(features, NOBODY[:4], [second, first], EVERY_CATEGORY)
+    assert swapped.feature_names == encoded.feature_names
+    np.testing.assert_array_equal(swapped.x, encoded.x[::-1])
+
+
+def test_an_encoder_of_some_rows_knows_nothing_of_the_table_they_were_taken_from() -> None:
+    features, y = synthetic(300)
+    train = np.arange(0, 300, 2)
+    taken = Encoder(FeatureConfig()).fit(Columns.of(features).take(train), y[train])
+    alone = Encoder(FeatureConfig()).fit(features.iloc[train], y[train])
+    assert taken.state() == alone.state()
+
+
+def test_encoders_that_were_not_kept_are_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, y = synthetic(100)
+    splits = repeated_stratified_splits(y, folds=4, repeats=1, seed=0)
+    kept = encode_splits(features, y, splits, FeatureConfig())
+    for rows in (0, 150):  # of no encoder, and of one of them
+        monkeypatch.setattr("titanic_nn.tables.encode.ROWS_KEPT", rows)
+        again = encode_splits(features, y, splits, FeatureConfig())
+        assert again.feature_names == kept.feature_names
+        np.testing.assert_array_equal(again.x, kept.x)
+
+
+def test_one_split_is_encoded_as_its_encoder_does() -> None:
+    features, y = synthetic(100)
+    split = final_split(train_rows=70, test_rows=30)
+    encoder = Encoder(FeatureConfig()).fit(features.iloc[:70], y[:70])
+
+    encoded = encode_splits(features, y, [split], FeatureConfig())
+
+    assert encoded.feature_names == encoder.feature_names
+    assert encoded.x.dtype == np.float32
+    np.testing.assert_array_equal(encoded.x[0], encoder.transform(features))
+
+
+@pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
+def test_kaggles_tables_are_encoded_without_a_gap() -> None:
+    train, test = pd.read_csv(KAGGLE / "train.csv"), pd.read_csv(KAGGLE / "test.csv")
+    features = passenger_features(pd.concat([train, test], ignore_index=True))
+    splits = [
+        *repeated_stratified_splits(train["Survived"], folds=10, repeats=1, seed=0),
+        final_split(train_rows=891, test_rows=418),
+    ]
+    y = train["Survived"].to_numpy()
+    x = encode_splits(features, y, splits, FeatureConfig()).x
+    assert x.shape[:2] == (11, 1309)
+    assert np.isfinite(x).all()

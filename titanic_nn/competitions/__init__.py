@@ -1,0 +1,1 @@
+"""What differs from one competition to the next: a folder per competition."""

@@ -1,0 +1,113 @@
+"""What differs from one competition to the next, in one object."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from titanic_nn.config import Config, read_toml
+from titanic_nn.errors import ConfigError
+from titanic_nn.nets.registry import NETS
+from titanic_nn.tables.features import FeatureSet
+from titanic_nn.tables.schema import TableSchema
+from titanic_nn.tables.sources import Places, Tables, load_tables
+
+
+class Classifier(Protocol):
+    """A baseline: fit and predict_proba as in scikit-learn, the latter giving (rows, 2)."""
+
+    def fit(self, x: NDArray[Any], y: NDArray[Any], /) -> Self: ...
+
+    def predict_proba(self, x: NDArray[Any], /) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of thumb that every model has to beat.
+
+    Attributes:
+        name: as a model's name: `sex_rule`.
+        description: in a few words: "women survive, men die".
+        make: an unfitted classifier, from the names of the encoded columns.
+    """
+
+    name: str
+    description: str
+    make: Callable[[Sequence[str]], Classifier]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competition:
+    """A competition; docs/extending.md shows how to add one.
+
+    Attributes:
+        slug: its name in the address of its page.
+        title: its name in prose.
+        schema: the columns of its tables.
+        features: its features.
+        rule: its rule baseline.
+        search: places that are searched for tables, in order.
+        params: a folder with tuned settings, `<net>.toml`; none by default.
+        reference_scores: public scores in rising order, each with what has it.
+        display_columns: the columns by which a person recognizes a row, the first as its name.
+        groups: from features of all rows to the number of each row's group (rows,), where rows
+            belong together; None where they do not.
+    """
+
+    slug: str
+    title: str
+    schema: TableSchema
+    features: FeatureSet
+    rule: Rule
+    search: Places = ()
+    params: Path | None = None
+    reference_scores: Sequence[tuple[float, str]] = ()
+    display_columns: Sequence[str] = ()
+    groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
+
+    def config(self, path: Path | None = None, **overrides: Any) -> Config:
+        """A run's settings: the defaults, the competition's tuned values, a file's, overrides.
+
+        Raises ConfigError, in one line, where one is wrong.
+        """
+        config = Config.from_toml(
+            path, tuned=self.tuned(), **{"competition": self.slug, **overrides}
+        )
+        if config.competition != self.slug:
+            raise ConfigError(
+                f"{path}: is about {config.competition}; add --competition {config.competition}"
+            )
+        return config
+
+    def tuned(self) -> Mapping[str, Mapping[str, Any]]:
+        """Net -> the settings that were tuned for this competition."""
+        if self.params is None:
+            return {}
+        files = {net: self.params / f"{net}.toml" for net in NETS}
+        return {net: read_toml(file).get(net, {}) for net, file in files.items() if file.exists()}
+
+    @property
+    def archive(self) -> str:
+        """The name of the zip file that Kaggle offers."""
+        return f"{self.slug}.zip"
+
+    @property
+    def folder(self) -> Path:
+        """Where `download` puts its tables."""
+        return Path("data/kaggle") / self.slug
+
+    def load(self, data: Path | None = None, *, bundled: bool = True) -> Tables:
+        """The tables in `data`, or in the first place that has them.
+
+        Args:
+            data: a folder with train.csv and test.csv, or Kaggle's zip file.
+            bundled: whether a table that comes with the package may be read.
+
+        Raises:
+            DataError: there are no tables, or they break the schema.
+        """
+        places = [place for place in self.search if bundled or place[0] != "bundled"]
+        return load_tables(self.schema, data, search=places, archive=self.archive)

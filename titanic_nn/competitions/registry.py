@@ -1,0 +1,49 @@
+"""Every competition by its slug: one line per competition.
+
+A line names "module:object"; the module is imported when the competition is first asked for.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from titanic_nn.competitions.competition import Competition
+from titanic_nn.errors import ConfigError
+from titanic_nn.tables.sources import Tables
+
+COMPETITIONS: dict[str, "str | Competition"] = {
+    "titanic": "titanic_nn.competitions.titanic.competition:TITANIC",
+}
+
+
+def get_competition(slug: str) -> Competition:
+    """The competition with this slug. Raises ConfigError where there is none."""
+    found = COMPETITIONS.get(slug)
+    if found is None:
+        raise ConfigError(
+            f"competition {slug!r} is not known here; choose from {', '.join(COMPETITIONS)}"
+        )
+    if isinstance(found, Competition):
+        return found
+    module, _, name = found.partition(":")
+    competition: Competition = getattr(import_module(module), name)
+    return competition
+
+
+def load_tables(data: Path | None = None, competition: str = "titanic") -> Tables:
+    """A competition's tables, checked.
+
+    Args:
+        data: a folder with train.csv and test.csv, or Kaggle's zip file; by default the usual
+            places are searched, the bundled table last.
+        competition: its slug.
+
+    Raises:
+        DataError: there are no tables, or one breaks the schema: file, line, column and value.
+
+    Examples:
+        >>> from titanic_nn import load_tables
+        >>> tables = load_tables()
+        >>> tables.train.shape, tables.test.shape
+        ((891, 12), (418, 11))
+    """
+    return get_competition(competition).load(data)

@@ -1,0 +1,1 @@
+"""Titanic: who survived?"""

@@ -1,0 +1,355 @@
+"""Titanic's features that need other passengers' rows: who shares a ticket, and who survived.
+
+Families and parties survived or died together. Who travelled together is read from the features;
+who survived, from the labels of the training rows. This is cross-fitted target encoding: a
+passenger's own label is taken out of the party before anything is computed, so a training row gets
+exactly what it would get if it were held out.
+
+A companion's death says little if most men of the third class died. What counts is the *survival
+surplus*: the number of companions who survived, minus the number expected from their peer groups
+(sex, class, child or adult), divided by the number of companions plus one. The expected rates are
+fitted on one half of the training rows and used for passengers of the other half. (Leaving out only
+the own label would reveal it: the rate without a passenger who died is a little higher than the
+rate without one who survived.)
+"""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from titanic_nn.competitions.titanic.features import KEYS, PEERS, passenger_features
+from titanic_nn.config import FeatureConfig
+from titanic_nn.errors import ConfigError
+from titanic_nn.tables.columns import Columns
+
+CODE_OF_PEERS = {peers: code for code, peers in enumerate(PEERS)}
+IS_MAN = np.array([peers.startswith("male") and peers.endswith("adult") for peers in PEERS])
+MEN, WOMEN_CHILDREN = np.flatnonzero(IS_MAN), np.flatnonzero(~IS_MAN)
+
+# Two passengers who share one of these belong to one party.
+PARTY_KEYS = ("same_ticket", "same_family")
+
+# Companions who survived as expected that are added to each party: shrinkage of a surplus that few
+# passengers tell of.
+SHRINKAGE = 1.0
+
+# The largest difference between neighbouring ticket numbers. Chosen, as SHRINKAGE, by
+# cross-validation.
+TICKET_REACH = 8
+
+# Rows that are processed at a time: each takes some kilobytes.
+ROWS_AT_ONCE = 2**15
+
+
+class PassengerGroups:
+    """Titanic's `FittedFeatures`: ticket holders, and companions' survival.
+
+    Attributes, after `fit`:
+        ticket_holders: ticket -> how many of the counted passengers hold it.
+        counted: the ids of the counted passengers.
+        companions: the training rows' labels by party and ticket number.
+    """
+
+    ticket_holders: dict[str, int]
+    counted: NDArray[np.int64]
+    companions: "Companions"
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config = config
+
+    def fit(self, rows: Columns, y: NDArray[np.int64], known: Columns | None) -> Self:
+        """Count the holders of each ticket, and the labels of each party.
+
+        Raises ConfigError where known rows are to be counted and none are given.
+        """
+        counted = rows if self.config.count_groups_among == "training" else known
+        if counted is None:
+            raise ConfigError('count_groups_among = "known" needs the known rows')
+        self.ticket_holders, self.counted = counted.count("ticket"), counted.ids
+        self.companions = Companions().fit(rows, y)
+        return self
+
+    def transform(self, rows: Columns) -> dict[str, NDArray[Any]]:
+        """The features by name, each (rows,)."""
+        holders = rows.look_up("ticket", self.ticket_holders, otherwise=0)
+        # A passenger who was counted must not be counted again. An id that was counted with a
+        # ticket that nobody holds belongs to somebody else.
+        counted = np.isin(rows.ids, self.counted) & (holders > 0)
+        shared_by = holders + ~counted
+        fare = np.expm1(rows.numbers["log_fare"])
+        return {
+            "ticket_shared_by": shared_by,
+            "fare_per_head": np.log1p(fare / shared_by),
+            **self.companions.transform(rows, counted),
+        }
+
+    def forget_ids(self) -> None:
+        """Take every passenger for a new one from now on."""
+        self.counted = self.counted[:0]
+        self.companions.labels = self.companions.labels[:0]
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted: tickets and parties, counted, and the counted passengers' ids."""
+        return {
+            "ticket_holders": self.ticket_holders,
+            "counted": self.counted.tolist(),
+            "companions": self.companions.state(),
+        }
+
+    @classmethod
+    def from_state(cls, config: FeatureConfig, state: Mapping[str, Any]) -> Self:
+        """The fitted object with this state."""
+        groups = cls(config)
+        groups.ticket_holders = dict(state["ticket_holders"])
+        groups.counted = np.array(state["counted"], dtype=np.int64)
+        groups.companions = Companions.from_state(state["companions"])
+        return groups
+
+
+class Companions:
+    """The training rows' labels by party and by ticket number: `fit`, then `transform`.
+
+    Two passengers with one ticket number and class, or with one family name, class, port and fare,
+    belong to one party, and so does whoever is linked to both. Ticket neighbours are passengers of
+    one class whose ticket numbers differ by TICKET_REACH at most.
+
+    Attributes, after `fit`:
+        labels: the training rows' labels by id, from which a row's own label is taken out.
+        party_of: for each of PARTY_KEYS, key -> number of the party.
+        party_counts: (parties, peers, 2): of each party's training rows, how many died, survived.
+        ticket_numbers: for each class, the training rows' ticket numbers in order, each once.
+        ticket_counts: for each class, (numbers + 1, peers, 2): of those with one of the
+            first numbers, how many died, survived.
+        expected: (2 halves, peers): the survival rate of each peer group in the other half.
+    """
+
+    labels: "pd.Series[int]"
+    expected: NDArray[np.float64]
+    party_of: dict[str, dict[str, int]]
+    party_counts: NDArray[np.int32]
+    ticket_numbers: dict[str, NDArray[np.float64]]
+    ticket_counts: dict[str, NDArray[np.int32]]
+
+    def fit(self, rows: Columns, y: NDArray[np.int64]) -> Self:
+        """Fit on the training rows' features and labels (rows,)."""
+        self.labels = pd.Series(y, index=rows.ids)
+        peers = rows.look_up("peers", CODE_OF_PEERS)
+        other_half = 1 - rows.numbers["half"]
+        died, survived = np.moveaxis(_counts(other_half, 2, peers, y), -1, 0)  # each (2, peers)
+        self.expected = (survived + 1) / (died + survived + 2)  # Laplace's rule of succession
+
+        party, self.party_of = _parties(rows)
+        self.party_counts = _counts(party, int(party.max()) + 1, peers, y)
+
+        self.ticket_numbers, self.ticket_counts = {}, {}
+        number = rows.numbers["ticket_number"]
+        for name in rows.count("class"):
+            of_class = rows.codes["class"] == rows.categories["class"].index(name)
+            here = np.flatnonzero(of_class & ~np.isnan(number))
+            numbers, position = np.unique(number[here], return_inverse=True)
+            held = _counts(position + 1, len(numbers) + 1, peers[here], y[here])
+            self.ticket_numbers[name] = numbers
+            self.ticket_counts[name] = held.cumsum(0, dtype=np.int32)
+        return self
+
+    def transform(
+        self, rows: Columns, recognised: NDArray[np.bool_] | bool = True
+    ) -> dict[str, NDArray[Any]]:
+        """What the training rows' labels say about each passenger's companions and neighbours.
+
+        recognised: which rows are the training rows whose ids they have.
+
+        Columns (rows,) by name, all 0 for a passenger of whom nothing is known:
+            women_children_survival_surplus, men_survival_surplus: of the party's labelled women and
+                children, and of its men: sum of (survived - expected) / (number + SHRINKAGE), from
+                -1 to 1.
+            men_known: log(1 + number of those men).
+            women_children_lost, women_children_saved: for a woman or child, whether all of those
+                women and children died, or survived.
+            men_lost: whether all of those men died.
+            ticket_neighbours_survival_surplus: the surplus of all ticket neighbours.
+        """
+        # NaN where a row is not a training row.
+        label = self.labels.reindex(rows.ids).to_numpy(np.float64, copy=True)  # (rows,)
+        label[~np.broadcast_to(recognised, label.shape)] = np.nan
+        code_of_class = {pclass: i for i, pclass in enumerate(self.ticket_numbers)}
+        looked_up = {
+            "label": label,
+            "half": rows.numbers["half"],
+            "peers": rows.look_up("peers", CODE_OF_PEERS),
+            "pclass": rows.look_up("class", code_of_class),
+            "ticket_number": rows.numbers["ticket_number"],
+            **{key: rows.look_up(key, self.party_of[key]) for key in PARTY_KEYS},
+        }
+        starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
+        parts = [
+            self._features(**{name: of[start : start + ROWS_AT_ONCE] for name, of in looked_up.items()})
+            for start in starts
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _features(
+        self,
+        label: NDArray[np.float64],
+        half: NDArray[np.int64],
+        peers: NDArray[np.int64],
+        pclass: NDArray[np.int64],
+        ticket_number: NDArray[np.float64],
+        same_ticket: NDArray[np.int64],
+        same_family: NDArray[np.int64],
+    ) -> dict[str, NDArray[Any]]:
+        """What `transform` returns, for rows whose categories were looked up; each (rows,)."""
+        trained = np.flatnonzero(~np.isnan(label))
+        own = np.zeros((len(label), len(PEERS), 2), dtype=np.int32)
+        own[trained, peers[trained], label[trained].astype(np.int64)] = 1
+
+        expected = self.expected[half]  # (rows, peers)
+        party = self._of_party(same_ticket, same_family, own)
+        neighbours = self._of_neighbours(pclass, ticket_number, own)
+        men, women_children = (party.take(who, axis=1) for who in (MEN, WOMEN_CHILDREN))
+        is_woman_or_child = ~IS_MAN[peers]
+        died, survived = women_children.sum(1).T  # (rows, some peers, 2) -> each (rows,)
+        men_died, men_survived = men.sum(1).T
+        return {
+            "women_children_survival_surplus": _survival_surplus(
+                women_children, expected.take(WOMEN_CHILDREN, axis=1)
+            ),
+            "men_survival_surplus": _survival_surplus(men, expected.take(MEN, axis=1)),
+            "men_known": np.log1p(men_died + men_survived),
+            "women_children_lost": is_woman_or_child & (died > 0) & (survived == 0),
+            "women_children_saved": is_woman_or_child & (died == 0) & (survived > 0),
+            "men_lost": (men_died > 0) & (men_survived == 0),
+            "ticket_neighbours_survival_surplus": _survival_surplus(neighbours, expected),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as JSON values: counts by party and ticket number, no passenger.
+
+        `labels` is left out, so the object that `from_state` makes takes every passenger for a new
+        one.
+        """
+        return {
+            "expected": self.expected.tolist(),
+            "party_of": self.party_of,
+            "party_counts": _sparse(self.party_counts),
+            "ticket_numbers": {c: numbers.tolist() for c, numbers in self.ticket_numbers.items()},
+            "ticket_counts": {
+                # Each number's own holders: the difference of the cumulative counts.
+                c: _sparse(np.diff(counts, axis=0))
+                for c, counts in self.ticket_counts.items()
+            },
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted object with this state."""
+        companions = cls()
+        companions.labels = pd.Series(dtype="int64")
+        companions.expected = np.array(state["expected"], np.float64)
+        companions.party_of = {key: dict(of) for key, of in state["party_of"].items()}
+        companions.party_counts = _dense(state["party_counts"])
+        companions.ticket_numbers = {
+            pclass: np.array(numbers, np.float64)
+            for pclass, numbers in state["ticket_numbers"].items()
+        }
+        companions.ticket_counts = {
+            pclass: np.pad(_dense(held), ((1, 0), (0, 0), (0, 0))).cumsum(0, dtype=np.int32)
+            for pclass, held in state["ticket_counts"].items()
+        }
+        return companions
+
+    def _of_party(
+        self, by_ticket: NDArray[np.int64], by_family: NDArray[np.int64], own: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """How many others of each row's party died and survived, (rows, peers, 2)."""
+        counts = np.zeros_like(own)
+        on_ticket, in_family = by_ticket >= 0, by_family >= 0
+        counts[on_ticket] = self.party_counts[by_ticket[on_ticket]]
+        # A new passenger may link two parties of the training rows; the same party counts once.
+        further = in_family & (by_family != by_ticket)
+        counts[further] += self.party_counts[by_family[further]]
+        counts[on_ticket | in_family] -= own[on_ticket | in_family]
+        return counts
+
+    def _of_neighbours(
+        self, pclass: NDArray[np.int64], number: NDArray[np.float64], own: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """How many of each row's ticket neighbours died and survived, (rows, peers, 2)."""
+        counts = np.zeros_like(own)
+        for i, (name, numbers) in enumerate(self.ticket_numbers.items()):
+            here = np.flatnonzero((pclass == i) & ~np.isnan(number))
+            first = np.searchsorted(numbers, number[here] - TICKET_REACH, side="left")
+            last = np.searchsorted(numbers, number[here] + TICKET_REACH, side="right")
+            before = self.ticket_counts[name]
+            counts[here] = before[last] - before[first] - own[here]
+        return counts
+
+
+def _counts(
+    group: NDArray[np.int64], groups: int, peers: NDArray[np.int64], y: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """How many of each group died and survived, by their peers: (groups, peers, 2)."""
+    shape = (groups, len(PEERS), 2)
+    cell = np.ravel_multi_index((group, peers, y), shape)  # (rows,)
+    return np.bincount(cell, minlength=prod(shape)).astype(np.int32).reshape(shape)
+
+
+def _sparse(counts: NDArray[np.int32]) -> dict[str, list[int]]:
+    """Counts, nearly all of them 0, as JSON: their shape, the positions of the others, and those."""
+    at = np.flatnonzero(counts)
+    return {
+        "shape": list(counts.shape),
+        "at": at.tolist(),
+        "count": counts.ravel()[at].tolist(),
+    }
+
+
+def _dense(sparse: Mapping[str, list[int]]) -> NDArray[np.int32]:
+    """The counts that `_sparse` stored."""
+    counts = np.zeros(prod(sparse["shape"]), dtype=np.int32)
+    counts[sparse["at"]] = sparse["count"]
+    return counts.reshape(sparse["shape"])
+
+
+def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]]]:
+    """Each row's party (rows,), and the party of each key.
+
+    Rows and keys are the nodes of a graph, and the parties are its connected components.
+    """
+    edges: list[tuple[NDArray[np.integer], NDArray[np.integer]]] = []
+    keys: dict[str, tuple[list[str], NDArray[np.integer]]] = {}
+    nodes = len(rows)
+    for key in PARTY_KEYS:
+        codes, categories = rows.codes[key], rows.categories[key]
+        has = np.flatnonzero(codes >= 0)
+        edges.append((has, nodes + codes[has]))
+        used = np.unique(codes[has])
+        keys[key] = [categories[i] for i in used], nodes + used
+        nodes += len(categories)
+    from_row, to_key = (np.concatenate(ends) for ends in zip(*edges, strict=True))
+    graph = coo_matrix((np.ones(len(from_row)), (from_row, to_key)), shape=(nodes, nodes))
+    party = connected_components(graph, directed=False)[1].astype(np.int64)  # (rows + keys,)
+    party_of = {
+        key: dict(zip(of, party[node].tolist(), strict=True)) for key, (of, node) in keys.items()
+    }
+    return party[: len(rows)], party_of
+
+
+def _survival_surplus(counts: NDArray[np.int32], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Survivors beyond those expected, per head and shrunk: (rows, peers, 2) -> (rows,)."""
+    died, survived = counts[..., 0], counts[..., 1]  # each (rows, peers)
+    known = died + survived
+    surplus = (survived - known * expected).sum(1)
+    shrunk: NDArray[np.float64] = surplus / (known.sum(1) + SHRINKAGE)
+    return shrunk
+
+
+def parties(passengers: pd.DataFrame) -> NDArray[np.int64]:
+    """The number of each passenger's party (rows,), of a checked table."""
+    return _parties(Columns.of(passenger_features(passengers), KEYS))[0]

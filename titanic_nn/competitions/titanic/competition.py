@@ -1,0 +1,35 @@
+"""Kaggle's Titanic: Machine Learning from Disaster."""
+
+from pathlib import Path
+
+from titanic_nn.competitions.competition import Competition, Rule
+from titanic_nn.competitions.titanic.columns import SCHEMA
+from titanic_nn.competitions.titanic.companions import PassengerGroups, parties
+from titanic_nn.competitions.titanic.features import FEATURES, KEYS, passenger_features
+from titanic_nn.competitions.titanic.sex_rule import SexRule
+from titanic_nn.tables.features import FeatureSet
+
+_HERE = Path(__file__).parent
+
+TITANIC = Competition(
+    slug="titanic",
+    title="Titanic",
+    schema=SCHEMA,
+    features=FeatureSet(FEATURES, passenger_features, KEYS, PassengerGroups),
+    rule=Rule("sex_rule", "women survive, men die", SexRule),
+    search=(
+        ("kaggle-notebook", Path("/kaggle/input/competitions/titanic")),
+        ("kaggle-notebook", Path("/kaggle/input/titanic")),
+        ("downloaded", Path("data/kaggle/titanic")),
+        ("bundled", _HERE / "bundled"),  # in an installed package
+        ("bundled", _HERE.parents[2] / "data" / "bundled"),  # in a checkout
+    ),
+    params=_HERE / "params",
+    reference_scores=(
+        (0.76555, "the sex rule"),
+        (0.77511, "the board's median"),
+        (0.797, "the top 5 %"),
+    ),
+    display_columns=("Name", "Sex", "Age", "Pclass"),
+    groups=parties,
+)

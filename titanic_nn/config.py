@@ -1,0 +1,181 @@
+"""The settings of a run, as frozen dataclasses, read from and written to TOML.
+
+Every value has one default: a run's stands here, a net's in nets/config.py. A competition may
+bring values that were tuned for it; they are merged over the defaults, and a user's file over both.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from titanic_nn.errors import ConfigError
+from titanic_nn.nets.config import STRICT, Count, NetConfig
+from titanic_nn.nets.registry import NETS
+
+# The name of the weighted average of a run's nets, where it has several.
+ENSEMBLE = "ensemble"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FeatureConfig:
+    """How a table's rows are encoded. Whatever is fitted is fitted on training rows only."""
+
+    # Among which rows the members of a group are counted: the training rows (and the row itself),
+    # or every row whose features are known, held-out and test rows too. Labels are never read.
+    count_groups_among: Literal["training", "known"] = "training"
+    # Categories with fewer training rows than this share one column.
+    min_category_rows: Count = 5
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Config:
+    """A whole run."""
+
+    # The competition's slug, as in the address of its page.
+    competition: str = "titanic"
+    # The nets that are trained and compared.
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear", "relu", "deep")
+    # Cross-validation: folds, drawn anew in every repeat.
+    folds: Annotated[int, Field(strict=True, ge=2)] = 10
+    repeats: Count = 3
+    # The random seed of everything that is random.
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
+    # Nets per split whose probabilities are averaged, in every fold as in the final fit.
+    n_seeds: Count = 5
+    # Folds of each training set, whose held-out rows calibrate the nets and weight their ensemble;
+    # 0 leaves the nets uncalibrated and the weights equal.
+    inner_folds: Annotated[int, Field(strict=True, ge=0)] = 5
+    # "auto" uses a GPU if a first operation on it succeeds.
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    # Points of the learning curves that are recorded while a net trains.
+    history_points: Count = 20
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    # Every registered net's settings by its name; those left out have their defaults.
+    nets: Mapping[str, Any] = field(
+        default_factory=lambda: {name: spec.config() for name, spec in NETS.items()}
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _known_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        for model in models:
+            if model not in NETS:
+                raise ValueError(f"there is no net {model!r}; choose from {', '.join(NETS)}")
+        if len(set(models)) < len(models):
+            raise ValueError(f"one model is named twice: {', '.join(models)}")
+        return models
+
+    @field_validator("nets")
+    @classmethod
+    def _all_nets(cls, nets: Mapping[str, Any]) -> dict[str, NetConfig]:
+        for name, config in nets.items():
+            if name not in NETS or type(config) is not NETS[name].config:
+                raise ValueError(f"{name}: is no net with settings {type(config).__name__}")
+        return {name: nets[name] if name in nets else s.config() for name, s in NETS.items()}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.inner_folds == 1:
+            raise ValueError("inner_folds = 1: choose 2 or more, or 0 for none")
+        return self
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """What a run predicts with: its nets and, where there are several, their ensemble."""
+        return (*self.models, ENSEMBLE) if len(self.models) > 1 else self.models
+
+    def to_toml(self) -> str:
+        """These settings as TOML, which `from_toml` reads back to an equal object."""
+        import tomli_w
+
+        values = asdict(self)
+        return tomli_w.dumps(values | values.pop("nets"))
+
+    @classmethod
+    def from_toml(
+        cls,
+        path: Path | None = None,
+        *,
+        tuned: Mapping[str, Mapping[str, Any]] | None = None,
+        **overrides: Any,
+    ) -> Self:
+        """Settings from a TOML file, which may leave anything out.
+
+        Args:
+            path: the file; none by default. A net's settings are a table with the net's name.
+            tuned: net -> values that replace the defaults, as a competition brings them.
+            overrides: single settings that replace the file's; None is no override.
+
+        Raises:
+            ConfigError: in one line: file, setting, value, and what is wrong with it.
+        """
+        values = read_toml(path) if path else {}
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        nets = {}
+        for name, spec in NETS.items():
+            table = values.pop(name, {})
+            if isinstance(table, dict):
+                table = _merged((tuned or {}).get(name, {}), table)
+            nets[name] = _checked(spec.config, table, path, prefix=name)
+        return _checked(cls, {**values, "nets": nets}, path)
+
+
+def _merged(tuned: Mapping[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """`table` over the tuned values, except those that act under the tuned optimizer only."""
+    dropped = ("momentum", "weight_decay") if "optimizer" in table else ()
+    return {name: value for name, value in tuned.items() if name not in dropped} | table
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's values. Raises ConfigError, in one line, where it is not such a file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}.") from None
+
+
+def check_config(cls: type[T], values: Mapping[str, Any]) -> T:
+    """A `cls` with these values, or a ConfigError of one line that names the first wrong one."""
+    return _checked(cls, values, None)
+
+
+def _checked(cls: type[T], values: Any, path: Path | None, prefix: str = "") -> T:
+    """`values` as a `cls`, or one line that names the first setting that is wrong."""
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, path, prefix)) from None
+
+
+def _one_line(error: ValidationError, path: Path | None, prefix: str) -> str:
+    """pydantic's first error as one line: file, setting, value, what is wrong."""
+    first = error.errors()[0]
+    # pydantic adds the names of its own steps ("constrained-int") after the setting's.
+    names = [part for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
+    name = ".".join(map(str, ([prefix] if prefix else []) + names)) or "settings"
+    where = f"{path}: " if path else ""
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "unexpected_keyword_argument":
+        near = difflib.get_close_matches(name, _names(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{where}there is no setting {name}{hint}"
+    if first["type"] == "value_error":
+        return f"{where}{name}: {message}"
+    return f"{where}{name} = {first['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _names() -> list[str]:
+    """Every setting as an error names it: "folds", "relu.epochs"."""
+    names = [f.name for f in fields(Config) if f.name != "nets"]
+    names += [f"features.{f.name}" for f in fields(FeatureConfig)]
+    return names + [f"{net}.{f.name}" for net, s in NETS.items() for f in fields(s.config)] + [*NETS]

@@ -1,0 +1,178 @@
+"""The hyper-parameters of each net: one frozen dataclass per net, with its defaults.
+
+A class also holds the net's search space for tuning, with the reason for each range. The values
+are checked when an object is made. A setting that would have no effect (momentum under Adam, say)
+is refused, so every number in a settings file is one that acted. This module does not import torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
+
+STRICT = ConfigDict(extra="forbid")
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Initialization = Literal["xavier", "he", "fastai"]
+
+
+@plain_dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; whole numbers if both are."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+@plain_dataclass(frozen=True)
+class Choice:
+    """One of several values."""
+
+    values: Sequence[Any]
+
+
+SearchSpace: TypeAlias = Mapping[str, Range | Choice]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class NetConfig:
+    """How a net is trained: the settings that every net has."""
+
+    # Setting -> where tuning searches it. What is not searched keeps its default.
+    search_space: ClassVar[SearchSpace] = {}
+
+    # Passes over the training rows. Never chosen on the fold that scores the net.
+    epochs: Count
+    # Rows per step: a number, or "all" for gradient descent on the whole training set.
+    batch_size: Count | Literal["all"] = 128
+    loss: Literal["cross_entropy", "squared_error", "absolute_error"] = "cross_entropy"
+    # Adam with decoupled weight decay: its learning rate needs little care, and the penalty acts
+    # alike on every weight.
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    learning_rate: Positive
+    # How the learning rate changes from the first step to the last.
+    schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
+    # Fraction of the last step's velocity that is kept; "sgd" only.
+    momentum: Rate = 0.0
+    # Weights shrink by learning_rate * weight_decay in each step, whatever the gradient; "adamw"
+    # only. Under another optimizer the default is 0.
+    weight_decay: NotNegative
+    # Penalties added to the loss: l1 * sum(|w|) and l2 / 2 * sum(w^2), over weights, not biases.
+    l1: NotNegative = 0.0
+    l2: NotNegative = 0.0
+    # The initial weights: Glorot and Bengio's uniform, He's normal, or fast.ai's (u - 0.5) / fan_out.
+    initialization: Initialization = "he"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_weight_decay(cls, values: Any) -> Any:
+        given = values.kwargs if isinstance(values, ArgsKwargs) else values
+        if isinstance(given, dict) and given.get("optimizer", "adamw") != "adamw":
+            given = {"weight_decay": 0.0, **given}
+            return ArgsKwargs((), given) if isinstance(values, ArgsKwargs) else given
+        return values
+
+    @model_validator(mode="after")
+    def _each_setting_acts(self) -> Self:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f'momentum does nothing under "{self.optimizer}": use "sgd", or 0')
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError(
+                f'weight_decay does nothing under "{self.optimizer}": use "adamw", or l2'
+            )
+        return self
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Units of each hidden layer, first to last."""
+        return ()
+
+
+# Below the first, 60 epochs do not converge; above the second, Adam's first steps overshoot.
+_LEARNING_RATE = Range(1e-3, 1e-1, log=True)
+# Decay times learning rate is what a step takes off a weight: from next to nothing, to a pull that
+# leaves little but the strongest features.
+_WEIGHT_DECAY = Range(1e-2, 3.0, log=True)
+# A hidden layer memorizes some 900 rows within 60 epochs. Steps of ten, so that many trials train
+# in one program.
+_EPOCHS = Range(10, 60, step=10)
+# Whether the rate falls to zero (cosine), rises first (one cycle), or stays.
+_SCHEDULE = Choice(["constant", "cosine", "one_cycle"])
+_TRAINING: SearchSpace = {
+    "epochs": _EPOCHS,
+    "learning_rate": _LEARNING_RATE,
+    "weight_decay": _WEIGHT_DECAY,
+    "schedule": _SCHEDULE,
+}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LinearConfig(NetConfig):
+    """The linear model."""
+
+    # The loss is convex: twice the epochs do no harm, and the decay alone has to regularize.
+    search_space: ClassVar[SearchSpace] = _TRAINING | {"epochs": Range(20, 120, step=20)}
+
+    epochs: Count = 200
+    learning_rate: Positive = 0.03
+    weight_decay: NotNegative = 0.1
+    initialization: Initialization = "xavier"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ReLUConfig(NetConfig):
+    """The net with one hidden layer, with gradients by hand."""
+
+    search_space: ClassVar[SearchSpace] = _TRAINING | {
+        # With fewer than 16 units the loss is higher; 128 overfit.
+        "hidden_size": Range(16, 128, step=16),
+    }
+
+    epochs: Count = 100
+    learning_rate: Positive = 0.01
+    weight_decay: NotNegative = 1.0
+    # Hidden units.
+    hidden_size: Count = 64
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Units of the hidden layer."""
+        return (self.hidden_size,)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DeepConfig(NetConfig):
+    """The net with two and more hidden layers, with gradients by autograd."""
+
+    search_space: ClassVar[SearchSpace] = _TRAINING | {
+        # Even layers and tapering ones, two and three of them; one layer is the relu net.
+        "hidden_sizes": Choice([(16, 16), (32, 16), (32, 32), (64, 32), (64, 64), (64, 32, 16)]),
+        # Smooth and not: with depth the difference grows.
+        "activation": Choice(["relu", "gelu", "tanh"]),
+        # With more than half the units dropped, 16 are too few.
+        "dropout": Range(0.0, 0.5),
+    }
+
+    epochs: Count = 60
+    learning_rate: Positive = 0.01
+    weight_decay: NotNegative = 1.0
+    # Units of each hidden layer, first to last.
+    hidden_sizes: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 32)
+    activation: Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"] = "relu"
+    # What each hidden layer applies before its activation.
+    normalization: Literal["none", "batch", "layer"] = "none"
+    # Fraction of each hidden layer's units that a training step drops.
+    dropout: Rate = 0.2
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return self.hidden_sizes

@@ -1,1 +1,0 @@
-"""From CSV files to encoded matrices: pandas and scikit-learn, never torch."""

@@ -1,5 +1,0 @@
-"""A run's report: its numbers in words, its tables and pictures, as one page."""
-
-from titanic_nn.reporting.page import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,1 @@
+"""From any competition's CSV files to encoded matrices: pandas and numpy, never torch."""

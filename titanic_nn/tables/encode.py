@@ -1,0 +1,313 @@
+"""From features to the numbers a net reads: impute, scale, one-hot, all fitted on training rows.
+
+scikit-learn has a class for each step. They are a line or two each here, because what was fitted
+can then be read, and saved, as plain numbers and names; the tests compare them with scikit-learn's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from titanic_nn.config import FeatureConfig, check_config
+from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.features import Feature, FeatureSet, FittedFeatures
+from titanic_nn.tables.splits import Split
+
+# The scale of a number that is made from labels: such a column's scaling, and whether it is there
+# at all, must not depend on the row's own label, so both are fixed.
+LABEL_SCALE = 0.25
+
+# Numbers of the encoded matrices that are in memory at a time: splits of a long table take turns.
+ENCODED_AT_ONCE = 2**26
+# Training rows of the encoders that are kept; those of further splits are fitted again when needed.
+ROWS_KEPT = 2**20
+
+
+class Encoder:
+    """Encodes rows by what was fitted on training rows: `fit` on those, then `transform` any.
+
+    Args:
+        features: the competition's.
+        config: how to encode.
+
+    Attributes, after `fit`:
+        fitted: the features that need more than a row, fitted; None if there are none.
+        medians: number -> group of rows -> median, e.g. `["age"]["Mr, 3"]`.
+        categories: category feature -> the values that have a column of their own.
+        rare: category feature -> the values that share the column `deck=rare`.
+        scaling: encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
+    """
+
+    fitted: FittedFeatures | None
+    medians: dict[str, dict[str, float]]
+    categories: dict[str, list[str]]
+    rare: dict[str, list[str]]
+    scaling: dict[str, tuple[float, float]]
+
+    def __init__(self, features: FeatureSet, config: FeatureConfig) -> None:
+        self.features, self.config = features, config
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The encoded columns in order: `title=Mr`, `age`, `age missing`, `deck=rare`, ..."""
+        return list(self.scaling)
+
+    def fit(self, rows: Columns, y: NDArray[np.int64], known: Columns | None = None) -> Self:
+        """Fit medians, categories and scales, and what the competition's own features need.
+
+        Args:
+            rows: the training rows.
+            y: their class codes, (rows,).
+            known: every row whose features are known; read only where the settings say so.
+
+        Raises:
+            ConfigError: groups are to be counted among the known rows, and none are given.
+        """
+        made = self.features.fitted
+        self.fitted = made(self.config).fit(rows, y, known) if made else None
+        plain = self._plain(rows)
+        numbers = [feature for feature in self.features.features if feature.kind == "number"]
+        self.medians = {n.name: _medians(plain[n.name], _groups(rows, n)) for n in numbers}
+
+        self.categories, self.rare = {}, {}
+        for feature in self.features.features:
+            if feature.kind == "category":
+                counts = sorted(rows.count(feature.name).items())
+                enough = self.config.min_category_rows
+                self.categories[feature.name] = [v for v, count in counts if count >= enough]
+                self.rare[feature.name] = [v for v, count in counts if count < enough]
+
+        self.scaling = {}
+        for label, column, feature in self._columns(rows, plain):
+            is_number = feature.kind == "number"
+            if feature.reads_labels:
+                self.scaling[label] = (0.0, LABEL_SCALE if is_number else 1.0)
+            # From a constant column nothing can be learnt, yet a held-out row could differ in it
+            # and meet a weight that was never trained.
+            elif column.min() < column.max():
+                mean, sd = (column.mean(), column.std()) if is_number else (0, 1)
+                self.scaling[label] = (float(mean), float(sd))
+        return self
+
+    def forget_ids(self) -> None:
+        """Forget which rows were training rows: every row is a new one from now on."""
+        if self.fitted:
+            self.fitted.forget_ids()
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as JSON values, from which `from_state` makes an equal encoder.
+
+        It holds no row of the table.
+        """
+        return {
+            "config": asdict(self.config),
+            "fitted": self.fitted.state() if self.fitted else None,
+            "medians": self.medians,
+            "categories": self.categories,
+            "rare": self.rare,
+            "scaling": {label: list(numbers) for label, numbers in self.scaling.items()},
+        }
+
+    @classmethod
+    def from_state(cls, features: FeatureSet, state: Mapping[str, Any]) -> Self:
+        """The fitted encoder with this state."""
+        encoder = cls(features, check_config(FeatureConfig, state["config"]))
+        made = features.fitted
+        encoder.fitted = made.from_state(encoder.config, state["fitted"]) if made else None
+        encoder.medians = dict(state["medians"])
+        encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
+        encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
+        return encoder
+
+    def transform(self, rows: Columns) -> NDArray[np.float32]:
+        """Encode any rows, each by itself: the rows beside it make no difference.
+
+        A category that no training row had is encoded as zeros, like a missing one.
+
+        Returns:
+            Shape (rows, features), numbers in standard deviations from the training mean.
+        """
+        at = {label: i for i, label in enumerate(self.scaling)}
+        x = np.empty((len(rows), len(at)), dtype=np.float32)
+        for label, column, _ in self._columns(rows, self._plain(rows)):
+            if label in at:
+                mean, sd = self.scaling[label]
+                x[:, at[label]] = (column - mean) / sd
+        return x
+
+    def _plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
+        """Numbers and flags by name (rows,), the fitted ones included; NaN where one is missing."""
+        return {**rows.numbers, **(self.fitted.transform(rows) if self.fitted else {})}
+
+    def _columns(
+        self, rows: Columns, plain: Mapping[str, NDArray[Any]]
+    ) -> Iterator[tuple[str, NDArray[Any], Feature]]:
+        """Every encoded column (rows,) with its label, in order: imputed, not yet scaled."""
+        for feature in self.features.features:
+            name, label = feature.name, feature.label
+            if feature.kind == "category":
+                values = [*self.categories[name], "rare"]
+                at = {value: i for i, value in enumerate(values[:-1])}
+                at |= dict.fromkeys(self.rare[name], len(at))
+                code = rows.look_up(name, at)
+                for i, value in enumerate(values):
+                    yield f"{label}={value}", code == i, feature
+            elif feature.kind == "number":
+                column = np.asarray(plain[name], np.float64)
+                yield label, _impute(column, rows, feature, self.medians[name]), feature
+            else:
+                yield label, plain[name], feature
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplits:
+    """Some splits, and every row of the table as each split's encoder encodes it."""
+
+    splits: Sequence[Split]
+    x: NDArray[np.float32]  # (splits, rows, features): training rows or not
+
+
+class SplitEncoders:
+    """An encoder for each split of one table, fitted on the split's training rows.
+
+    They are all fitted at first, so that the columns are known. Matrices are made on demand, since
+    those of many splits of a long table do not fit in memory. Neither do thousands of encoders, or
+    a few of a long table: those beyond ROWS_KEPT are fitted again when they are needed.
+
+    Args:
+        rows: the whole table; the splits hold positions of its rows.
+        y: class codes of the table's first rows, (labelled rows,).
+        splits: every split that will be asked for.
+        features: the competition's.
+        config: how to encode.
+    """
+
+    def __init__(
+        self,
+        rows: Columns,
+        y: NDArray[np.int64],
+        splits: Sequence[Split],
+        features: FeatureSet,
+        config: FeatureConfig,
+    ) -> None:
+        self._rows, self._y, self._features, self._config = rows, y, features, config
+        self.splits = splits
+        self._kept: dict[Split, Encoder] = {}
+        names: set[str] = set()
+        for split in splits:
+            encoder = self._fit(split)
+            names.update(encoder.feature_names)
+            if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
+                self._kept[split] = encoder
+        labels = [feature.label for feature in features.features]
+
+        def column_order(name: str) -> tuple[int, str]:
+            """Features in the order of their table, the values of a category by name."""
+            label, _, value = name.partition("=")
+            return labels.index(label), value
+
+        self.feature_names = sorted(names, key=column_order)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(splits, rows, features) of all matrices together."""
+        return len(self.splits), len(self._rows), len(self.feature_names)
+
+    @property
+    def columns_of_features(self) -> dict[str, list[int]]:
+        """Feature -> the positions of its columns: `title` has those of `title=Mr`, ...
+
+        A feature that no split encodes, since all training rows agree in it, is left out.
+        """
+        labels = [name.partition("=")[0] for name in self.feature_names]
+        found = {
+            f.name: [i for i, label in enumerate(labels) if label == f.label]
+            for f in self._features.features
+        }
+        return {name: columns for name, columns in found.items() if columns}
+
+    def encoder(self, split: Split) -> tuple[Encoder, list[int]]:
+        """A split's encoder, and the positions of its columns among `feature_names`."""
+        encoder = self._kept.get(split) or self._fit(split)
+        return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
+    def _fit(self, split: Split) -> Encoder:
+        rows = self._rows.take(split.train)
+        encoder = Encoder(self._features, self._config)
+        return encoder.fit(rows, self._y[split.train], known=self._rows)
+
+    def batches(self, splits: Sequence[Split] | None = None) -> Iterator[EncodedSplits]:
+        """These splits with their matrices, as many at a time as memory allows; all by default."""
+        splits = self.splits if splits is None else splits
+        _, rows, features = self.shape
+        at_once = max(1, ENCODED_AT_ONCE // (rows * features))
+        for first in range(0, len(splits), at_once):
+            part = splits[first : first + at_once]
+            yield EncodedSplits(part, self._encode(part))
+
+    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
+        """The matrices of the splits at these positions, (splits asked for, rows, features)."""
+        return self._encode([self.splits[i] for i in which])
+
+    def _encode(self, splits: Sequence[Split]) -> NDArray[np.float32]:
+        """Every row of the table, training or not, as each of these splits encodes it.
+
+        A column that a split's encoder lacks (a category too rare in its training rows) is zero.
+        """
+        x = np.zeros((len(splits), *self.shape[1:]), dtype=np.float32)
+        for x_split, split in zip(x, splits, strict=True):  # (rows, features)
+            encoder, columns = self.encoder(split)
+            x_split[:, columns] = encoder.transform(self._rows)
+        return x
+
+
+def _groups(rows: Columns, number: Feature) -> list[tuple[NDArray[np.integer], list[str]]]:
+    """The groups whose medians impute a number, widest first: "Mr", then "Mr, 3".
+
+    Each as the code of a row's group (rows,), -1 where it is in none, and the groups' names.
+    """
+    groups: list[tuple[NDArray[np.integer], list[str]]] = []
+    for column in number.impute_within:
+        codes, names = rows.codes[column], rows.categories[column]
+        if groups:
+            wide_codes, wide_names = groups[-1]
+            inside = (wide_codes >= 0) & (codes >= 0)
+            codes = np.where(inside, wide_codes * len(names) + codes, -1)
+            names = [f"{wide}, {name}" for wide in wide_names for name in names]
+        groups.append((codes, names))
+    return groups
+
+
+def _medians(
+    values: NDArray[np.float64], groups: Sequence[tuple[NDArray[np.integer], list[str]]]
+) -> dict[str, float]:
+    """Group -> median of a number, for "everyone" and each group in which a value is known."""
+    known = ~np.isnan(values)
+    everyone = float(np.median(values[known])) if known.any() else 0.0
+    medians = {"everyone": everyone}
+    for codes, names in groups:
+        in_group = known & (codes >= 0)
+        if in_group.any():
+            found = np.unique(codes[in_group])
+            middle = ndimage.median(values[in_group], codes[in_group], found)
+            medians |= dict(zip([names[i] for i in found], middle.tolist(), strict=True))
+    return medians
+
+
+def _impute(
+    values: NDArray[np.float64], rows: Columns, number: Feature, medians: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Fill in what is missing from the narrowest group that has a median."""
+    if not np.isnan(values).any():
+        return values
+    filled = values.copy()
+    for codes, names in reversed(_groups(rows, number)):
+        missing = np.isnan(filled)
+        # A row's code is -1, the last, where it is in no group.
+        of_group = np.array([*(medians.get(name, np.nan) for name in names), np.nan])
+        filled[missing] = of_group[codes[missing]]
+    return np.where(np.isnan(filled), medians["everyone"], filled)

@@ -1,0 +1,195 @@
+"""A competition's two tables: where they are searched, and how they are read and checked."""
+
+import hashlib
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titanic_nn.errors import DataError
+from titanic_nn.tables.schema import (
+    TableSchema,
+    check_labelled,
+    check_pair,
+    check_table,
+    read_bytes,
+)
+
+# Where tables came from: "given" by the user, "kaggle-notebook", "downloaded" or "bundled".
+Source: TypeAlias = str
+# Folders that are searched in this order, each with the name of its source.
+Places: TypeAlias = Sequence[tuple[Source, Path]]
+
+TRAIN, TEST = "train.csv", "test.csv"
+# Unpacked size above which a zip file is refused.
+LARGEST_UNPACKED = 256 * 2**20  # bytes
+
+# What zipfile raises, by experiment, on damaged, encrypted or unknown contents.
+_ZIP_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Both tables, checked, and where they came from."""
+
+    schema: TableSchema
+    train: pd.DataFrame  # with the target, as class codes
+    test: pd.DataFrame  # without
+    source: Source
+    location: Path  # the folder or zip file that was read
+    train_sha256: str  # of each file's bytes, 64 hex digits
+    test_sha256: str
+    notes: tuple[str, ...]  # what was tolerated, for the user to read
+    answers: Path | None  # the test rows' labels, which only a bundled table has
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """The class codes of the labelled rows, (train rows,)."""
+        return self.train[self.schema.target.name].to_numpy(np.int64)
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change when either file does."""
+        return hashlib.sha256((self.train_sha256 + self.test_sha256).encode()).hexdigest()[:12]
+
+    def describe(self) -> str:
+        """What was read, in one line: the first line of a run."""
+        return (
+            f"{self.schema.row_names.capitalize()}: {len(self.train)} train, {len(self.test)} "
+            f"test, {self.source} ({self.location}), SHA-256 {self.fingerprint}"
+        )
+
+    def check_folds(self, folds: int) -> None:
+        """Check that each fold can have a row of either class.
+
+        Raises:
+            DataError: a class has fewer rows than there are folds.
+        """
+        for label, size in zip(self.schema.labels, np.bincount(self.y, minlength=2), strict=True):
+            if size < folds:
+                raise DataError(
+                    f"{self.location / TRAIN}, column {self.schema.target.name}: {size} "
+                    f"{self.schema.row_names} have {label}, too few for {folds} folds; ask for "
+                    f"fewer folds, or give more {self.schema.row_names}"
+                )
+
+
+def load_tables(
+    schema: TableSchema, data: Path | None = None, *, search: Places = (), archive: str
+) -> Tables:
+    """Read both tables from `data`, or from the first place in `search` that has them.
+
+    Args:
+        schema: what they must look like.
+        data: a folder with train.csv and test.csv or with the zip file, or the zip file itself.
+            Where it lacks something, nothing else is read instead.
+        search: where to look without `data`.
+        archive: the name of the competition's zip file.
+
+    Raises:
+        DataError: no place has the tables, or one breaks the schema.
+    """
+    source, place = _first_present(search, archive) if data is None else ("given", data)
+    location = _locate(place, archive)
+    contents = (
+        _unzip(location, archive) if os.path.isfile(location) else _read_folder(location)
+    )
+    train = check_labelled(contents[TRAIN], file=str(location / TRAIN), schema=schema)
+    test = check_table(
+        contents[TEST], file=str(location / TEST), columns=schema.test_columns, id=schema.id
+    )
+    check_pair(train, test, schema)
+    return Tables(
+        schema=schema,
+        train=train.table,
+        test=test.table,
+        source=source,
+        location=location,
+        train_sha256=train.sha256,
+        test_sha256=test.sha256,
+        notes=train.notes + test.notes,
+        answers=location / "answers.csv" if source == "bundled" else None,
+    )
+
+
+def _first_present(search: Places, archive: str) -> tuple[Source, Path]:
+    for source, folder in search:
+        if os.path.isdir(folder) and {TRAIN, TEST, archive} & _names_in(folder, archive):
+            return source, folder
+    searched = ", ".join(str(folder) for _, folder in search)
+    raise DataError(f"found no tables: no {TRAIN}, {TEST} or {archive} in any of {searched}")
+
+
+def _expected(archive: str) -> str:
+    return f"expected a folder with {TRAIN} and {TEST}, or Kaggle's {archive}"
+
+
+def _locate(place: Path, archive: str) -> Path:
+    """Return the folder that holds both tables, or the zip file that should."""
+    if os.path.isfile(place):
+        return place
+    names = _names_in(place, archive)
+    lacking = [name for name in (TRAIN, TEST) if name not in names]
+    if not lacking:
+        return place
+    # Beside a single table the zip file is not read: that table was put there to be read.
+    if lacking == [TRAIN, TEST] and archive in names:
+        return place / archive
+    raise DataError(f"{place}: has no {' and no '.join(lacking)}; {_expected(archive)}")
+
+
+def _names_in(folder: Path, archive: str) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be read as a folder: {error.strerror}; {_expected(archive)}"
+        ) from error
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    return {name: read_bytes(folder / name) for name in (TRAIN, TEST)}
+
+
+def _unzip(path: Path, archive: str) -> dict[str, bytes]:
+    """Read both tables of a zip file into memory; nothing is written to disk."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            _check_members(opened, path, archive)
+            if (damaged := opened.testzip()) is not None:
+                raise DataError(f"{path}: is damaged at its member {damaged}; download it again")
+            return {name: opened.read(name) for name in (TRAIN, TEST)}
+    except _ZIP_FAULTS as error:
+        raise DataError(f"{path}: cannot be read as a zip file ({error}); {_expected(archive)}") from error
+
+
+def _check_members(opened: zipfile.ZipFile, path: Path, archive: str) -> None:
+    """Refuse a zip that lacks a table, would write outside its folder, or unpacks to too much."""
+    names = opened.namelist()
+    for name in names:
+        if "\\" in name or ":" in name or name.startswith("/") or ".." in name.split("/"):
+            raise DataError(f"{path}: its member {name!r} leaves the folder; download it again")
+    for name in (TRAIN, TEST):
+        if name not in names:
+            raise DataError(f"{path}: has no member {name}; {_expected(archive)}")
+    unpacked = sum(member.file_size for member in opened.infolist())
+    if unpacked > LARGEST_UNPACKED:
+        raise DataError(
+            f"{path}: unpacks to {unpacked} bytes, more than the {LARGEST_UNPACKED} allowed"
+        )
