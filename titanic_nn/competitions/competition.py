@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titanic_nn.config import Config, read_toml
-from titanic_nn.errors import ConfigError
 from titanic_nn.nets.registry import NETS
 from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.schema import TableSchema
@@ -73,14 +72,7 @@ class Competition:
 
         Raises ConfigError, in one line, where one is wrong.
         """
-        config = Config.from_toml(
-            path, tuned=self.tuned(), **{"competition": self.slug, **overrides}
-        )
-        if config.competition != self.slug:
-            raise ConfigError(
-                f"{path}: is about {config.competition}; add --competition {config.competition}"
-            )
-        return config
+        return Config.from_toml(path, tuned=self.tuned(), **{**overrides, "competition": self.slug})
 
     def tuned(self) -> Mapping[str, Mapping[str, Any]]:
         """Net -> the settings that were tuned for this competition."""

@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import BinaryIO, Literal, TypeAlias
@@ -303,9 +304,7 @@ def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) ->
         DataError: the first mistake found, by column, row (from 0) and value.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(
-            f"{name}: is a {type(frame).__name__}; expected a pandas DataFrame in the competition's columns"
-        )
+        raise DataError(f"{name}: is a {type(frame).__name__}; expected a pandas DataFrame")
     if not len(frame):
         raise DataError(f"{name}: has no rows")
     positions, _ = _match_names([str(column) for column in frame.columns], columns, name)
