@@ -40,7 +40,12 @@ def test_a_forward_pass_over_the_layers_is_the_prediction(tmp_path: Path) -> Non
 
 def test_layers_come_in_order_with_their_shapes(tmp_path: Path) -> None:
     net = titanic_nn.DeepClassifier(
-        hidden_sizes=(4, 3), epochs=1, n_seeds=1, normalization="batch", activation="tanh", device="cpu"
+        hidden_sizes=(4, 3),
+        epochs=1,
+        n_seeds=1,
+        normalization="batch",
+        activation="tanh",
+        device="cpu",
     )
     summary = summarize_net(saved(tmp_path / "deep", net))
     assert list(summary.layers) == ["layer1", "layer2", "layer3"]
@@ -62,7 +67,9 @@ def test_the_linear_net_is_one_layer(linear: Path) -> None:
     summary: NetSummary = summarize_net(linear)
     assert summary.model == "linear"
     assert summary.n_seeds == 2
-    assert {name: list(tensors) for name, tensors in summary.layers.items()} == {"layer1": ["w", "b"]}
+    assert {name: list(tensors) for name, tensors in summary.layers.items()} == {
+        "layer1": ["w", "b"]
+    }
 
 
 @pytest.mark.parametrize("which", [0, 3])

@@ -99,7 +99,7 @@ def test_from_trained_is_the_fitted_classifier(
     )
     assert np.abs(calibrated.predict_proba(x) - model.predict_proba(x)).max() > 0.01
     for wrong in ({"n_features": 29}, {"classes": [0, 1, 2]}, {"mean": [0.0], "scale": [1.0]}):
-        with pytest.raises(ValueError, match="not those of the net|of shape"):
+        with pytest.raises(ValueError, match=r"not those of the net|not of the shape"):
             NetClassifier.from_trained(model.config(), model.params_, **arguments | wrong)
 
 

@@ -71,7 +71,8 @@ def test_without_ids_every_row_is_a_new_one() -> None:
     anonymous = TRAIN.drop(columns="PassengerId")
     with_ids, without = CompetitionFeatures().fit(TRAIN, Y), CompetitionFeatures().fit(anonymous, Y)
     assert_array_equal(
-        CompetitionFeatures().fit_transform(anonymous, Y), CompetitionFeatures().fit_transform(TRAIN, Y)
+        CompetitionFeatures().fit_transform(anonymous, Y),
+        CompetitionFeatures().fit_transform(TRAIN, Y),
     )
     assert_array_equal(
         without.transform(TEST.drop(columns="PassengerId")), with_ids.transform(TEST)
@@ -143,7 +144,9 @@ def test_features_read_the_labels_of_other_rows_but_not_their_own() -> None:
     row = 7
     flipped = Y.copy()
     flipped[row] = 1 - flipped[row]
-    again = CompetitionFeatures().set_output(transform="pandas").fit_transform(train, flipped)[names]
+    again = (
+        CompetitionFeatures().set_output(transform="pandas").fit_transform(train, flipped)[names]
+    )
     assert_array_equal(encoded.iloc[row], again.iloc[row])
     assert (encoded.to_numpy() != again.to_numpy()).any()
 
@@ -165,7 +168,7 @@ def test_a_competition_that_is_not_known() -> None:
 @pytest.fixture
 def shops(monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """A competition with text ids and no fitted features; its table."""
-    text = dict(dtype="str", parse=any_text, expected="text")
+    text: dict[str, Any] = {"dtype": "str", "parse": any_text, "expected": "text"}
     schema = TableSchema(
         id=Column("shop", **text),
         target=Column("open", "int64", lambda t: class_codes(t, ("no", "yes")), "yes or no"),

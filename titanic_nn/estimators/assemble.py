@@ -66,12 +66,11 @@ def _first_matrix(config: NetConfig) -> str:
     """
     net = Hyperparameters(Members([config], 1), np.zeros(1, np.int64), torch.device("cpu")).net()
     two, three = (net.init(n, 1, lambda _, shape: torch.zeros(1, *shape)) for n in (2, 3))
-    found = [name for name in two if two[name].shape != three[name].shape]
-    if len(found) == 1:
-        units = two[found[0]].shape[2:]
-        if (two[found[0]].shape, three[found[0]].shape) == ((1, 2, *units), (1, 3, *units)):
-            return found[0]
+    changed = {name: p.shape[1:] for name, p in two.items() if p.shape != three[name].shape}
+    for name, shape in changed.items():
+        if len(changed) == 1 and shape == (2, *three[name].shape[2:]):
+            return name
     raise ConfigError(
-        f"{type(config).__name__}: this net cannot be saved with a run, since not exactly one of "
-        f"its parameters has a row per feature, but {', '.join(found) or 'none'}"
+        f"{type(config).__name__}: a run cannot save this net, which has a row per feature not in "
+        f"one matrix but in {', '.join(changed) or 'none'}"
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from inspect import Parameter, Signature
 from math import prod
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -100,9 +100,6 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     params_: dict[str, NDArray[np.float32]]
     calibration_: Calibration
 
-    def __init__(self, **parameters: Any) -> None:
-        raise TypeError("NetClassifier is a base class; use classifier_class(config_class)")
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "Config" in vars(cls):
@@ -144,20 +141,16 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         values = asdict(config) | common | {"random_state": seed} | parameters
         model = classifier_class(type(config))(**values)
         model.classes_, model.n_features_in_ = np.asarray(classes), n_features
-        model.mean_, model.scale_ = (
-            None if array is None else np.array(array, dtype=np.float64) for array in (mean, scale)
-        )
-        for array in (model.mean_, model.scale_):
-            if array is not None and array.shape != (n_features,):
-                raise ValueError(f"means or scales of shape {array.shape}")
+        model.mean_ = None if mean is None else np.array(mean, dtype=np.float64)
+        model.scale_ = None if scale is None else np.array(scale, dtype=np.float64)
+        if any(a is not None and a.shape != (n_features,) for a in (model.mean_, model.scale_)):
+            raise ValueError("means and scales are not of the shape of a row")
         if feature_names is not None:
             model.feature_names_in_ = np.array(feature_names, dtype=object)
-        shapes = model._shapes(sum(p.size for p in params.values()))
-        if {name: (p.shape, p.dtype.str) for name, p in params.items()} != {
-            name: (shape, "<f4") for name, shape in shapes.items()
-        }:
+        expected = model._layout(sum(p.size for p in params.values()))
+        if {name: (p.shape, p.dtype.str) for name, p in params.items()} != expected:
             raise ValueError("the tensors are not those of the net")
-        model.params_ = {name: params[name] for name in shapes}
+        model.params_ = {name: params[name] for name in expected}
         model.calibration_ = calibration
         return model
 
@@ -175,7 +168,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ConfigError: a parameter is not valid.
         """
         rows = self.prepare(X, y, sample_weight)
-        return fit_together([self], [rows], [rows.kept])[0]
+        fit_together([self], [rows], [rows.kept])
+        return self
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:  # noqa: N803
         """The probability of each class, the mean over the nets, (rows, classes).
@@ -223,8 +217,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigError(f"n_seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
         return n_seeds
 
-    def _shapes(self, numbers: int) -> dict[str, tuple[int, ...]]:
-        """The shapes of `params_`. Raises ValueError if they have more than so many numbers."""
+    def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shapes and types of `params_`. Raises ValueError if it has more than so many numbers."""
         n_seeds, classes = self.checked_n_seeds(), len(self.classes_)
 
         def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -234,7 +228,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return torch.zeros(n_seeds, *shape)
 
         params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
-        return {name: tuple(p.shape) for name, p in params.items()}
+        return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
 
     def _take(self, params: Params) -> None:
         """Take over trained nets, each parameter (n_seeds, ...)."""
@@ -359,13 +353,12 @@ def classifier_class(config_class: type[NetConfig]) -> type[NetClassifier]:
     return _CLASSES[config_class]
 
 
-C = TypeVar("C", bound=NetClassifier)
-
-
 def fit_together(
-    classifiers: Sequence[C], prepared: Sequence[TrainingRows], where: Sequence[NDArray[np.int64]]
-) -> list[C]:
-    """Train equal classifiers at once, each on its own rows; returns them, fitted.
+    classifiers: Sequence[NetClassifier],
+    prepared: Sequence[TrainingRows],
+    where: Sequence[NDArray[np.int64]],
+) -> None:
+    """Fit equal classifiers at once, each on its own rows.
 
     Args:
         classifiers: clones of one, with the same classes and features.
@@ -393,7 +386,6 @@ def fit_together(
     )
     for i, classifier in enumerate(classifiers):
         classifier._take({name: p[i] for name, p in nets.params.items()})
-    return list(classifiers)
 
 
 class LinearClassifier(NetClassifier):

@@ -25,7 +25,6 @@ def cross_validate(
     cv: Any = None,
     return_train_score: bool = False,
     return_estimator: bool = False,
-    return_indices: bool = False,
     **unsupported: Any,
 ) -> dict[str, Any]:
     """The results of `sklearn.model_selection.cross_validate`, several times faster.
@@ -44,13 +43,12 @@ def cross_validate(
         cv: a number of folds, a splitter or an iterable of splits, as in scikit-learn.
         return_train_score: whether to score the training rows too.
         return_estimator: whether to return the fitted estimators.
-        return_indices: whether to return the rows of each split.
         unsupported: scikit-learn's other parameters, which are refused.
 
     Returns:
         A dict with an entry per fold: "test_score" (or "test_<metric>" for each of several), and
-        "train_..." likewise; "score_time"; "fit_time", an equal part of the time that all took;
-        "estimator" and "indices", if asked for.
+        "train_..." likewise; "score_time"; "fit_time", an equal part of the time that all took; and
+        "estimator", if asked for.
 
     Raises:
         ConfigError: the estimator does not end in one of the package's classifiers, y is missing,
@@ -68,8 +66,7 @@ def cross_validate(
         raise ConfigError(f"cross_validate does not support {', '.join(unsupported)}; leave it out")
     if y is None:
         raise ConfigError("cross_validate needs labels y: it trains classifiers")
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if not isinstance(last, NetClassifier):
+    if not isinstance(last := _net(estimator), NetClassifier):
         raise ConfigError(
             f"cross_validate trains titanic_nn's classifiers; {type(last).__name__} is none of them"
         )
@@ -106,12 +103,7 @@ def cross_validate(
         for name, score in found.items():
             results.setdefault(name, []).append(score)
     results = {name: np.asarray(values) for name, values in results.items()}
-    if return_estimator:
-        results["estimator"] = fitted
-    if return_indices:
-        sides = zip(*splits, strict=True)
-        results["indices"] = dict(zip(("train", "test"), map(list, sides), strict=True))
-    return results
+    return {**results, "estimator": fitted} if return_estimator else results
 
 
 def _net(estimator: NetClassifier | Pipeline) -> NetClassifier:

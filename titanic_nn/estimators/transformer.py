@@ -52,10 +52,15 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         self.min_category_rows = min_category_rows
 
     @classmethod
-    def from_encoder(cls, competition: Competition, encoder: Encoder) -> Self:
-        """The fitted transformer with an encoder that was fitted on the competition's table."""
+    def from_encoder(
+        cls, competition: Competition, encoder: Encoder, columns: Sequence[str] = ()
+    ) -> Self:
+        """The fitted transformer with an encoder that was fitted on a table with these columns.
+
+        By default it has those of the competition's test table.
+        """
         features = cls(competition.slug, min_category_rows=encoder.config.min_category_rows)
-        return features._take(encoder, [c.name for c in competition.schema.test_columns])
+        return features._take(encoder, columns or [c.name for c in competition.schema.test_columns])
 
     def state(self) -> dict[str, Any]:
         """What was fitted, as JSON values, from which `from_state` makes an equal transformer."""
@@ -68,10 +73,9 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The fitted transformer with this state. Raises ConfigError for a competition unknown."""
-        features = get_competition(state["competition"]).features
-        encoder = Encoder.from_state(features, state["encoder"])
-        made = cls(state["competition"], min_category_rows=encoder.config.min_category_rows)
-        return made._take(encoder, state["columns"])
+        competition = get_competition(state["competition"])
+        encoder = Encoder.from_state(competition.features, state["encoder"])
+        return cls.from_encoder(competition, encoder, state["columns"])
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:  # noqa: N803
         """Fit on training rows.
@@ -91,10 +95,18 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Fit on training rows and encode them, (rows, features); no row sees its own label."""
         values = {"min_category_rows": self.min_category_rows}
-        features = get_competition(self.competition).features
-        encoder = Encoder(features, check_config(FeatureConfig, values))
+        competition = get_competition(self.competition)
+        encoder = Encoder(competition.features, check_config(FeatureConfig, values))
         rows, with_ids = self._columns(X)
-        x = encoder.fit(rows, self._class_codes(y, len(rows))).transform(rows)
+        schema, labels = competition.schema, np.asarray(y)
+        if labels.shape != (len(rows),):
+            raise DataError(
+                f"y has shape {labels.shape}: give one label per {schema.row_name}, ({len(rows)},)"
+            )
+        if not np.isin(labels, (0, 1)).all():
+            class_0, class_1 = schema.class_names
+            raise DataError(f"y has labels other than 0 ({class_0}) and 1 ({class_1})")
+        x = encoder.fit(rows, labels.astype(np.int64)).transform(rows)
         if not with_ids:
             encoder.forget_ids()
         self._take(encoder, [str(column) for column in X.columns])
@@ -125,18 +137,6 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         self.feature_names_in_ = np.array(columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         return self
-
-    def _class_codes(self, y: ArrayLike, rows: int) -> NDArray[np.int64]:
-        schema = get_competition(self.competition).schema
-        labels = np.asarray(y)
-        if labels.shape != (rows,):
-            raise DataError(
-                f"y has shape {labels.shape}: give one label per {schema.row_name}, ({rows},)"
-            )
-        if not np.isin(labels, (0, 1)).all():
-            no, yes = schema.class_names
-            raise DataError(f"y has labels other than 0 ({no}) and 1 ({yes})")
-        return labels.astype(np.int64)
 
     def _columns(self, X: pd.DataFrame) -> tuple[Columns, bool]:  # noqa: N803
         """The row features of a table, which is checked, and whether it has the id column."""
