@@ -136,6 +136,8 @@ class ReLUConfig(NetConfig):
         # With fewer than 16 units the loss is higher; 128 overfit.
         "hidden_size": Range(16, 128, step=16),
     }
+    # As a summary of the net calls it; no setting.
+    activation: ClassVar[str] = "relu"
 
     epochs: Count = 100
     learning_rate: Positive = 0.01
