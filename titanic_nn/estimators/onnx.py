@@ -16,7 +16,7 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.nets import DeepNet, LinearNet, ReLUNet
-from titanic_nn.nets.deep import EPSILON
+from titanic_nn.nets.layers import EPSILON
 
 OPSET = 20  # the first with Gelu
 IR = 9
