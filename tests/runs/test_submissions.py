@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_two_runs_with_one_name_each_find_their_own() -> None:
     assert find_submission(str(two), None).content == OTHER
     assert find_submission(str(one), "linear").path == Path("submissions/mine-linear.csv")
     assert len(names()) == 8
+
+
+def test_runs_that_finish_at_once_do_not_choose_one_name() -> None:
+    def write(number: int) -> Path:
+        return write_run(Path(f"parent{number}"), "mine", "given", b"", SENT)
+
+    with ThreadPoolExecutor() as pool:
+        runs = [*pool.map(write, range(8))]
+    assert len(names()) == 8 * 4
+    assert len({find_submission(str(run), None).path for run in runs}) == 8
 
 
 def test_a_number_is_taken_for_all_models_of_a_run() -> None:

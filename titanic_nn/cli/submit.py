@@ -5,7 +5,7 @@ Everything that is sent is recorded in submissions/ledger.csv.
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,15 +111,14 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
             print(f"To enter the competition:\n{how_to_get_credentials(competition.slug)}")
         raise SubmissionError(
             f"{file.path}: was made from the bundled table, whose {competition.schema.row_names} "
-            "have other ids at Kaggle; run `python -m titanic_nn download`, train again, and "
-            "submit that"
+            "have other ids at Kaggle; run `python -m titanic_nn download` and train again"
         )
     tables = competition_tables(competition)
     codes = check_submission(file.content, tables, file=str(file.path))
     if file.manifest and file.manifest.test_sha256 != tables.test_sha256:
         raise SubmissionError(
             f"{file.path}: was made from another test.csv than the one in {tables.location}; "
-            "train again with that, and submit the new file"
+            "train again with that"
         )
     print(
         f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
@@ -128,10 +127,9 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
 
 
 def _confirmed() -> bool:
-    try:
+    with suppress(EOFError):  # Ctrl-D
         return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # Ctrl-D
-        return False
+    return False
 
 
 @contextmanager

@@ -47,7 +47,9 @@ def explain(
         message = "" if " for url: " in str(error) else plain(str(error), credentials.secrets)
         # Kaggle's API is only sent POSTs; the rest goes to its file storage.
         if error.response.history or error.response.request.method != "POST":
-            return _from_storage(error.response.status_code)
+            code = error.response.status_code
+            kind = TransientError if code >= 500 or code == 429 else KaggleError
+            return kind(f"Kaggle's file storage answered {code}; {TRY_LATER}")
         return _from_status(error.response, message, competition, credentials, hidden)
     if isinstance(error, requests.RequestException):
         return _from_connection(error)
@@ -76,11 +78,6 @@ def plain(text: str | None, secrets: tuple[str, ...] = ()) -> str:
     words = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", words)
     words = "".join(letter for letter in words if letter.isprintable())
     return words if len(words) <= 300 else words[:299] + "…"
-
-
-def _from_storage(status: int) -> TitanicError:
-    message = f"Kaggle's file storage answered {status}; {TRY_LATER}"
-    return TransientError(message) if status >= 500 or status == 429 else KaggleError(message)
 
 
 def _from_status(

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
+from operator import methodcaller
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal, TypeVar
@@ -63,15 +63,14 @@ class Kaggle:
         """The user's submissions, newest first."""
         seen: set[int] = set()
         for page in range(1, PAGES + 1):
-            listed = self._with_retries(partial(self._page, page))
+            asked = {"page_number": page, "page_size": PAGE_SIZE}
+            call = methodcaller("competition_submissions", self.competition, **asked)
+            listed = self._with_retries(call)
             new = [one for one in listed or [] if one is not None and one.ref not in seen]
             seen.update(one.ref for one in new)
             yield from map(self._submission, new)
             if len(new) < PAGE_SIZE:
                 return
-
-    def _page(self, page: int, api: Any) -> Any:
-        return api.competition_submissions(self.competition, page_number=page, page_size=PAGE_SIZE)
 
     def submission(self, ref: int) -> Submission:
         """One submission in its present state."""

@@ -141,16 +141,11 @@ def summary(result: "ModelComparison") -> dict[str, Any]:
     """A run's results: scores per model, their comparison, calibration, seconds per stage."""
     models = {}
     for model, row in result.summary.iterrows():
-        scores = {
-            metric: {
-                "mean": row[metric],
-                "sd": row[f"{metric}_sd"],
-                "low": row[f"{metric}_low"],
-                "high": row[f"{metric}_high"],
-            }
+        scores: dict[str, Any] = {
+            metric: {"mean": row[metric]} | {k: row[f"{metric}_{k}"] for k in ("sd", "low", "high")}
             for metric in METRICS
         }
-        models[str(model)] = {**scores, "calibration_error": row["calibration_error"]}
+        models[str(model)] = scores | {"calibration_error": row["calibration_error"]}
     return {
         "recommended": result.recommended,
         "predictors": list(result.config.predictors),

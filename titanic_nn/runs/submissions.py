@@ -87,11 +87,11 @@ def write_submissions(folder: Path) -> dict[str, Path]:
         for number in count(1):
             stem = run.name if number == 1 else f"{run.name}-{number}"
             paths = {model: SUBMISSIONS / f"{stem}-{model}.csv" for model in contents}
-            files: dict[Path, bytes] = {}
-            for model, path in paths.items():
-                # The manifest first: no submission is without one at any time.
-                files[path.with_suffix(".json")] = _manifest(run, model, contents[model])
-                files[path] = contents[model]
+            # The manifests first: no submission is without one at any time.
+            files = {
+                path.with_suffix(".json"): _manifest(run, model, contents[model])
+                for model, path in paths.items()
+            } | {path: contents[model] for model, path in paths.items()}
             if all(not p.exists() or p.read_bytes() == files[p] for p in files):
                 break
         for path, content in files.items():
