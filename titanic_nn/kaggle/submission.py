@@ -89,13 +89,11 @@ def describe_score(score: str, rows: int, competition: Competition) -> str:
     # 1.96 standard errors of a proportion of `rows`.
     margin = 1.96 * (value * (1 - value) / rows) ** 0.5
     text = f"public score {score} ± {margin:.3f} (95 %, {rows} {competition.schema.row_names})"
-    references = [
-        (reference, f"{name} ({reference})") for reference, name in competition.reference_scores
-    ]
+    known = [(limit, f"{name} ({limit})") for limit, name in competition.reference_scores]
     nearest = {
-        "above": [name for reference, name in references if value > reference][-1:],
-        "level with": [name for reference, name in references if value == reference],
-        "below": [name for reference, name in references if value < reference][:1],
+        "above": [name for limit, name in known if value > limit][-1:],
+        "level with": [name for limit, name in known if value == limit],
+        "below": [name for limit, name in known if value < limit][:1],
     }
     where = ", ".join(f"{how} {names[0]}" for how, names in nearest.items() if names)
     return f"{text}: {where}" if where else text
