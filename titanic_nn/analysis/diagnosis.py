@@ -13,7 +13,6 @@ region of practical equivalence of the log loss.
 5. Otherwise neither.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,14 +27,7 @@ WIDE_GAP = 0.2  # of the held-out loss
 FEWEST_POINTS = 4  # a last quarter, and something before it
 
 Cause = Literal["rise", "fall", "high training loss", "wide gap", "none"]
-Verdict = Literal["overfitting", "underfitting", "neither"]
-VERDICTS: Mapping[Cause, Verdict] = {
-    "rise": "overfitting",
-    "fall": "underfitting",
-    "high training loss": "underfitting",
-    "wide gap": "overfitting",
-    "none": "neither",
-}
+OVERFITTING: tuple[Cause, ...] = ("rise", "wide gap")
 
 
 @dataclass(frozen=True)
@@ -83,9 +75,11 @@ class Diagnosis:
         return "wide gap" if self.gap > WIDE_GAP * self.held_out_loss else "none"
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Literal["overfitting", "underfitting", "neither"]:
         """What the cause is a sign of."""
-        return VERDICTS[self.cause]
+        if self.cause == "none":
+            return "neither"
+        return "overfitting" if self.cause in OVERFITTING else "underfitting"
 
 
 def diagnose(history: pd.DataFrame, metrics: pd.DataFrame, config: Config) -> list[Diagnosis]:

@@ -49,7 +49,7 @@ def misclassified(oof: pd.DataFrame, train: pd.DataFrame, schema: TableSchema) -
     error = (wrong["label"] - wrong[models].mean(axis=1)).abs()
     order = error.sort_values(ascending=False, kind="stable").index
     others = [column.name for column in schema.columns if column.name not in mean]
-    found = wrong.loc[order].astype({"label": int}).join(train.set_index(id)[others])
+    found: pd.DataFrame = wrong.loc[order].astype({"label": int}).join(train.set_index(id)[others])
     return found.reset_index()
 
 

@@ -9,13 +9,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
+from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.evaluation.metrics import expected_calibration_error
-from titanic_nn.plots.style import FAINT, INK, colour, models_in, panels, shade, spoken, styled
+from titanic_nn.plots.style import FAINT, INK, colour, panels, shade, spoken, styled
 
 Floats = NDArray[np.float64]
 
 GRID: Floats = np.linspace(0, 1, 201)
 REPEATS_NOTE = "Band: range over the repeats of the cross-validation."
+CURVES_NOTE = f"All out-of-fold probabilities of a repeat. Dotted: chance. {REPEATS_NOTE}"
 
 
 @styled
@@ -31,18 +33,12 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
         false_positive_rate, true_positive_rate, _ = roc_curve(y, probability)
         return np.asarray(np.interp(GRID, false_positive_rate, true_positive_rate))
 
-    figure, (axes,) = panels(
-        "ROC curve",
-        "From all out-of-fold probabilities of a repeat; mean over repeats. Dotted: chance. "
-        f"{REPEATS_NOTE}",
-        height=3.9,
-    )
+    figure, (axes,) = panels("ROC curve", CURVES_NOTE, height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
-    for model in models_in(oof, models):
+    for model in models or models_of(oof):
         auc = np.mean([roc_auc_score(y, p) for y, p in _repeats(oof, model)])
         _mean_and_range(axes, oof, model, curve, f"{spoken(model)}, AUC {auc:.3f}")
-    axes.set_xlabel("False positive rate")
-    axes.set_ylabel("True positive rate")
+    axes.set(xlabel="False positive rate", ylabel="True positive rate")
     axes.legend(loc="lower right")
     return figure
 
@@ -57,18 +53,11 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
         first = np.searchsorted(recall[::-1], GRID)
         return np.asarray(precision[::-1][first])
 
-    figure, (axes,) = panels(
-        "Precision-recall curve",
-        "From all out-of-fold probabilities of a repeat; mean over repeats. Dotted: chance. "
-        f"{REPEATS_NOTE}",
-        height=3.9,
-    )
+    figure, (axes,) = panels("Precision-recall curve", CURVES_NOTE, height=3.9)
     axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
-    for model in models_in(oof, models):
+    for model in models or models_of(oof):
         _mean_and_range(axes, oof, model, curve, spoken(model))
-    axes.set_xlabel("Recall")
-    axes.set_ylabel("Precision")
-    axes.set_ylim(0, 1.02)
+    axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
     axes.legend(loc="lower left")
     return figure
 
@@ -76,7 +65,7 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
 @styled
 def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
     """Fraction of positives against predicted probability in ten bins, a panel per model."""
-    names = models_in(oof, models)
+    names = models or models_of(oof)
     figure, every = panels(
         "Calibration",
         "Dotted: perfectly calibrated. Ten equally wide bins of all out-of-fold probabilities; "
@@ -98,8 +87,7 @@ def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figur
         axes.vlines(predicted, low, high, color=colour(model), alpha=0.6)
         axes.plot(predicted, observed, "o-", color=colour(model), markersize=4)
         axes.set_title(f"{spoken(model)}, ECE {float(expected_calibration_error(y, p)):.3f}")
-        axes.set_xlabel("Predicted probability")
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set(xlabel="Predicted probability", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for axes in every[:: min(2, len(names))]:
         axes.set_ylabel("Fraction of positives")
     return figure
@@ -139,8 +127,7 @@ def confusion_matrix(
         axes.text(column, row, text, ha="center", va="center", fontsize=13, color="black")
     axes.set_xticks([0, 1], class_names)
     axes.set_yticks([0, 1], class_names)
-    axes.set_xlabel("Predicted class (rows)")
-    axes.set_ylabel("True class (rows)")
+    axes.set(xlabel="Predicted class (rows)", ylabel="True class (rows)")
     axes.grid(visible=False)
     return figure
 
@@ -170,8 +157,7 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
     axes.plot(cuts, mean, color=colour(model))
     axes.axvline(0.5, color=INK, linewidth=1)
     axes.plot(cuts[best], mean[best], "o", color=colour(model))
-    axes.set_xlabel("Threshold on the predicted probability")
-    axes.set_ylabel("Accuracy")
+    axes.set(xlabel="Threshold on the predicted probability", ylabel="Accuracy")
     return figure
 
 

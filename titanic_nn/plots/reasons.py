@@ -1,6 +1,6 @@
 """What the models have learnt, and which rows they misclassify."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -145,37 +145,24 @@ def misclassified(
         height=0.8 + 0.36 * len(shown),
     )
     axes.axvline(0.5, color=FAINT, linewidth=1)
+    places = range(len(shown))
     for model in models:
-        axes.plot(
-            shown[model],
-            range(len(shown)),
-            "o",
-            color=colour(model),
-            alpha=0.8,
-            label=spoken(model),
-        )
-    axes.plot(shown["label"], range(len(shown)), "x", color=INK, markersize=8, clip_on=False)
+        axes.plot(shown[model], places, "o", color=colour(model), alpha=0.8, label=spoken(model))
+    axes.plot(shown["label"], places, "x", color=INK, markersize=8, clip_on=False)
     columns = list(display_columns) or [str(table.columns[0])]
-    rows = shown.to_dict(orient="records")
-    name_rows(axes, [_described(row, columns, class_names) for row in rows], fontsize=8)
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel(f"Predicted probability of {class_names[1]}")
+    texts = shown[columns].map(_text).itertuples(index=False)
+    outcomes = [class_names[int(label)] for label in shown["label"]]
+    labels = [
+        f"{name}\n{', '.join([*map(' '.join, zip(columns[1:], others, strict=True)), outcome])}"
+        for (name, *others), outcome in zip(texts, outcomes, strict=True)
+    ]
+    name_rows(axes, labels, fontsize=8)
+    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of {class_names[1]}")
     axes.legend(loc="center", labelcolor=INK)
     return figure
 
 
-def _described(
-    row: Mapping[Any, Any], display_columns: Sequence[str], class_names: Sequence[str]
-) -> str:
-    """A row in two lines: its name, then its other display columns and its class."""
-    name, *others = (
-        "unknown"
-        if pd.isna(row[c])
-        else f"{row[c]:g}"
-        if isinstance(row[c], float)
-        else str(row[c])
-        for c in display_columns
-    )
-    name = name if len(name) <= 32 else f"{name[:31]}…"
-    values = (f"{c} {value}" for c, value in zip(display_columns[1:], others, strict=True))
-    return f"{name}\n{', '.join([*values, class_names[int(row['label'])]])}"
+def _text(value: Any) -> str:
+    """A value of a table, in 32 characters at most."""
+    text = "unknown" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 32 else f"{text[:31]}…"

@@ -7,12 +7,9 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from titanic_nn.analysis.misclassified import models_of
 
 P = ParamSpec("P")
 
@@ -122,11 +119,6 @@ def spoken(name: str) -> str:
 def colour(model: str) -> str:
     """A model's colour, the same in every picture."""
     return MODEL_COLOURS.get(model, FAINT)
-
-
-def models_in(oof: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
-    """The models to draw: those asked for, or all of an oof.csv."""
-    return list(models) if models else models_of(oof)
 
 
 def shade(axes: Axes, x: Any, low: Any, high: Any, model_colour: str) -> None:

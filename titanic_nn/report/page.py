@@ -16,15 +16,8 @@ from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
 
 REPORT = "report.html"
-# Files of other commands: their columns of text, and of numbers.
-ADDED: dict[str, tuple[list[str], list[str]]] = {
-    "learning_curve.csv": (
-        ["model"],
-        ["train_fraction", "rows", "training_loss", "held_out_loss"],
-    ),
-    "importance.csv": (["model", "feature"], ["log_loss_increase"]),
-    "coefficients.csv": (["feature"], ["mean", "low", "high"]),
-}
+REQUIRED = ("metrics.csv", "oof.csv", "history.csv")
+LOSSES = ["training_loss", "held_out_loss"]
 
 
 def write_report(folder: Path) -> Path:
@@ -39,45 +32,35 @@ def write_report(folder: Path) -> Path:
 def render(folder: Path) -> str:
     """The page as text. What the files hold is escaped."""
     run = read_run(folder)
-    summary, environment = (
-        read_json(folder / name) for name in ("summary.json", "environment.json")
-    )
+    summary, environment = (read_json(folder / f"{n}.json") for n in ("summary", "environment"))
     settings = folder / "settings.toml"
     competition = get_competition(Config.from_toml(settings).competition)
     models = list(run.models)
+    # Columns of text, and of numbers; the optional files are those of other commands.
     columns: dict[str, tuple[list[str], list[str]]] = {
         "metrics.csv": (["model"], ["repeat", "fold", "accuracy", "log_loss"]),
         "oof.csv": ([], ["label", "repeat", "fold", *models]),
-        "history.csv": (["model"], ["epoch", "training_loss", "held_out_loss"]),
-        **ADDED,
+        "history.csv": (["model"], ["epoch", *LOSSES]),
+        "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
+        "importance.csv": (["model", "feature"], ["log_loss_increase"]),
+        "coefficients.csv": (["feature"], ["mean", "low", "high"]),
         "misclassified.csv": (list(competition.display_columns), ["label", *models]),
     }
-    optional = {*ADDED, "misclassified.csv"}
     found = {
         name: read_table(folder, name, *wanted)
         for name, wanted in columns.items()
-        if name not in optional or (folder / name).is_file()
+        if name in REQUIRED or (folder / name).is_file()
     }
     try:
+        comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
+        shown = (tables.scores, tables.comparison, tables.calibration)
         return _template().render(
             run=run,
             summary=summary,
             competition=competition,
             paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
-            tables=[
-                tables.scores(summary),
-                tables.comparison(summary),
-                tables.calibration(summary),
-            ],
-            pictures=list(
-                pictures(
-                    folder,
-                    found,
-                    pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index"),
-                    run.recommended,
-                    competition,
-                )
-            ),
+            tables=[table(summary) for table in shown],
+            pictures=list(pictures(folder, found, comparison, run.recommended, competition)),
             environment=environment,
             settings=settings.read_text(encoding="utf-8"),
         )

@@ -5,48 +5,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
 from titanic_nn.nets.config import NetConfig
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
-    from titanic_nn.analysis.diagnosis import Diagnosis
     from titanic_nn.analysis.learning_curve import LearningCurve
 
 MATTERS = ROPES["log_loss"]
 
 
 def findings(
-    summary: Mapping[str, Any],
-    oof: pd.DataFrame,
-    history: pd.DataFrame,
-    competition: Competition,
+    summary: Mapping[str, Any], oof: pd.DataFrame, history: pd.DataFrame, competition: Competition
 ) -> list[str]:
     """The findings of a run, the most important first, a paragraph each.
 
     Args:
-        summary: the run's summary.json.
-        oof: its oof.csv.
-        history: its history.csv.
+        summary, oof, history: the run's files of these names.
         competition: whose tables it was made from.
     """
-    model = summary["recommended"]
-    rows = f"{len(oof) // oof['repeat'].nunique()} {competition.schema.row_names}"
+    model, rows = summary["recommended"], len(oof) // oof["repeat"].nunique()
+    error = 100 * summary["models"][model]["calibration_error"]
     paragraphs = [
         _scores(model, summary["models"], rows, competition),
-        _comparison(model, summary["comparison"], rows),
+        _comparison(model, summary["comparison"], f"{rows} {competition.schema.row_names}"),
         _mistakes(model, oof, competition),
-        _calibration(model, summary["models"][model]["calibration_error"]),
+        f"The expected calibration error of {model} is {error:.1f} points: its predicted "
+        "probabilities and the fractions of positives differ by this much on average.",
     ]
-    curves = history[history["model"] == model]
-    if len(curves):  # an ensemble has none
-        paragraphs.append(_gap(model, curves))
-    return paragraphs
+    curves = history[history["model"] == model]  # an ensemble has none
+    return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
 
 
 def learning_curve(result: "LearningCurve") -> str:
@@ -58,46 +51,40 @@ def learning_curve(result: "LearningCurve") -> str:
         (rows, loss), (all_rows, end) = of_best[["rows", "held_out_loss"]].to_numpy()[-2:]
         return (
             f"{question} The power law cannot tell: it misses the held-out log loss of {net}, the "
-            f"best net, by up to {law.misfit:.3f}, more than the {MATTERS:g} that matter. From "
-            f"{rows:.0f} training rows to {all_rows:.0f} the loss went from {loss:.3f} to "
-            f"{end:.3f}."
+            f"best net, by up to {law.misfit:.3f}, more than {MATTERS:g}. From {rows:.0f} training "
+            f"rows to {all_rows:.0f} the loss went from {loss:.3f} to {end:.3f}."
         )
-    answer = {
-        "yes": "Yes.",
-        "no": "No.",
-        "cannot tell": f"{law.rows:.0f} training rows are too few to tell (posterior of a gain "
-        f"that matters: {percent(law.p_matters)}).",
-    }[law.enough]
+    unsure = f"{law.rows:.0f} training rows are too few to tell (posterior of a gain that matters: "
+    answers = {"yes": "Yes.", "no": "No.", "cannot tell": f"{unsure}{percent(law.p_matters)})."}
     return (
-        f"{question} {answer} With {2 * law.rows:.0f} training rows instead of {law.rows:.0f}, the "
-        f"held-out log loss of {net}, the best net, would be lower by about {law.gain:.3f} (95 % "
-        f"interval {law.low:.3f} to {law.high:.3f}; more than {MATTERS:g} matters)."
+        f"{question} {answers[law.enough]} With {2 * law.rows:.0f} training rows instead of "
+        f"{law.rows:.0f}, the held-out log loss of {net}, the best net, would be lower by about "
+        f"{law.gain:.3f} (95 % interval {law.low:.3f} to {law.high:.3f}; more than {MATTERS:g} "
+        "matters)."
     )
 
 
 def ablation(result: "Ablation", model: str) -> str:
     """Which features improve a net, as far as the intervals allow to say."""
-    said = (
-        f"Which features improve {model} by more than {MATTERS:g} of log loss? Dropped one by one: "
-        f"{_sorted_out(result.variants(model, 'drop'))}."
-    )
-    added = result.variants(model, "add")
+    dropped, added = result.variants(model, "drop"), result.variants(model, "add")
+    text = f"Which features improve {model} by more than {MATTERS:g} of log loss? Dropped one by "
+    text += f"one: {_sorted_out(dropped)}."
     if len(added):
         together = result.variants(model, "plain").iloc[0]
         features = get_competition(result.config.competition).features.features
         groups = {f.group for f in features if f.group and f.name in set(added["feature"])}
-        said += (
+        text += (
             f" Added one by one: {_sorted_out(added)}. Dropping all features of the group "
             f"{_listed(sorted(groups))} changes the log loss by {together['change']:+.3f} (95 % "
             f"interval {together['low']:+.3f} to {together['high']:+.3f})."
         )
-    return said + " A feature that can be dropped may be redundant rather than useless."
+    return f"{text} A feature that can be dropped may be redundant rather than useless."
 
 
-def diagnosis(case: "Diagnosis", config: NetConfig) -> str:
+def diagnosis(case: Diagnosis, config: NetConfig) -> str:
     """What the learning curves of a net show, and which of its settings to change."""
     restrain, release = _advice(config)
-    shown = {
+    text = {
         "rise": f"The held-out loss rose by {case.rose:.3f} since its minimum at epoch "
         f"{case.lowest_epoch}. Try {restrain}, or fewer epochs. Evaluate them with another --seed: "
         "the minimum was found on these folds.",
@@ -111,26 +98,23 @@ def diagnosis(case: "Diagnosis", config: NetConfig) -> str:
         "none": "The held-out loss is level at the end, and its gap to the training loss is small. "
         "Other features or more rows may help more than other settings.",
     }
-    return f"{case.model}: {case.verdict}. {shown[case.cause]}"
+    return f"{case.model}: {case.verdict}. {text[case.cause]}"
 
 
 def misclassified(
     found: pd.DataFrame, models: Sequence[str], rows: int, competition: Competition
 ) -> str:
-    """How many of so many labelled rows all models misclassify."""
-    names = competition.schema.row_names
-    return (
-        f"All {len(models)} models misclassify {len(found)} of {rows} {names}: {_listed(models)}."
-    )
+    """How many of `rows` labelled rows all models misclassify."""
+    of_all = f"{len(found)} of {rows} {competition.schema.row_names}"
+    return f"All {len(models)} models misclassify {of_all}: {_listed(models)}."
 
 
 def shared_outcome(found: pd.DataFrame, related: pd.DataFrame, competition: Competition) -> str:
     """How often labelled rows of a group share the class of a misclassified one."""
-    id, names = competition.schema.id.name, competition.schema.row_names
-    known = related.dropna(subset="label")
+    names, known = competition.schema.row_names, related.dropna(subset="label")
     if known.empty:
         return f"None of them is in a group with other labelled {names}."
-    own = known["of"].map(found.set_index(id)["label"])
+    own = known["of"].map(found.set_index(competition.schema.id.name)["label"])
     return (
         f"{known['of'].nunique()} of them are in a group with other labelled {names}: "
         f"{percent((own == known['label']).mean())} of the {len(known)} others have the same class."
@@ -142,92 +126,73 @@ def percent(fraction: float, digits: int = 0) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
-def _scores(model: str, models: Mapping[str, Any], rows: str, competition: Competition) -> str:
-    accuracy, log_loss = models[model]["accuracy"], models[model]["log_loss"]
-    said = (
+def _scores(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
+    accuracy, rule = models[model]["accuracy"], competition.rule
+    mean, low, high = (percent(accuracy[name], 1) for name in ("mean", "low", "high"))
+    text = (
         f"{model} is recommended. On held-out {competition.schema.row_names} its accuracy is "
-        f"{percent(accuracy['mean'], 1)} (95 % interval {percent(accuracy['low'], 1)} to "
-        f"{percent(accuracy['high'], 1)}), its log loss {log_loss['mean']:.3f}."
+        f"{mean} (95 % interval {low} to {high}), its log loss "
+        f"{models[model]['log_loss']['mean']:.3f}."
     )
-    rule = competition.rule
     if rule.name in models:
         of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
-        said += f' The accuracy of the rule "{rule.description}" is {of_rule}.'
+        text += f' The accuracy of the rule "{rule.description}" is {of_rule}.'
     # Two standard errors of a proportion.
-    mean = accuracy["mean"]
-    error = 1.96 * math.sqrt(mean * (1 - mean) / int(rows.split()[0]))
-    return f"{said} With {rows}, chance alone moves an accuracy by ± {100 * error:.1f} points."
+    error = 196 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / rows)
+    return (
+        f"{text} With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
+        f"± {error:.1f} points."
+    )
 
 
 def _comparison(model: str, comparison: Mapping[str, Any], rows: str) -> str:
-    (best, *others), found = comparison["models"], comparison["models"]
+    found = comparison["models"]
+    best, *others = found
     if not others:
         return f"{best} was compared with no other model."
     worse = [other for other in others if found[other]["p_worse"] >= DECISIVE]
     same = [other for other in others if found[other]["p_equivalent"] >= DECISIVE]
-    sentences = []
-    if best != model:
-        sentences.append(f"The best model by log loss is the baseline {best}.")
-    if worse:
-        sure = f"posterior at least {percent(DECISIVE)}"
-        sentences.append(f"{best} is better than {_listed(worse)} ({sure}).")
-    if same:
-        rope = f"difference of at most {ROPES[comparison['metric']]:g}"
-        verb = "is" if len(same) == 1 else "are"
-        sentences.append(f"{_listed(same)} {verb} practically equivalent to {best} ({rope}).")
     unsure = [
         f"{other} (posterior {percent(found[other]['p_worse'])})"
         for other in others
         if other not in worse + same
     ]
+    text = f"The best model by log loss is the baseline {best}. " if best != model else ""
+    if worse:
+        text += f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)}). "
+    if same:
+        text += f"{_listed(same)} {'is' if len(same) == 1 else 'are'} practically equivalent to "
+        text += f"{best} (difference of at most {ROPES[comparison['metric']]:g}). "
     if unsure:
-        sentences.append(
-            f"{rows} are too few to tell whether {best} is better than {_listed(unsure, 'or')}."
-        )
-    sentences.append(
-        f"{best} is the best of all models with probability {percent(found[best]['p_best'])}."
-    )
-    return " ".join(sentences)
+        text += f"{rows} are too few to tell whether {best} is better than "
+        text += f"{_listed(unsure, 'or')}. "
+    p_best = percent(found[best]["p_best"])
+    return f"{text}{best} is the best of all models with probability {p_best}."
 
 
 def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:
-    repeats = oof["repeat"].nunique()
-    predicted = (oof[model] >= 0.5).astype(int)
-    schema = competition.schema
-
-    def count(label: int) -> str:
+    wrong = oof["label"] != (oof[model] >= 0.5)
+    counts = []
+    for label, name in enumerate(competition.schema.class_names):
         of_class = oof["label"] == label
-        wrong = (of_class & (predicted != label)).sum() / repeats
-        return f"{wrong:.0f} of the {of_class.sum() / repeats:.0f}"
-
-    return (
-        f"{model} misclassifies {count(1)} {schema.row_names} of class "
-        f"{schema.class_names[1]!r} and {count(0)} of class {schema.class_names[0]!r} (mean over "
-        "repeats)."
-    )
-
-
-def _calibration(model: str, error: float) -> str:
-    return (
-        f"The expected calibration error of {model} is {100 * error:.1f} points: its predicted "
-        "probabilities and the fractions of positives differ by this much on average."
-    )
+        n_wrong, n = (of_class & wrong).sum(), of_class.sum()
+        repeats = oof["repeat"].nunique()
+        counts.append(f'{n_wrong / repeats:.0f} of {n / repeats:.0f} of class "{name}"')
+    rows = competition.schema.row_names
+    return f"{model} misclassifies {counts[1]} and {counts[0]} ({rows}, mean over repeats)."
 
 
 def _gap(model: str, curves: pd.DataFrame) -> str:
     mean = curves.groupby("epoch")[["training_loss", "held_out_loss"]].mean()
     training, held_out = mean.iloc[-1]
-    lowest = int(np.asarray(mean["held_out_loss"]).argmin())
-    said = (
+    lowest, epoch = mean["held_out_loss"].min(), mean["held_out_loss"].idxmin()
+    text = (
         f"A single {model} net ends with a training loss of {training:.3f} and a held-out loss of "
         f"{held_out:.3f}: a generalization gap of {held_out - training:.3f}."
     )
-    if mean["held_out_loss"].iloc[lowest] < held_out - MATTERS:
-        said += (
-            f" The held-out loss was lowest after {mean.index[lowest]} epochs "
-            f"({mean['held_out_loss'].iloc[lowest]:.3f}): the net overfits."
-        )
-    return said
+    if lowest >= held_out - MATTERS:
+        return text
+    return f"{text} The held-out loss was lowest after {epoch} epochs ({lowest:.3f}): it overfits."
 
 
 def _sorted_out(variants: pd.DataFrame) -> str:
@@ -235,10 +200,9 @@ def _sorted_out(variants: pd.DataFrame) -> str:
     p = variants["p_helps"]
     matter = list(variants["feature"][p >= DECISIVE])
     do_not = int((p <= 1 - DECISIVE).sum())
-    open_ = len(p) - len(matter) - do_not
     return (
-        f"{_listed(matter) if matter else 'none'} (posterior at least {percent(DECISIVE)}); "
-        f"{do_not} of {len(p)} do not; for {open_} there are too few rows to tell"
+        f"{_listed(matter or ['none'])} (posterior at least {percent(DECISIVE)}); {do_not} of "
+        f"{len(p)} do not; for {len(p) - len(matter) - do_not} there are too few rows to tell"
     )
 
 

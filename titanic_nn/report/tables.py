@@ -1,19 +1,17 @@
-"""The tables of a run, as text that a terminal and a page render."""
+"""The tables of a run, as text that a terminal and a page render; `summary` is its summary.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.comparison import ROPES
 
-if TYPE_CHECKING:
-    from titanic_nn.analysis.diagnosis import Diagnosis
-
 LONGEST_NAME = 36  # characters, so that a line fits 80 columns
-PAGE_ONLY = ("Brier", "F1", "ECE")  # for which a terminal has no room
+PAGE_ONLY = ("Brier", "F1", "ECE")  # a terminal has no room for them
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,7 @@ class Table:
 
 
 def scores(summary: Mapping[str, Any], *, brief: bool = False) -> Table:
-    """Every model's scores, the best log loss first.
-
-    Args:
-        summary: a run's summary.json.
-        brief: leave out what 80 columns have no room for.
-    """
+    """Every model's scores, the best log loss first; `brief` fits 80 columns."""
     models = summary["comparison"]["models"]
     lines = []
     for model, compared in models.items():
@@ -51,36 +44,26 @@ def scores(summary: Mapping[str, Any], *, brief: bool = False) -> Table:
             "P(best)": f"{compared['p_best']:.0%}",
             "time": f"{_number(summary['seconds'].get(model), 1)} s",
         }
-        lines.append(
-            {name: text for name, text in line.items() if not brief or name not in PAGE_ONLY}
-        )
-    return Table(
-        title="All models",
-        columns=list(lines[0]),
-        rows=[list(line.values()) for line in lines],
-        caption="On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the "
-        "mean log loss, corrected for overlapping folds. Bold: recommended.",
-        highlighted_row=list(models).index(summary["recommended"]),
-    )
+        lines.append({k: text for k, text in line.items() if not brief or k not in PAGE_ONLY})
+    caption = "On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the mean "
+    caption += "log loss, corrected for overlapping folds. Bold: recommended."
+    best = list(models).index(summary["recommended"])
+    return Table("All models", list(lines[0]), [[*line.values()] for line in lines], caption, best)
 
 
 def comparison(summary: Mapping[str, Any]) -> Table:
     """Is the best model better than each of the others?"""
     best, models = summary["comparison"]["against"], summary["comparison"]["models"]
+    rows = []
+    for model, row in models.items():
+        interval = f"{_number(row['low'], 4)} to {_number(row['high'], 4)}"
+        odds = [f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")]
+        rows.append([model, _number(row["difference"], 4), interval, *odds])
     return Table(
-        title=f"Is {best} really better?",
-        columns=["than", "lower by", "95 % interval", "better", "practically\nequivalent", "worse"],
-        rows=[
-            [
-                model,
-                _number(row["difference"], 4),
-                f"{_number(row['low'], 4)} to {_number(row['high'], 4)}",
-                *(f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")),
-            ]
-            for model, row in models.items()
-            if model != best
-        ],
-        caption="Difference of the mean log loss on the same folds. Practically equivalent: "
+        f"Is {best} really better?",
+        ["than", "lower by", "95 % interval", "better", "practically\nequivalent", "worse"],
+        [row for row in rows if row[0] != best],
+        "Difference of the mean log loss on the same folds. Practically equivalent: "
         f"{ROPES[summary['comparison']['metric']]:g} at most. Probabilities: Bayesian correlated "
         "t-test; interval: corrected resampled t-test.",
     )
@@ -88,67 +71,47 @@ def comparison(summary: Mapping[str, Any]) -> Table:
 
 def calibration(summary: Mapping[str, Any]) -> Table:
     """Each net's scores before and after calibration, and its weight in the ensemble."""
+    keys = ("log_loss_before", "log_loss_after", "ece_before", "ece_after")
     return Table(
-        title="Calibration and ensemble",
-        columns=["net", "log loss before", "log loss after", "ECE before", "ECE after", "weight"],
-        rows=[
-            [
-                net,
-                *(
-                    _number(row[f"{score}_{when}"], 4)
-                    for score in ("log_loss", "ece")
-                    for when in ("before", "after")
-                ),
-                _number(row["weight"], 2),
-            ]
+        "Calibration and ensemble",
+        ["net", "log loss before", "log loss after", "ECE before", "ECE after", "weight"],
+        [
+            [net, *(_number(row[key], 4) for key in keys), _number(row["weight"], 2)]
             for net, row in summary["calibration"].items()
         ],
-        caption="Before and after calibration, on held-out rows. ECE: expected calibration error. "
-        "Weight: in the ensemble, mean over folds.",
+        "On held-out rows. ECE: expected calibration error. Weight: in the ensemble, mean.",
     )
 
 
-def diagnosis(cases: "Sequence[Diagnosis]") -> Table:
+def diagnosis(cases: Sequence[Diagnosis]) -> Table:
     """A row per net."""
+    rows = []
+    for case in cases:
+        losses = (case.training_loss, case.held_out_loss, case.gap, case.lowest)
+        rows.append([case.model, *map(_number, losses), str(case.lowest_epoch), case.verdict])
     return Table(
-        title="",
-        columns=["model", "training", "held out", "gap", "lowest", "at epoch", "verdict"],
-        rows=[
-            [
-                case.model,
-                *map(_number, (case.training_loss, case.held_out_loss, case.gap, case.lowest)),
-                str(case.lowest_epoch),
-                case.verdict,
-            ]
-            for case in cases
-        ],
-        caption="Losses of single nets after the last epoch; lowest: of the held-out loss.",
+        "",
+        ["model", "training", "held out", "gap", "lowest", "at epoch", "verdict"],
+        rows,
+        "Losses of single nets after the last epoch; lowest: of the held-out loss.",
     )
 
 
 def misclassified(
     found: pd.DataFrame, models: Sequence[str], related: pd.DataFrame, competition: Competition
 ) -> Table:
-    """A row per misclassified row, and below it one per related row.
+    """A row per misclassified row, and below it one per row of the same group.
 
-    Args:
-        found, related: as analysis.misclassified returns them.
-        models: those that misclassify the rows.
-        competition: whose rows they are.
+    `found` and `related` are what analysis.misclassified returns.
     """
-    schema = competition.schema
-    id = schema.id.name
+    schema, id = competition.schema, competition.schema.id.name
     name, *others = competition.display_columns or (id,)
 
     def cells(row: Mapping[Any, Any], indent: str, probability: str) -> list[str]:
         text = f"{indent}{row[name]}"
-        return [
-            text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…",
-            str(row[id]),
-            "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])],
-            probability,
-            *map(cell, (row[column] for column in others)),
-        ]
+        text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+        label = "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])]
+        return [text, str(row[id]), label, probability, *(_cell(row[c]) for c in others)]
 
     rows = []
     for row in found.to_dict(orient="records"):
@@ -156,16 +119,15 @@ def misclassified(
         of_row = related[related["of"] == row[id]]
         rows += [cells(other, "  ", "") for other in of_row.to_dict(orient="records")]
     return Table(
-        title="",
-        columns=[schema.row_name, "id", "class", "P", *(column.lower() for column in others)],
-        rows=rows,
-        caption=f"P: mean predicted probability of {schema.class_names[1]}. Indented: rows of the "
-        "same group; class ?: a row of test.csv.",
+        "",
+        [schema.row_name, "id", "class", "P", *(column.lower() for column in others)],
+        rows,
+        f"P: mean predicted probability of {schema.class_names[1]}. Indented: rows of the same "
+        "group; class ?: a row of test.csv.",
     )
 
 
-def cell(value: Any) -> str:
-    """A value of a table's own column; a missing one is a question mark."""
+def _cell(value: Any) -> str:
     if pd.isna(value):
         return "?"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
