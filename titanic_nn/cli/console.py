@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from titanic_nn.config import Config
-    from titanic_nn.report.tables import Table as PlainTable
 
 MISTAKE = 2  # exit code: the user can mend it
 THEIRS = 3  # exit code: Kaggle, or the way to it, failed
@@ -113,17 +112,6 @@ def table_of(first: str, *numbers: str) -> "Table":
     table.add_column(first, no_wrap=True)
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
-def rich_table(plain: "PlainTable") -> "Table":
-    """A table of report/tables.py for the terminal."""
-    from rich.markup import escape
-
-    table = table_of(*plain.columns)
-    table.title, table.caption = plain.title or None, plain.caption
-    for i, row in enumerate(plain.rows):
-        table.add_row(*map(escape, row), style="bold" if i == plain.highlighted_row else None)
     return table
 
 

@@ -29,8 +29,6 @@ from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
 # accuracy: Benavoli's 0.01. log_loss: 0.005 is 0.5 % on the probability given to what came true
 # (geometric mean). brier: half of that, for near one half the log loss is twice as steep.
 ROPES = {"accuracy": 0.01, "log_loss": 0.005, "roc_auc": 0.01, "brier": 0.0025, "f1": 0.01}
-# Posterior probability from which a sentence is a statement.
-DECISIVE = 0.95
 DRAWS = 50_000  # a probability from so many draws is right to about 0.004 (two standard errors)
 
 
