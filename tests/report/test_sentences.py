@@ -184,7 +184,7 @@ def curve(law: Law) -> Any:
     [
         (Law(), "Yes. With 1200 training rows instead of 600, the held-out log loss of relu"),
         (Law(enough="no"), "No. With 1200"),
-        (Law(enough="cannot tell"), "600 training rows are too few to tell (posterior of a gain"),
+        (Law(enough="unknown"), "600 training rows are too few to tell (posterior of a gain"),
         (Law(fits=False, misfit=0.02), "From 300 training rows to 600 the loss went from 0.500"),
     ],
 )
@@ -207,7 +207,7 @@ def test_the_answer_of_an_ablation(grouped: bool) -> None:
         "plain": variants(plain=1.0) if grouped else variants(),
     }
     result: Any = SimpleNamespace(
-        config=SimpleNamespace(competition="titanic"), variants=lambda model, kind: tables[kind]
+        group="companions" if grouped else None, variants=lambda model, kind: tables[kind]
     )
     said = sentences.ablation(result, "relu")
     assert (

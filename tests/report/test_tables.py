@@ -46,15 +46,15 @@ def column(table: tables.Table, name: str) -> list[str]:
 
 
 def test_scores_best_first_with_the_recommended_model_highlighted() -> None:
-    table = tables.scores(SUMMARY)
+    table = tables.scores(SUMMARY, wide=True)
     assert column(table, "model") == ["tree", "relu"]
     assert table.highlighted_row == 1
     assert column(table, "log loss") == ["0.800 ± 0.030", "0.400 ± 0.030"]
     assert column(table, "ECE") == ["–", "0.010"]  # noqa: RUF001
     assert column(table, "time") == ["– s", "3.2 s"]  # noqa: RUF001
-    brief = tables.scores(SUMMARY, brief=True)
-    assert set(table.columns) - set(brief.columns) == {"Brier", "F1", "ECE"}
-    assert column(brief, "P(best)") == ["20%", "20%"]
+    narrow = tables.scores(SUMMARY)
+    assert set(table.columns) - set(narrow.columns) == {"Brier", "F1", "ECE"}
+    assert column(narrow, "P(best)") == ["20%", "20%"]
 
 
 def test_the_comparison_reads_from_the_best_model() -> None:
@@ -92,5 +92,12 @@ def test_related_rows_follow_the_misclassified_one() -> None:
     ]
     plain = replace(titanic, display_columns=())
     assert tables.misclassified(found, ["relu"], related.head(0), plain).rows == [
-        ["7", "7", "survived", "0.30"]
+        ["7", "survived", "0.30"]
     ]
+
+
+def test_a_run_of_one_uncalibrated_net_has_one_table() -> None:
+    only = {"comparison": {**SUMMARY["comparison"], "against": "relu"}, "calibration": {}}
+    only["comparison"]["models"] = {"relu": compared(0.0)}
+    assert [t.title for t in tables.run_tables({**SUMMARY, **only})] == ["All models"]
+    assert len(tables.run_tables(SUMMARY)) == 3

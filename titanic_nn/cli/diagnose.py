@@ -1,6 +1,7 @@
 """Does a net over- or underfit? A diagnosis of each net of a run, with advice."""
 
-from titanic_nn.cli.console import Parser, console, rich_table, run
+from titanic_nn.cli.console import Parser, console, print_table, run
+from titanic_nn.cli.options import add_run_argument
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -9,9 +10,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _diagnose(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic_nn diagnose", description=__doc__)
-    add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="a run's folder, or its name in runs/ (the newest)")
+    parser = Parser(prog="titanic-nn diagnose", description=__doc__)
+    add_run_argument(parser)
     args = parser.parse_args(arguments)
 
     # Imported late, so that --help answers at once.
@@ -29,8 +29,8 @@ def _diagnose(arguments: list[str] | None) -> None:
         config,
     )
     shown = console()
-    shown.print(f"Run: {folder}\n")
-    shown.print(rich_table(tables.diagnosis(cases)))
+    shown.print(f"Run: {folder}")
+    print_table(shown, tables.diagnosis(cases))
     for case in cases:
         shown.print(f"\n{sentences.diagnosis(case, config.nets[case.model])}", soft_wrap=True)
 

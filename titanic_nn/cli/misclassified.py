@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from titanic_nn.cli.console import Parser, console, rich_table, run
+from titanic_nn.cli.console import Parser, console, print_table, run
+from titanic_nn.cli.options import add_run_argument
 from titanic_nn.errors import ConfigError
 
 TOP = 10
@@ -14,9 +15,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _misclassified(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic_nn misclassified", description=__doc__)
+    parser = Parser(prog="titanic-nn misclassified", description=__doc__)
     add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="a run's folder, or its name in runs/ (the newest)")
+    add_run_argument(parser)
     add("--data", type=Path, metavar="DIR", help="its tables, if they have moved")
     add("--top", type=int, default=TOP, metavar="N", help=f"rows to show ({TOP}); the file has all")
     args = parser.parse_args(arguments)
@@ -49,10 +50,8 @@ def _misclassified(arguments: list[str] | None) -> None:
     )
     if competition.groups:
         shown.print(sentences.shared_outcome(found, related, competition), soft_wrap=True)
-    shown.print()
-    shown.print(
-        rich_table(tables.misclassified(found.head(args.top), models, related, competition))
-    )
+    table = tables.misclassified(found.head(args.top), models, related, competition)
+    print_table(shown, table)
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")
 
 

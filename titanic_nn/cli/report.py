@@ -1,6 +1,7 @@
 """Write a run's report: one page with its findings, tables and plots."""
 
 from titanic_nn.cli.console import Parser, run
+from titanic_nn.cli.options import add_run_argument
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -9,10 +10,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _report(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic_nn report", description=__doc__)
-    add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="a run's folder, or its name in runs/ (the newest)")
-    add("--open", action="store_true", help="show it in a browser")
+    parser = Parser(prog="titanic-nn report", description=__doc__)
+    add_run_argument(parser)
+    parser.add_argument("--open", action="store_true", help="show it in a browser")
     args = parser.parse_args(arguments)
 
     # Imported late, so that --help answers at once.

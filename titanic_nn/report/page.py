@@ -9,9 +9,9 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
 from titanic_nn.files import write_text
-from titanic_nn.report import tables
 from titanic_nn.report.pictures import pictures
 from titanic_nn.report.sentences import findings
+from titanic_nn.report.tables import run_tables
 from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
 
@@ -53,13 +53,12 @@ def render(folder: Path) -> str:
     }
     try:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
-        shown = (tables.scores, tables.comparison, tables.calibration)
         return _template().render(
             run=run,
             summary=summary,
             competition=competition,
             paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
-            tables=[table(summary) for table in shown],
+            tables=run_tables(summary, wide=True),
             pictures=list(pictures(folder, found, comparison, run.recommended, competition)),
             environment=environment,
             settings=settings.read_text(encoding="utf-8"),

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from titanic_nn import plots
 from titanic_nn.analysis.misclassified import models_of
-from titanic_nn.analysis.net_summary import read_parts
+from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.plots.style import INK, NOTE
 
@@ -60,7 +60,7 @@ def pictures(
         lambda: plots.precision_recall(oof),
     ]
     if (folder / RELU / "model.json").is_file():
-        net = read_parts(folder / RELU)
+        net = summarize_net(folder / RELU)
         w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
         drawn.append(lambda: plots.hidden_units(w1, w2, net.features, class_names))
     # Files of other commands.

@@ -9,7 +9,6 @@ import pandas as pd
 
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
-from titanic_nn.competitions.registry import get_competition
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
 from titanic_nn.nets.config import NetConfig
 
@@ -55,7 +54,7 @@ def learning_curve(result: "LearningCurve") -> str:
             f"rows to {all_rows:.0f} the loss went from {loss:.3f} to {end:.3f}."
         )
     unsure = f"{law.rows:.0f} training rows are too few to tell (posterior of a gain that matters: "
-    answers = {"yes": "Yes.", "no": "No.", "cannot tell": f"{unsure}{percent(law.p_matters)})."}
+    answers = {"yes": "Yes.", "no": "No.", "unknown": f"{unsure}{percent(law.p_matters)})."}
     return (
         f"{question} {answers[law.enough]} With {2 * law.rows:.0f} training rows instead of "
         f"{law.rows:.0f}, the held-out log loss of {net}, the best net, would be lower by about "
@@ -71,11 +70,9 @@ def ablation(result: "Ablation", model: str) -> str:
     text += f"one: {_sorted_out(dropped)}."
     if len(added):
         together = result.variants(model, "plain").iloc[0]
-        features = get_competition(result.config.competition).features.features
-        groups = {f.group for f in features if f.group and f.name in set(added["feature"])}
         text += (
             f" Added one by one: {_sorted_out(added)}. Dropping all features of the group "
-            f"{_listed(sorted(groups))} changes the log loss by {together['change']:+.3f} (95 % "
+            f"{result.group} changes the log loss by {together['change']:+.3f} (95 % "
             f"interval {together['low']:+.3f} to {together['high']:+.3f})."
         )
     return f"{text} A feature that can be dropped may be redundant rather than useless."

@@ -1,5 +1,6 @@
 """The tables of a run, as text that a terminal and a page render; `summary` is its summary.json."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.comparison import ROPES
 
 LONGEST_NAME = 36  # characters, so that a line fits 80 columns
-PAGE_ONLY = ("Brier", "F1", "ECE")  # a terminal has no room for them
+WIDE_ONLY = ("Brier", "F1", "ECE")
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,14 @@ class Table:
     highlighted_row: int | None = None
 
 
-def scores(summary: Mapping[str, Any], *, brief: bool = False) -> Table:
-    """Every model's scores, the best log loss first; `brief` fits 80 columns."""
+def run_tables(summary: Mapping[str, Any], *, wide: bool = False) -> list[Table]:
+    """The tables of a run that have rows; `wide` ones need more than 80 columns."""
+    found = (scores(summary, wide=wide), comparison(summary), calibration(summary))
+    return [table for table in found if table.rows]
+
+
+def scores(summary: Mapping[str, Any], *, wide: bool = False) -> Table:
+    """Every model's scores, the best log loss first."""
     models = summary["comparison"]["models"]
     lines = []
     for model, compared in models.items():
@@ -44,7 +51,7 @@ def scores(summary: Mapping[str, Any], *, brief: bool = False) -> Table:
             "P(best)": f"{compared['p_best']:.0%}",
             "time": f"{_number(summary['seconds'].get(model), 1)} s",
         }
-        lines.append({k: text for k, text in line.items() if not brief or k not in PAGE_ONLY})
+        lines.append({k: text for k, text in line.items() if wide or k not in WIDE_ONLY})
     caption = "On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the mean "
     caption += "log loss, corrected for overlapping folds. Bold: recommended."
     best = list(models).index(summary["recommended"])
@@ -106,12 +113,19 @@ def misclassified(
     """
     schema, id = competition.schema, competition.schema.id.name
     name, *others = competition.display_columns or (id,)
+    ids = [] if name == id else [id]
 
     def cells(row: Mapping[Any, Any], indent: str, probability: str) -> list[str]:
         text = f"{indent}{row[name]}"
         text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
         label = "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])]
-        return [text, str(row[id]), label, probability, *(_cell(row[c]) for c in others)]
+        return [
+            text,
+            *(str(row[c]) for c in ids),
+            label,
+            probability,
+            *(_cell(row[c]) for c in others),
+        ]
 
     rows = []
     for row in found.to_dict(orient="records"):
@@ -120,7 +134,7 @@ def misclassified(
         rows += [cells(other, "  ", "") for other in of_row.to_dict(orient="records")]
     return Table(
         "",
-        [schema.row_name, "id", "class", "P", *(column.lower() for column in others)],
+        [schema.row_name, *(["id"] if ids else []), "class", "P", *map(str.lower, others)],
         rows,
         f"P: mean predicted probability of {schema.class_names[1]}. Indented: rows of the same "
         "group; class ?: a row of test.csv.",
@@ -134,8 +148,9 @@ def _cell(value: Any) -> str:
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    """A score; a dash for one that is not finite, which JSON has as null."""
-    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
+    """A score; a dash for one that is not finite, which is null in JSON."""
+    finite = value is not None and math.isfinite(value)
+    return f"{value:.{digits}f}" if finite else "–"  # noqa: RUF001
 
 
 def _mean_and_sd(score: Mapping[str, float | None]) -> str:
