@@ -60,7 +60,7 @@ class Config:
     features: FeatureConfig = field(default_factory=FeatureConfig)
     # Every registered net's settings by its name; those left out have their defaults.
     nets: Mapping[str, Any] = field(
-        default_factory=lambda: {name: spec.config() for name, spec in NETS.items()}
+        default_factory=lambda: {name: spec.default() for name, spec in NETS.items()}
     )
 
     @field_validator("models")
@@ -79,7 +79,7 @@ class Config:
         for name, config in nets.items():
             if name not in NETS or type(config) is not NETS[name].config:
                 raise ValueError(f"{name}: is no net with settings {type(config).__name__}")
-        return {name: nets[name] if name in nets else s.config() for name, s in NETS.items()}
+        return {name: nets[name] if name in nets else s.default() for name, s in NETS.items()}
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -178,4 +178,6 @@ def _names() -> list[str]:
     """Every setting as an error names it: "folds", "relu.epochs"."""
     names = [f.name for f in fields(Config) if f.name != "nets"]
     names += [f"features.{f.name}" for f in fields(FeatureConfig)]
-    return names + [f"{net}.{f.name}" for net, s in NETS.items() for f in fields(s.config)] + [*NETS]
+    return (
+        names + [f"{net}.{f.name}" for net, s in NETS.items() for f in fields(s.config)] + [*NETS]
+    )

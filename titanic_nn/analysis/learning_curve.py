@@ -1,18 +1,17 @@
-"""Do I have enough data? The score at more and more rows, and what twice the rows would give.
+"""Is there enough data? The score with more and more rows, extrapolated to twice the rows.
 
-Every fold's training rows are put in an order of which each beginning is stratified: the first 20 %
-contain the first 10 %, and a net that is trained on them is one more split, so all shares, folds,
-repeats and seeds are one batched program. The held-out rows stay the same, and the encoder too is
+Every fold's training rows are put in an order in which each prefix is stratified: the first 20 %
+contain the first 10 %. A net trained on a prefix is one more split, so all train fractions, folds,
+repeats and seeds are one batched program. The held-out rows stay the same, and the encoder is
 fitted on the fewer rows only.
 
-To the mean held-out losses a power law is fitted, loss = a + b n^-c for n training rows, which
-learning curves of many models follow well (Viering and Loog 2023, "The Shape of Learning Curves: a
-Review", IEEE TPAMI 45).
+A power law is fitted to the mean held-out losses: loss = a + b n^-c for n training rows, which
+describes the learning curves of many models (Viering and Loog 2023, "The Shape of Learning Curves:
+a Review", IEEE TPAMI 45).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,46 +19,38 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from titanic_nn.engine.device import choose_device
-from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import scaled, train_nets
+from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
-from titanic_nn.evaluation.comparison import ROPES, interval, mean_draws
-from titanic_nn.evaluation.compare_models import Progress
+from titanic_nn.evaluation.comparison import DECISIVE, ROPES, interval, mean_draws
+from titanic_nn.evaluation.experiment import Experiment, Progress, mean_probabilities, no_progress
 from titanic_nn.evaluation.metrics import accuracy, log_loss
-from titanic_nn.tables.encode import SplitEncoders
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import Split, repeated_stratified_splits
-from titanic_nn.tables.sources import Passengers, labelled_passengers
-from titanic_nn.config import Model, Config
+from titanic_nn.tables.sources import Tables
+from titanic_nn.tables.splits import Split
 
-SHARES = tuple(percent / 100 for percent in range(10, 101, 10))
-# The power law has three unknowns; with a fourth point it can be wrong, and so be trusted.
-FEWEST_SHARES = 4
-# Below this a net has nothing to learn from.
+TRAIN_FRACTIONS = tuple(percent / 100 for percent in range(10, 101, 10))
+# The power law has three unknowns; only a fourth point can contradict it.
+FEWEST_FRACTIONS = 4
+# Fewer training rows are refused.
 FEWEST_ROWS = 10
-# Exponents c that are tried: 0.1 is all but flat, 3 is level long before the last row.
+# Exponents c that are tried: 0.1 is almost flat, 3 is level long before the last row.
 EXPONENTS = np.geomspace(0.1, 3, 200)
 DRAWS = 4000
-# A smaller difference in log loss is no difference to anyone.
-MATTERS = ROPES["log_loss"]
 
-# Repeats of unlike shares are kept apart by multiples of this: nobody cuts folds so often.
+# Repeats of different train fractions are numbered apart by multiples of this.
 _FAR = 10**6
 
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """The power law of one net, and what it says of twice the rows.
+    """The power law of one net, extrapolated to twice the rows.
 
     Attributes:
-        rows: training rows at the largest share, the mean over folds.
+        rows: training rows at the largest train fraction, the mean over folds.
         a, b, c: held-out log loss = a + b * n^-c for n training rows.
         misfit: the largest distance of a mean held-out loss from the law.
         gain: by how much the held-out log loss would fall with twice the rows.
         low, high: the gain's 95 % interval, corrected for overlapping folds (see `mean_draws`).
-        p_matters: the probability that the gain is more than 0.005, compare.py's smallest
-            difference that matters.
+        p_matters: the probability that the gain is more than ROPES["log_loss"].
     """
 
     rows: float
@@ -74,154 +65,107 @@ class Extrapolation:
 
     @property
     def fits(self) -> bool:
-        """Does the law pass so near to the means that its word counts?"""
-        return self.misfit <= MATTERS
+        """Whether the law is close enough to the means to be used."""
+        return self.misfit <= ROPES["log_loss"]
 
     @property
-    def enough(self) -> Literal["yes", "no", "cannot tell"]:
-        """Do I have enough data: would twice the rows make no difference that matters?"""
-        if self.fits and self.p_matters <= 0.05:
+    def enough(self) -> Literal["yes", "no", "unknown"]:
+        """Whether twice the rows would make no difference that matters."""
+        if self.fits and self.p_matters <= 1 - DECISIVE:
             return "yes"
-        if self.fits and self.p_matters >= 0.95:
+        if self.fits and self.p_matters >= DECISIVE:
             return "no"
-        return "cannot tell"
+        return "unknown"
 
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve:
-    """What was found.
+    """The result of a learning curve.
 
     Attributes:
-        settings: what the nets were made of.
-        passengers: the tables, and where they came from.
-        device: what the nets were trained on.
-        scores: a row per model, share, repeat and fold, with the columns of learning_curve.csv.
-            Losses are log losses of the probabilities averaged over seeds, as in `train`.
-        summary: a row per model and share: rows, mean scores, and the held-out loss's corrected
-            95 % interval `low` to `high`.
+        config, tables, device: what the nets were made of, and where they were trained.
+        scores: a row per model, train fraction, repeat and fold, with the columns of
+            learning_curve.csv. Losses are log losses of the probabilities averaged over seeds.
+        summary: a row per model and train fraction: rows, mean scores, and the held-out loss's
+            corrected 95 % interval `low` to `high`.
         extrapolation: each model's power law.
     """
 
     config: Config
-    passengers: Passengers
+    tables: Tables
     device: str
     scores: pd.DataFrame
     summary: pd.DataFrame
-    extrapolation: dict[Model, Extrapolation]
+    extrapolation: dict[str, Extrapolation]
 
     @property
-    def best(self) -> Model:
-        """The net with the lowest held-out loss at the largest share."""
-        largest = self.summary[self.summary["share"] == self.summary["share"].max()]
-        models = largest.set_index("model")["held_out_loss"]
-        return min(self.config.models, key=models.to_dict().__getitem__)
-
-    @property
-    def answer(self) -> str:
-        """One sentence that answers for the best net: do I have enough data?"""
-        law = self.extrapolation[self.best]
-        if not law.fits:
-            of_best = self.summary[self.summary["model"] == self.best]
-            (rows, loss), (all_rows, end) = of_best[["rows", "held_out_loss"]].to_numpy()[-2:]
-            return (
-                "Do I have enough data? This cannot tell: the power law misses the held-out log "
-                f"loss of {self.best}, the best net here, by up to {law.misfit:.3f}, more than "
-                f"the {MATTERS} that would matter; from {rows:.0f} training rows to "
-                f"{all_rows:.0f} it went from {loss:.3f} to {end:.3f}."
-            )
-        said = {
-            "yes": "Yes, twice as much would hardly help",
-            "no": "No, more would help",
-            "cannot tell": f"This cannot tell for sure (more would help: {law.p_matters:.0%})",
-        }[law.enough]
-        return (
-            f"Do I have enough data? {said}: with {2 * law.rows:.0f} training rows instead of "
-            f"{law.rows:.0f}, the log loss of {self.best}, the best net here, would be lower by "
-            f"about {law.gain:.3f} (95 % interval {law.low:.3f} to {law.high:.3f}; {MATTERS} "
-            "would matter)."
-        )
+    def best(self) -> str:
+        """The net with the lowest held-out loss at the largest train fraction."""
+        largest = self.summary["train_fraction"] == self.summary["train_fraction"].max()
+        losses = self.summary[largest].set_index("model")["held_out_loss"]
+        return min(self.config.models, key=losses.to_dict().__getitem__)
 
 
 def learning_curve(
-    data: Path | Passengers | None = None,
+    data: Path | Tables | None = None,
     *,
-    shares: Sequence[float] = SHARES,
+    train_fractions: Sequence[float] = TRAIN_FRACTIONS,
     config: Config | None = None,
-    on_progress: Progress = lambda stage, share: None,
+    on_progress: Progress = no_progress,
     **overrides: Any,
 ) -> LearningCurve:
-    """Train every net on growing shares of each fold's training rows.
+    """Train every net on growing fractions of each fold's training rows.
 
     Args:
-        data: a folder with train.csv and test.csv, or Kaggle's zip, or tables already loaded; by
-            default the usual places are searched.
-        shares: of each fold's training rows, above 0 and up to 1, at least four of them.
-        settings: what the nets are made of; the shipped settings by default.
-        on_progress: is called as work is done.
-        overrides: single settings, such as `folds=5`, instead of `settings`.
+        data, config, on_progress, overrides: those of `compare_models`.
+        train_fractions: of each fold's training rows, above 0 and up to 1, at least four of them.
 
     Raises:
-        DataError, SettingsError, DeviceError: a mistake that one line explains.
+        DataError, ConfigError, DeviceError: a mistake that one line explains.
     """
-    config = config or Config.from_toml(**overrides)
-    shares = _checked(shares)
-    device = choose_device(config.device)
-    passengers, y = labelled_passengers(data, config.folds)
-
-    folds = repeated_stratified_splits(y, config.folds, config.repeats, config.seed)
-    subsets = [(share, fold) for fold in folds for share in shares]
-    nested = [s for fold in folds for s in nested_splits(fold, y, shares, config.seed)]
-    features = passenger_features(passengers.train)
-    encoders = SplitEncoders(features, y, nested, config.features)
-
+    train_fractions = _checked(train_fractions)
+    run = Experiment.start(data, config, overrides, on_progress)
+    y, seed = run.tables.y, run.config.seed
+    # Prefix -> its train fraction and the fold that it was taken from.
+    origin = {
+        split: (fraction, fold)
+        for fold in run.folds
+        for fraction, split in zip(
+            train_fractions, nested_splits(fold, y, train_fractions, seed), strict=True
+        )
+    }
     rows = []
-    for which in encoders.in_turn():
-        part = nested[which.start : which.stop]
-        x = encoders.encode(which)  # (splits, rows, features)
-        for model in config.models:
-            nets = train_nets(
-                x,
-                y,
-                part,
-                Members([config.net(model)], config.n_seeds),
-                seed=config.seed,
-                device=device,
-                on_progress=scaled(partial(on_progress, model), len(part) / len(nested)),
-            )
-            probability = nets.probability.mean(1).cpu().numpy()  # (splits, rows)
-            for (share, fold), split, p in zip(
-                subsets[which.start :], part, probability, strict=False
-            ):
-                rows.append({"model": model, "share": share, **_scores(fold, split, y, p)})
-
-    scores = pd.DataFrame(rows).sort_values(["model", "share", "repeat", "fold"])
-    scores = pd.concat([scores[scores["model"] == model] for model in config.models])
+    for model, encoded, nets in run.trained(run.encoders(list(origin))):
+        for split, p in zip(encoded.splits, mean_probabilities(nets), strict=True):
+            fraction, fold = origin[split]
+            rows.append({"model": model, "train_fraction": fraction, **_scores(fold, split, y, p)})
+    scores = pd.DataFrame(rows).sort_values(["model", "train_fraction", "repeat", "fold"])
+    of_model = {model: scores[scores["model"] == model] for model in run.config.models}
     return LearningCurve(
-        config=config,
-        passengers=passengers,
-        device=str(device),
-        scores=scores.reset_index(drop=True),
-        summary=_summary(scores, config.folds),
+        config=run.config,
+        tables=run.tables,
+        device=str(run.device),
+        scores=pd.concat(of_model.values(), ignore_index=True),
+        summary=_summary(scores, run.config.folds),
         extrapolation={
-            model: extrapolate(scores[scores["model"] == model], config.folds, config.seed)
-            for model in config.models
+            model: extrapolate(own, run.config.folds, seed) for model, own in of_model.items()
         },
     )
 
 
 def nested_splits(
-    split: Split, y: NDArray[np.int64], shares: Sequence[float], seed: int
+    split: Split, y: NDArray[np.int64], train_fractions: Sequence[float], seed: int
 ) -> list[Split]:
-    """One split with shares of its training rows: stratified, each share within the next.
+    """One split with fractions of its training rows: stratified, each contained in the next.
 
-    A class's rows are shuffled and laid out evenly from 0 to 1; read from the left, both classes
-    come in proportion, whatever the share. All rows together keep the split's identity, by which
-    random numbers are drawn; fewer rows get one of their own.
+    Each class's rows are shuffled and spread evenly over 0 to 1; every prefix of the sorted rows is
+    then stratified. All rows together keep the split's identity, by which random numbers are drawn;
+    fewer rows get another.
 
     Raises:
         SettingsError: a share leaves too few rows, or none of a class.
     """
-    key = (2, split.repeat + 1, split.fold + 1)  # members.py draws by keys that start with 0 and 1
+    key = (2, split.repeat + 1, split.fold + 1)  # the engine's keys start with 0 and 1
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     shuffled = rng.permutation(split.train)
     place = np.empty(len(shuffled))
@@ -232,12 +176,12 @@ def nested_splits(
     order = shuffled[np.argsort(place, kind="stable")]
 
     splits = []
-    for share in shares:
-        rows = np.sort(order[: round(share * len(order))])
+    for fraction in train_fractions:
+        rows = np.sort(order[: round(fraction * len(order))])
         if len(rows) < FEWEST_ROWS or len(np.unique(y[rows])) < 2:
             raise ConfigError(
-                f"shares: {share:g} leaves {len(rows)} training rows; a share needs at least "
-                f"{FEWEST_ROWS}, some of them with Survived = 0 and some with 1"
+                f"train fractions: {fraction:g} leaves {len(rows)} training rows; at least "
+                f"{FEWEST_ROWS} are needed, some of either class"
             )
         left_out = len(order) - len(rows)
         splits.append(Split(split.repeat + _FAR * left_out, split.fold, rows, split.held_out))
@@ -282,17 +226,19 @@ def power_law(
 
 
 def extrapolate(scores: pd.DataFrame, folds: int, seed: int) -> Extrapolation:
-    """Fit one model's power law, and read off twice the rows.
+    """Fit one model's power law, and extrapolate it to twice the rows.
 
-    scores: columns share, rows, repeat, fold and held_out_loss, as in learning_curve.csv.
+    scores: columns train_fraction, rows, repeat, fold and held_out_loss, as in learning_curve.csv.
     """
-    rows = scores.groupby("share")["rows"].mean().to_numpy()
-    losses = scores.pivot(index=["repeat", "fold"], columns="share", values="held_out_loss")
-    by_fold = losses.to_numpy(np.float64)  # (repeats * folds, shares)
+    rows = scores.groupby("train_fraction")["rows"].mean().to_numpy()
+    losses = scores.pivot(
+        index=["repeat", "fold"], columns="train_fraction", values="held_out_loss"
+    )
+    by_fold = losses.to_numpy(np.float64)  # (repeats * folds, fractions)
     means = by_fold.mean(0)
     a, b, c = (float(value) for value in power_law(rows, means))
 
-    draws = mean_draws(by_fold, held_out_share=1 / folds, draws=DRAWS, seed=seed)
+    draws = mean_draws(by_fold, test_fraction=1 / folds, draws=DRAWS, seed=seed)
     _, b_drawn, c_drawn = power_law(rows, draws)
     gains = b_drawn * (1 - 2**-c_drawn)
     low, high = np.quantile(gains, [0.025, 0.975])
@@ -305,20 +251,20 @@ def extrapolate(scores: pd.DataFrame, folds: int, seed: int) -> Extrapolation:
         gain=b * (1 - 2**-c),
         low=float(low),
         high=float(high),
-        p_matters=float((gains > MATTERS).mean()),
+        p_matters=float((gains > ROPES["log_loss"]).mean()),
     )
 
 
-def _checked(shares: Sequence[float]) -> list[float]:
-    for share in shares:
-        if not 0 < share <= 1:
-            raise ConfigError(f"shares: {share:g} is not above 0 and up to 1")
-    if len(set(shares)) < FEWEST_SHARES:
+def _checked(fractions: Sequence[float]) -> list[float]:
+    for fraction in fractions:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f"train fractions: {fraction:g} is not above 0 and up to 1")
+    if len(set(fractions)) < FEWEST_FRACTIONS:
         raise ConfigError(
-            f"shares: there are {len(set(shares))}; give at least {FEWEST_SHARES} different ones, "
-            "for the curve has three unknowns"
+            f"train fractions: there are {len(set(fractions))}; give at least {FEWEST_FRACTIONS} "
+            "different ones, since the power law has three unknowns"
         )
-    return sorted(set(shares))
+    return sorted(set(fractions))
 
 
 def _scores(
@@ -336,11 +282,11 @@ def _scores(
 
 
 def _summary(scores: pd.DataFrame, folds: int) -> pd.DataFrame:
-    """A row per model and share."""
+    """A row per model and train fraction."""
     means = ["training_loss", "held_out_loss", "training_accuracy", "held_out_accuracy"]
     rows = []
-    for (model, share), part in scores.groupby(["model", "share"], sort=False):
-        around = interval(part["held_out_loss"], held_out_share=1 / folds)
-        row = {"model": model, "share": share, "rows": part["rows"].mean()}
+    for (model, fraction), part in scores.groupby(["model", "train_fraction"], sort=False):
+        around = interval(part["held_out_loss"], test_fraction=1 / folds)
+        row = {"model": model, "train_fraction": fraction, "rows": part["rows"].mean()}
         rows.append({**row, **part[means].mean(), "low": around.low, "high": around.high})
     return pd.DataFrame(rows)

@@ -1,121 +1,85 @@
-"""Does each feature earn its place? Train without it, or with it alone, on the same folds."""
+"""Does each feature improve the nets? Train without it, or with it alone of its group."""
 
 from typing import TYPE_CHECKING, Any
 
-from titanic_nn.cli.console import (
-    Parser,
-    add_question_options,
-    add_training_options,
-    console,
-    progress,
-    run,
-    table_of,
-)
+from titanic_nn.cli.console import run
+from titanic_nn.cli.question import Answer, ask, question_parser
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
     from titanic_nn.analysis.ablation import Ablation
-    from titanic_nn.config import Model
-
+    from titanic_nn.config import Config
+    from titanic_nn.report.tables import Table
 
 NAME = "ablation"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
-    run(lambda: _ablation(arguments))
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.ablation", description=__doc__)
-    add = parser.add_argument
-    add_question_options(parser, NAME)
     # Every net trains some thirty times over: one answers the question.
-    add_training_options(parser, models="relu")
-    parser.set_defaults(models=["relu"])
-    add("--json", action="store_true", help="the table on stdout, all else on stderr")
-    return parser
+    args = question_parser(NAME, __doc__, models=["relu"]).parse_args(arguments)
+    run(lambda: ask(args, NAME, _headline, _answer))
 
 
-def _ablation(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
-    shown = console(stderr=args.json, quiet=args.quiet)
+def _headline(config: "Config") -> str:
+    return (
+        f"Ablation: {config.folds} folds x {config.repeats} repeats for each choice of features, "
+        f"{config.n_seeds} nets averaged on each"
+    )
 
-    from titanic_nn.cli.question import Question
+
+def _answer(tables: Any, config: "Config", on_progress: Any) -> Answer:
+    from titanic_nn.analysis.ablation import ablation
+    from titanic_nn.evaluation.comparison import ROPES
+    from titanic_nn.report import sentences
     from titanic_nn.runs.folder import to_csv, to_json
 
-    question = Question.of(args, NAME)
-    config, passengers = question.config, question.passengers
-    shown.print(passengers.describe())
-    shown.print(
-        f"Ablation: {config.folds} folds x {config.repeats} repeats for each choice of "
-        f"features, {config.n_seeds} nets averaged on each"
-    )
-    from titanic_nn.analysis.ablation import ablation
-
-    with progress(shown, list(config.models)) as on_progress:
-        result = ablation(passengers, config=config, on_progress=on_progress)
-
-    found = _as_json(result)
+    result = ablation(tables, config=config, on_progress=on_progress)
+    answers = {model: sentences.ablation(result, model) for model in config.models}
+    variants = result.summary.to_dict(orient="records")
+    found = {"rope": ROPES["log_loss"], "answers": answers, "variants": variants}
     files = {"ablation.csv": to_csv(result.scores), "ablation.json": to_json(found)}
-    question.write(files, result.device)
-    for model in config.models:
-        for table in (_dropped(result, model), _added(result, model)):
-            shown.print()
-            shown.print(table)
-        shown.print(f"\n{result.answer(model)}", soft_wrap=True)
-    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
-    if args.json:
-        print(to_json({"folder": str(question.folder), **found}), end="")
+    shown = [table for model in config.models for table in _tables(result, model)]
+    return Answer(result.device, files, shown, list(answers.values()), found)
 
 
-def _as_json(result: "Ablation") -> dict[str, Any]:
-    from titanic_nn.analysis.ablation import MATTERS
-
-    return {
-        "matters": MATTERS,
-        "answers": {model: result.answer(model) for model in result.config.models},
-        "variants": result.summary.to_dict(orient="records"),
-    }
-
-
-def _dropped(result: "Ablation", model: "Model") -> "Table":
-    """All features but one, what costs most on top."""
-    table = _table("without", f"{model}: all features but one", result.variants(model, "all"))
-    _add_rows(table, result.variants(model, "plain").assign(feature="all that tell of companions"))
-    _add_rows(table, result.variants(model, "drop"))
-    return table
+def _tables(result: "Ablation", model: str) -> "list[Table]":
+    """All features but one; and those outside the group plus one of it, where there is a group."""
+    every, plain = (result.variants(model, kind) for kind in ("all", "plain"))
+    whole_group = _rows(plain.assign(feature=f"all of {result.group}"))
+    rows = [*whole_group, *_rows(result.variants(model, "drop"))]
+    tables = [_table("without", f"{model}: all features but one", every, rows)]
+    if result.group:
+        title = f"{model}: one of {result.group} alone"
+        tables.append(_table("with", title, plain, _rows(result.variants(model, "add"))))
+    return tables
 
 
-def _added(result: "Ablation", model: "Model") -> "Table":
-    """The plain features and one of the companions', what helps most on top."""
-    title = f"{model}: none that tell of companions but one"
-    table = _table("with", title, result.variants(model, "plain"))
-    _add_rows(table, result.variants(model, "add"))
-    return table
+def _table(first: str, title: str, reference: "pd.DataFrame", rows: list[list[str]]) -> "Table":
+    """A table that names the log loss with which its rows are compared."""
+    from titanic_nn.evaluation.comparison import ROPES
+    from titanic_nn.report.tables import Table
+
+    return Table(
+        title=f"{title}, against {reference['log_loss'].item():.4f}",
+        columns=[first, "log loss", "change", "95 % interval", "P"],
+        rows=rows,
+        caption=f"P: probability that it helps by more than {ROPES['log_loss']}",
+    )
 
 
-def _table(heading: str, title: str, reference: "pd.DataFrame") -> "Table":
-    """An empty table that names the log loss with which its rows are compared."""
-    from titanic_nn.analysis.ablation import MATTERS
-
-    table = table_of(heading, "log loss", "change", "95 % interval", "P")
-    table.title = f"{title}, against {reference['log_loss'].item():.4f}"
-    table.caption = f"P: probability that it helps by more than {MATTERS}"
-    return table
-
-
-def _add_rows(table: "Table", variants: "pd.DataFrame") -> None:
-    for row in variants.to_dict(orient="records"):
-        table.add_row(
+def _rows(variants: "pd.DataFrame") -> list[list[str]]:
+    return [
+        [
             str(row["feature"]),
             f"{row['log_loss']:.4f}",
             f"{row['change']:+.4f}",
             f"{row['low']:+.4f} to {row['high']:+.4f}",
             f"{row['p_helps']:.0%}",
-        )
+        ]
+        for row in variants.to_dict(orient="records")
+    ]
 
 
 if __name__ == "__main__":

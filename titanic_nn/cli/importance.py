@@ -1,106 +1,96 @@
 """Which features matter? Permutation importance on held-out rows, and the linear net's weights."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from titanic_nn.cli.console import (
-    Parser,
-    add_question_options,
-    add_training_options,
-    console,
-    progress,
-    run,
-    table_of,
-)
+from titanic_nn.cli.console import run
+from titanic_nn.cli.question import Answer, ask, question_parser
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from titanic_nn.analysis.importance import Importance
-
-HEAVIEST = 12
-
+    from titanic_nn.config import Config
+    from titanic_nn.report.tables import Table
 
 NAME = "importance"
+LARGEST = 12  # weights in the table
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
-    run(lambda: _importance(arguments))
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.importance", description=__doc__)
-    add = parser.add_argument
-    add_question_options(parser, NAME)
-    add("--permutations", type=int, default=5, help="how often each feature is dealt out anew (5)")
-    add_training_options(parser)
-    return parser
-
-
-def _importance(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
-    shown = console(quiet=args.quiet)
-
-    from titanic_nn.cli.question import Question
-    from titanic_nn.runs.folder import to_csv
-
-    question = Question.of(args, NAME)
-    config, passengers = question.config, question.passengers
-    shown.print(passengers.describe())
-    shown.print(
-        f"Importance: {config.folds} folds x {config.repeats} repeats x {args.permutations} "
-        f"permutations, {config.n_seeds} nets averaged on each"
+    parser = question_parser(NAME, __doc__)
+    parser.add_argument(
+        "--permutations",
+        type=int,
+        default=5,
+        help="how often each feature is permuted (%(default)s)",
     )
-    from titanic_nn.analysis.importance import importance
+    args = parser.parse_args(arguments)
 
-    with progress(shown, list(config.models)) as on_progress:
-        result = importance(
-            passengers, permutations=args.permutations, config=config, on_progress=on_progress
+    def headline(config: "Config") -> str:
+        return (
+            f"Importance: {config.folds} folds x {config.repeats} repeats x {args.permutations} "
+            f"permutations, {config.n_seeds} nets averaged on each"
         )
 
+    run(lambda: ask(args, NAME, headline, partial(_answer, args.permutations)))
+
+
+def _answer(permutations: int, tables: Any, config: "Config", on_progress: Any) -> Answer:
+    from titanic_nn.analysis.importance import importance
+    from titanic_nn.runs.folder import to_csv
+
+    result = importance(tables, permutations=permutations, config=config, on_progress=on_progress)
     files = {"importance.csv": to_csv(result.scores)}
-    tables = [_features(result)]
-    if "linear" in config.models:
+    shown = [_features(result)]
+    if len(result.coefficients):
         files["coefficients.csv"] = to_csv(result.coefficients)
-        tables.append(_coefficients(result))
-    question.write(files, result.device)
-    for table in tables:
-        shown.print()
-        shown.print(table)
-    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
+        shown.append(_coefficients(result))
+    return Answer(
+        result.device, files, shown, [], {"importance": result.summary.to_dict("records")}
+    )
 
 
 def _features(result: "Importance") -> "Table":
     """A row per feature, a column per net, the most important for the first net on top."""
-    table = table_of("feature", *result.config.models)
-    rows = {(row["model"], row["feature"]): row for row in result.summary.to_dict("records")}
-    for feature in result.summary["feature"].unique():
-        of_models = [rows[model, feature] for model in result.config.models]
-        table.add_row(
-            str(feature),
-            *(
-                f"{row['log_loss_increase']:.3f} ± {row['high'] - row['log_loss_increase']:.3f}"
-                for row in of_models
-            ),
-        )
-    table.title = "With a feature shuffled, the held-out log loss rises by"
-    table.caption = "mean over folds ± half the 95 % interval; features that tell the same share it"
-    return table
+    from titanic_nn.report.tables import Table
+
+    of = {(row["model"], row["feature"]): row for row in result.summary.to_dict("records")}
+
+    def cell(row: dict[Any, Any]) -> str:
+        return f"{row['log_loss_increase']:.3f} ± {row['high'] - row['log_loss_increase']:.3f}"
+
+    models = result.config.models
+    return Table(
+        title="Increase of the held-out log loss with a feature permuted",
+        columns=["feature", *models],
+        rows=[
+            [str(feature), *(cell(of[model, feature]) for model in models)]
+            for feature in result.summary["feature"].unique()
+        ],
+        caption="mean over folds ± half the 95 % interval; correlated features share importance",
+    )
 
 
 def _coefficients(result: "Importance") -> "Table":
-    """The linear net's heaviest weights."""
-    table = table_of("column", "weight", "sd", "95 % interval")
-    for row in result.coefficients.head(HEAVIEST).to_dict("records"):
-        table.add_row(
+    """The linear net's largest weights."""
+    from titanic_nn.report.tables import Table
+
+    rows = [
+        [
             str(row["feature"]),
             f"{row['mean']:.2f}",
             f"{row['sd']:.2f}",
             f"{row['low']:.2f} to {row['high']:.2f}",
-        )
-    table.title = f"The {len(table.rows)} heaviest weights of linear, on the log-odds of surviving"
-    table.caption = "numbers count in standard deviations; sd: over folds"
-    return table
+        ]
+        for row in result.coefficients.head(LARGEST).to_dict("records")
+    ]
+    positive = result.tables.schema.class_names[1]
+    return Table(
+        title=f"The {len(rows)} largest weights of linear, on the log-odds of {positive}",
+        columns=["column", "weight", "sd", "95 % interval"],
+        rows=rows,
+        caption="numbers are in standard deviations; sd: over folds",
+    )
 
 
 if __name__ == "__main__":

@@ -1,119 +1,94 @@
-"""Do I have enough data? Train every net on growing shares of the rows, and extrapolate."""
+"""Is there enough data? Train every net on growing fractions of the rows, and extrapolate."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from titanic_nn.cli.console import (
-    Parser,
-    add_question_options,
-    add_training_options,
-    console,
-    progress,
-    run,
-    table_of,
-)
+from titanic_nn.cli.console import run
+from titanic_nn.cli.question import Answer, ask, question_parser
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.config import Config
+    from titanic_nn.report.tables import Table
 
-REPEATS = 5
-
-
-NAME = "learning-curve"
+NAME = "learning_curve"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
-    run(lambda: _learning_curve(arguments))
+    parser = question_parser(NAME, __doc__, repeats=5)
+    parser.add_argument(
+        "--train-fractions",
+        nargs="+",
+        type=float,
+        help="of the training rows, above 0 and up to 1 (0.1 0.2 … 1)",
+    )
+    args = parser.parse_args(arguments)
+    run(lambda: ask(args, NAME, _headline, partial(_answer, args.train_fractions)))
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.learning_curve", description=__doc__)
-    add = parser.add_argument
-    add_question_options(parser, NAME)
-    add("--shares", nargs="+", type=float, help="of the training rows, above 0 to 1 (0.1 0.2 … 1)")
-    add_training_options(parser, repeats=REPEATS)
-    parser.set_defaults(repeats=REPEATS)
-    add("--json", action="store_true", help="the extrapolation on stdout, all else on stderr")
-    return parser
+def _headline(config: "Config") -> str:
+    return (
+        f"Learning curve: {config.folds} folds x {config.repeats} repeats for each train fraction, "
+        f"{config.n_seeds} nets averaged on each"
+    )
 
 
-def _learning_curve(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
-    shown = console(stderr=args.json, quiet=args.quiet)
-
-    from titanic_nn.cli.question import Question
+def _answer(
+    train_fractions: list[float] | None, tables: Any, config: "Config", on_progress: Any
+) -> Answer:
+    from titanic_nn.analysis.learning_curve import TRAIN_FRACTIONS, learning_curve
+    from titanic_nn.report import sentences
     from titanic_nn.runs.folder import to_csv, to_json
 
-    question = Question.of(args, NAME)
-    config, passengers = question.config, question.passengers
-    shown.print(passengers.describe())
-
-    from titanic_nn.analysis.learning_curve import SHARES, learning_curve
-
-    shares = args.shares or SHARES
-    shown.print(
-        f"Learning curve: {len(shares)} shares x {config.folds} folds x {config.repeats} "
-        f"repeats, {config.n_seeds} nets averaged on each"
+    result = learning_curve(
+        tables,
+        train_fractions=train_fractions or TRAIN_FRACTIONS,
+        config=config,
+        on_progress=on_progress,
     )
-    with progress(shown, list(config.models)) as on_progress:
-        result = learning_curve(
-            passengers, shares=shares, config=config, on_progress=on_progress
-        )
-
-    found = _as_json(result)
-    files = {
-        "learning_curve.csv": to_csv(result.scores),
-        "learning_curve.json": to_json(found),
-    }
-    question.write(files, result.device)
-    for table in (_curve(result), _twice(result)):
-        shown.print()
-        shown.print(table)
-    shown.print(f"\n{result.answer}", soft_wrap=True)
-    shown.print(f"\nWritten: {question.folder}  ({', '.join(files)})")
-    if args.json:
-        print(to_json({"folder": str(question.folder), **found}), end="")
-
-
-def _as_json(result: "LearningCurve") -> dict[str, Any]:
+    sentence = sentences.learning_curve(result)
     models = {
         model: {**asdict(law), "fits": law.fits, "enough": law.enough}
         for model, law in result.extrapolation.items()
     }
-    return {"law": "held_out_loss = a + b * rows^-c", "answer": result.answer, "models": models}
+    found = {"law": "held_out_loss = a + b * rows^-c", "answer": sentence, "models": models}
+    files = {"learning_curve.csv": to_csv(result.scores), "learning_curve.json": to_json(found)}
+    return Answer(result.device, files, [_curve(result), _twice(result)], [sentence], found)
 
 
 def _curve(result: "LearningCurve") -> "Table":
-    """A row per net and share."""
-    table = table_of("model", "share", "rows", "training", "held out", "interval", "accuracy")
-    for row in result.summary.to_dict(orient="records"):
-        table.add_row(
+    """A row per net and train fraction."""
+    from titanic_nn.report.tables import Table
+
+    rows = [
+        [
             str(row["model"]),
-            f"{row['share']:.0%}",
+            f"{row['train_fraction']:.0%}",
             f"{row['rows']:.0f}",
             f"{row['training_loss']:.3f}",
             f"{row['held_out_loss']:.3f}",
             f"{row['low']:.3f}–{row['high']:.3f}",  # noqa: RUF001
             f"{row['held_out_accuracy']:.3f}",
-            end_section=row["share"] == result.summary["share"].max(),
-        )
-    table.caption = "log loss in training and held out, its 95 % interval; held-out accuracy"
-    return table
+        ]
+        for row in result.summary.to_dict(orient="records")
+    ]
+    return Table(
+        title="",
+        columns=["model", "fraction", "rows", "training", "held out", "interval", "accuracy"],
+        rows=rows,
+        caption="training and held-out log loss, its 95 % interval; held-out accuracy",
+    )
 
 
 def _twice(result: "LearningCurve") -> "Table":
-    """What twice the rows would give each net."""
-    from titanic_nn.analysis.learning_curve import MATTERS
+    """The extrapolation of each net to twice the rows."""
+    from titanic_nn.evaluation.comparison import ROPES
+    from titanic_nn.report.tables import Table
 
-    table = table_of(
-        "model", "a + b n^-c", "misses by", "lower by", "95 % interval", "P", "enough?"
-    )
-    table.title = "Twice the rows: the held-out log loss would be"
-    for model, law in result.extrapolation.items():
-        table.add_row(
+    rows = [
+        [
             model,
             f"{law.a:.3f} + {law.b:.2f} n^-{law.c:.2f}",
             f"{law.misfit:.4f}",
@@ -121,9 +96,15 @@ def _twice(result: "LearningCurve") -> "Table":
             f"{law.low:.4f} to {law.high:.4f}",
             f"{law.p_matters:.0%}",
             law.enough,
-        )
-    table.caption = f"P: probability that it would be lower by more than {MATTERS}"
-    return table
+        ]
+        for model, law in result.extrapolation.items()
+    ]
+    return Table(
+        title="Held-out log loss with twice the rows, extrapolated",
+        columns=["model", "a + b n^-c", "misfit", "lower by", "95 % interval", "P", "enough?"],
+        rows=rows,
+        caption=f"P: probability that it is lower by more than {ROPES['log_loss']}",
+    )
 
 
 if __name__ == "__main__":

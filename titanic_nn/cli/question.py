@@ -1,62 +1,100 @@
-"""What a command that asks something of passengers is given, and where its answer goes."""
+"""A question that trains nets: asked about a run, or about tables with settings of their own.
+
+A command of this kind says what to compute and what to print; all else is here.
+"""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from titanic_nn.cli.console import Parser, console, print_table, progress
+from titanic_nn.cli.options import add_data_options, add_training_options, training_config
 from titanic_nn.errors import ConfigError
-from titanic_nn.files import write_folder
-from titanic_nn.runs.find import find_run
-from titanic_nn.tables.sources import Passengers, load_passengers
-from titanic_nn.runs.folder import choose_folder, made_of, read_passengers, write_answer
-from titanic_nn.config import Config
-from titanic_nn.cli.console import training_config
+
+if TYPE_CHECKING:
+    from titanic_nn.config import Config
+    from titanic_nn.evaluation.experiment import Progress
+    from titanic_nn.report.tables import Table
+    from titanic_nn.tables.sources import Tables
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question to a run, or to tables with settings.
+class Answer:
+    """What a question's command prints and writes.
 
     Attributes:
-        settings, passengers: the run's, or those that were chosen.
-        folder: where the answer goes: the run's, or a new one.
-        of_run: whether it is asked of a run.
+        device: where the nets were trained.
+        files: name -> text, written beside the run's files.
+        tables, sentences: what is printed, in this order.
+        found: what `--json` prints.
     """
 
-    config: Config
-    passengers: Passengers
-    folder: Path
-    of_run: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace, name: str) -> "Question":
-        """What the options run, data, out and those of training ask; `name` is the question's.
-
-        Raises SettingsError or DataError: there is no such run, its tables have changed, ...
-        """
-        run, config = _asked_of(args)
-        passengers = read_passengers(run, args.data) if run else load_passengers(args.data)
-        return cls(config, passengers, run or choose_folder(args.out, name), run is not None)
-
-    def write(self, files: Mapping[str, str], device: str) -> None:
-        """Write the answer's files: beside the run's, or with what they were made of."""
-        if self.of_run:
-            write_answer(self.folder, files)
-        else:
-            made = made_of(self.config, self.passengers, device)
-            write_folder(self.folder, {**made, **files}.items())
+    device: str
+    files: Mapping[str, str]
+    tables: Sequence["Table"]
+    sentences: Sequence[str]
+    found: Mapping[str, Any]
 
 
-def _asked_of(args: argparse.Namespace) -> tuple[Path | None, Config]:
-    """The folder of the run that a question is about, if one was named, and the settings for it.
+def question_parser(name: str, description: str | None, **defaults: Any) -> Parser:
+    """A parser with the options of every question; `defaults` are the question's own."""
+    parser = Parser(prog=f"titanic-nn {name}", description=description)
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="a run: its settings and tables; the answer's place")
+    add_data_options(parser)
+    add("--out", type=Path, metavar="DIR", help=f"folder to write; runs/<time>-{name}")
+    add_training_options(parser, **defaults)
+    add("--json", action="store_true", help="the answer on stdout, all else on stderr")
+    return parser
 
-    Raises SettingsError: there is no such run, or an option is given that the run answers itself.
+
+def ask(
+    args: argparse.Namespace,
+    name: str,
+    headline: Callable[["Config"], str],
+    answer: Callable[["Tables", "Config", "Progress"], Answer],
+) -> None:
+    """Compute, print and write a question's answer.
+
+    Args:
+        args: what a parser of `question_parser` has parsed.
+        name: the question's, for a folder of its own.
+        headline: what is about to be computed, in a line.
+        answer: computes it.
     """
-    if args.run is None:
-        return None, training_config(args, args.params)
-    for option in ("params", "out"):
-        if getattr(args, option) is not None:
-            raise ConfigError(f"--{option}: {args.run} has its own; leave one of them out")
-    folder = find_run(args.run)
-    return folder, training_config(args, folder / "settings.toml")
+    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.files import write_folder
+    from titanic_nn.runs.find import find_run
+    from titanic_nn.runs.folder import choose_folder, made_of, read_tables, to_json, write_answer
+
+    shown = console(stderr=args.json, quiet=args.quiet)
+    run = find_run(args.run) if args.run else None
+    if run:
+        for option in ("config", "out"):
+            if getattr(args, option) is not None:
+                raise ConfigError(f"--{option}: {args.run} has its own; leave one of them out")
+        config = training_config(args, run / "settings.toml")
+        tables = read_tables(run, args.data)
+    else:
+        config = training_config(args, args.config)
+        tables = get_competition(config.competition).load(args.data)
+    folder = run or choose_folder(args.out, name)
+    shown.print(tables.describe())
+    shown.print(headline(config))
+    with progress(shown, list(config.models)) as on_progress:
+        result = answer(tables, config, on_progress)
+
+    if run:
+        write_answer(run, result.files)
+    else:
+        made = made_of(config, tables, result.device)
+        write_folder(folder, {**made, **result.files}.items())
+    for table in result.tables:
+        print_table(shown, table)
+    for sentence in result.sentences:
+        shown.print(f"\n{sentence}", soft_wrap=True)
+    shown.print(f"\nWritten: {folder}  ({', '.join(result.files)})", soft_wrap=True)
+    if args.json:
+        print(to_json({"folder": str(folder), **result.found}), end="")

@@ -5,8 +5,10 @@ A line names "module:object"; the module is imported when the competition is fir
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from titanic_nn.competitions.competition import Competition
+from titanic_nn.config import Config, read_toml
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.sources import Tables
 
@@ -27,6 +29,18 @@ def get_competition(slug: str) -> Competition:
     module, _, name = found.partition(":")
     competition: Competition = getattr(import_module(module), name)
     return competition
+
+
+def load_config(path: Path | None = None, **overrides: Any) -> Config:
+    """A run's settings for the competition that the file or an override names.
+
+    Raises ConfigError, in one line, where a setting is wrong or both name different competitions.
+    """
+    stated = read_toml(path).get("competition") if path else None
+    asked = overrides.get("competition")
+    if stated and asked and stated != asked:
+        raise ConfigError(f"{path}: is for competition {stated}, not {asked}")
+    return get_competition(asked or stated or Config.competition).config(path, **overrides)
 
 
 def load_tables(data: Path | None = None, competition: str = "titanic") -> Tables:

@@ -1,11 +1,11 @@
 """The models that a net has to beat, on the same folds and the same encoded matrices.
 
 Their settings are fixed here and were written down before any held-out row was scored: a baseline
-tuned on the folds that judge it would be as flattered as a net so tuned.
+tuned on the folds that score it would be as optimistic as a net tuned in that way.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,57 +13,19 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from titanic_nn.errors import ConfigError
+from titanic_nn.competitions.competition import Classifier, Competition
+from titanic_nn.tables.encode import EncodedSplits
 from titanic_nn.tables.splits import Split
 
-WOMEN = "sex=female"
+# Makes an unfitted model from the names of the encoded columns and the random seed.
+MakeBaseline: TypeAlias = Callable[[Sequence[str], int], Classifier]
 
-
-class Classifier(Protocol):
-    """What a baseline offers: scikit-learn's way, predict_proba giving (rows, 2)."""
-
-    def fit(self, x: NDArray[np.float64], y: NDArray[np.int64], /) -> Self: ...
-
-    def predict_proba(self, x: NDArray[np.float64], /) -> NDArray[np.float64]: ...
-
-
-class SexRule:
-    """Women live, men die: each with the survival rate of their sex among the training rows.
-
-    Where the training rows do not tell the sexes apart, everyone has the rate of all.
-    """
-
-    def __init__(self, feature_names: Sequence[str]) -> None:
-        # A column in which the training rows agree is not encoded.
-        self.column = list(feature_names).index(WOMEN) if WOMEN in feature_names else None
-
-    def fit(self, x: NDArray[np.float64], y: NDArray[np.int64]) -> Self:
-        """Take the two survival rates from training rows x (rows, features) and y (rows,)."""
-        women = self._women(x)
-        self.rate_women = self.rate_men = float(y.mean())
-        if women.any() and not women.all():
-            # On Titanic the rates (0.74, 0.19) say the same as the rule; elsewhere it prevails.
-            self.rate_women = max(float(y[women].mean()), 0.5)
-            self.rate_men = min(float(y[~women].mean()), np.nextafter(0.5, 0))
-        return self
-
-    def predict_proba(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities (rows, 2) of having died and survived."""
-        survived = np.where(self._women(x), self.rate_women, self.rate_men)  # (rows,)
-        return np.stack([1 - survived, survived], axis=1)
-
-    def _women(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return np.zeros(len(x), bool) if self.column is None else x[:, self.column] == 1
-
-
-# Name -> what makes the unfitted model from the feature names and the seed.
-BASELINES: dict[str, Callable[[Sequence[str], int], Classifier]] = {
-    "sex_rule": lambda feature_names, seed: SexRule(feature_names),
-    # L2 at scikit-learn's own strength.
+BASELINES: dict[str, MakeBaseline] = {
+    # L2 at scikit-learn's default strength.
     "logistic_regression": lambda feature_names, seed: LogisticRegression(
         C=1.0, max_iter=1000, random_state=seed
     ),
-    # Many small, slow trees: 713 training rows do not bear the default's 31 leaves at rate 0.1.
+    # Many small, slow trees: 713 training rows are too few for the default's 31 leaves at rate 0.1.
     # Early stopping would take its validation rows from the few there are.
     "gradient_boosting": lambda feature_names, seed: HistGradientBoostingClassifier(
         learning_rate=0.05,
@@ -77,28 +39,30 @@ BASELINES: dict[str, Callable[[Sequence[str], int], Classifier]] = {
 }
 
 
-def baseline_probabilities(
-    name: str,
-    x: NDArray[np.float32],
-    y: NDArray[np.int64],
-    splits: Sequence[Split],
-    feature_names: Sequence[str],
-    seed: int,
-) -> NDArray[np.float64]:
-    """Fit one baseline per split on its training rows, and predict every row of the table.
+def baselines(competition: Competition) -> Mapping[str, MakeBaseline]:
+    """Every baseline by name: the competition's rule first."""
+    rule = competition.rule
+    return {rule.name: lambda feature_names, seed: rule.make(feature_names), **BASELINES}
 
-    `x` is (splits, rows, features), encoded per split; `y` (labelled rows,), for the table's first
-    rows. Returns survival probabilities (splits, rows), training rows included: pick a split's
-    held-out rows before you score. Raises SettingsError for an unknown name.
+
+def baseline_probabilities(
+    make: Callable[[], Classifier], encoded: EncodedSplits, y: NDArray[np.int64]
+) -> dict[Split, NDArray[np.float64]]:
+    """Fit a baseline on each split's training rows, and predict its held-out rows.
+
+    Args:
+        make: makes the unfitted model.
+        encoded: the splits with their matrices.
+        y: class codes of the table's first rows, (labelled rows,).
+
+    Returns:
+        Each split's probabilities of class 1, (held-out rows,).
     """
-    if name not in BASELINES:
-        raise ConfigError(f"unknown baseline {name!r}: choose from {', '.join(BASELINES)}")
-    probabilities = []
-    # On tables this small more threads only wait for one another, and badly on a busy machine.
+    probabilities = {}
+    # On tables this small further threads only wait for each other, and long on a busy machine.
     with threadpool_limits(limits=1):
-        for split, matrix in zip(splits, x, strict=True):
-            rows = matrix.astype(np.float64)  # (rows, features)
-            model = BASELINES[name](feature_names, seed)
-            model.fit(rows[split.train], y[split.train])
-            probabilities.append(model.predict_proba(rows)[:, 1])
-    return np.stack(probabilities)
+        for split, matrix in zip(encoded.splits, encoded.x, strict=True):
+            x = matrix.astype(np.float64)  # (rows, features)
+            model = make().fit(x[split.train], y[split.train])
+            probabilities[split] = model.predict_proba(x[split.held_out])[:, 1]
+    return probabilities

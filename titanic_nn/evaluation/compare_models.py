@@ -1,64 +1,69 @@
-"""The story from passengers to a recommended model, top to bottom."""
+"""From tables to a recommended model, top to bottom."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from titanic_nn.engine.device import choose_device
-from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import TrainedNets, scaled, train_nets
-from titanic_nn.estimators.assemble import passengers_to_probabilities
+from titanic_nn.config import ENSEMBLE, Config
+from titanic_nn.engine.train import TrainedNets
+from titanic_nn.estimators.assemble import fitted_pipeline
 from titanic_nn.estimators.calibration import Ensemble
-from titanic_nn.evaluation.baselines import BASELINES, baseline_probabilities
+from titanic_nn.evaluation.baselines import baseline_probabilities, baselines
 from titanic_nn.evaluation.comparison import comparison_table, interval
+from titanic_nn.evaluation.ensembling import (
+    CalibratedEnsemble,
+    Probabilities,
+    calibrated,
+    calibration_table,
+    inner_splits,
+)
+from titanic_nn.evaluation.experiment import (
+    Experiment,
+    Progress,
+    held_out_probabilities,
+    no_progress,
+)
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
-from titanic_nn.evaluation.ensembling import calibration_table, fit_stacks, inner_splits
+from titanic_nn.nets.batch import Params
 from titanic_nn.tables.encode import SplitEncoders
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import FINAL, Split, final_split, repeated_stratified_splits
-from titanic_nn.tables.sources import Passengers, labelled_passengers
-from titanic_nn.config import ENSEMBLE, Model, Config
+from titanic_nn.tables.sources import Tables
+from titanic_nn.tables.splits import FINAL, Split, final_split
 
-# Told the stage, and the share of that stage's work that was just done.
-Progress = Callable[[str, float], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
-    """What a run found; the frames are those that its folder holds as CSV files.
+    """The result of a run; its folder holds the tables as CSV files.
 
     Attributes:
-        settings: what the run was made of.
-        passengers: the tables, and where they came from.
-        device: what the nets were trained on.
+        config: the run's settings.
+        tables: the competition's tables, and where they came from.
+        device: where the nets were trained.
         metrics: a row per model, repeat and fold; a column per metric.
         summary: a row per model: each metric's mean, standard deviation over folds and corrected
             95 % interval, the calibration error of all out-of-fold predictions, and seconds.
         comparison: every model against the best by log loss (see `comparison_table`).
-        calibration: a row per net: held-out log loss and calibration error before and after its
-            calibration, its mean slope and intercept, its mean weight in the ensemble.
-        oof: the held-out probabilities: PassengerId, Survived, repeat, fold, a column per model.
-        test_predictions: PassengerId and a column of probabilities per model, in the test table's
-            order.
-        models: each net, fitted on all labelled rows and calibrated, a Pipeline from raw passengers
-            to probabilities; and the ensemble.
-        history: learning curves, a row per net, repeat, fold and epoch read off.
-        recommended: the net, or the ensemble, with the best mean held-out log loss.
-        seconds: how long each stage took.
+        calibration: a row per net (see `calibration_table`).
+        oof: out-of-fold probabilities: the id, `label` (0 or 1), repeat, fold, a column per model.
+        test_predictions: the id and a column of probabilities per model, in the test table's order.
+        models: each net, fitted on all labelled rows and calibrated, a Pipeline from raw rows to
+            probabilities; and the ensemble.
+        history: learning curves, a row per net, repeat, fold and recorded epoch.
+        recommended: the net, or the ensemble, with the lowest mean held-out log loss.
+        seconds: the duration of each stage.
     """
 
     config: Config
-    passengers: Passengers
+    tables: Tables
     device: str
     metrics: pd.DataFrame
     summary: pd.DataFrame
@@ -73,128 +78,69 @@ class ModelComparison:
 
 
 def compare_models(
-    data: Path | Passengers | None = None,
+    data: Path | Tables | None = None,
     *,
     config: Config | None = None,
-    on_progress: Progress = lambda stage, share: None,
+    on_progress: Progress = no_progress,
     **overrides: Any,
 ) -> ModelComparison:
-    """Compare the nets and the baselines on the same folds, and predict the test table.
+    """Compare nets and baselines on the same folds, and predict the test table.
 
     Args:
         data: a folder with train.csv and test.csv, or Kaggle's zip, or tables already loaded; by
             default the usual places are searched.
-        settings: what the run is made of; the shipped settings by default.
-        on_progress: is called as work is done.
-        overrides: single settings, such as `folds=5` or `models=["relu"]`, instead of `settings`.
+        config: the run's settings; by default those of the competition.
+        on_progress: is called as work is done, with the stage and the fraction of it.
+        overrides: single settings, such as `folds=5` or `models=["relu"]`, instead of `config`.
 
     Raises:
-        DataError, SettingsError, DeviceError: a mistake that one line explains.
+        DataError, ConfigError, DeviceError: a mistake that one line explains.
     """
-    config = config or Config.from_toml(**overrides)
     clock = _Clock()
     with clock("read"):
-        device = choose_device(config.device)
-        passengers, y = labelled_passengers(data, config.folds)
-
+        run = Experiment.start(data, config, overrides, on_progress)
+        tables = run.tables
     with clock("encode"):
-        folds = repeated_stratified_splits(y, config.folds, config.repeats, config.seed)
-        # The fit behind a submission is one more split: it takes the same road as every fold.
-        outer = [*folds, final_split(len(passengers.train), len(passengers.test))]
-        # So do the nets that only tell how to calibrate and weigh each split's own nets.
-        cut = partial(
-            inner_splits,
-            y=y,
-            folds=config.inner_folds,
-            all_folds=config.folds,
-            seed=config.seed,
-        )
-        inner = [cut(split) for split in outer]
-        splits = [*outer, *chain(*inner)]
-        encoders = SplitEncoders(
-            passenger_features(pd.concat([passengers.train, passengers.test])),
-            y,
-            splits,
-            config.features,
-        )
+        # The fit behind a submission is one more split, treated as every fold.
+        final = final_split(len(tables.train), len(tables.test))
+        outer = [*run.folds, final]
+        # Nets trained on inner folds predict the rest of a split's training rows: with those rows
+        # the split's own nets are calibrated and weighted.
+        inner = {split: inner_splits(split, tables.y, run.config) for split in outer}
+        inner_all = list(chain(*inner.values()))
+        encoders = run.encoders([*outer, *inner_all], test_rows=True)
 
-    # What each model says of the splits' held-out rows: baselines of the outer ones only.
-    said: dict[str, list[NDArray[np.float64]]] = {m: [] for m in (*BASELINES, *config.models)}
-    histories, final_params = [], {}
-    outer_first = range(len(outer)), range(len(outer), len(splits))
-    for which in chain(*map(encoders.in_turn, outer_first)):
-        is_outer = which.start < len(outer)
-        part = splits[which.start : which.stop]
-        with clock("encode"):
-            x = encoders.encode(which)  # (splits, rows, features)
-        for name in BASELINES if is_outer else ():
-            with clock(name):
-                probability = baseline_probabilities(
-                    name, x, y, part, encoders.feature_names, config.seed
-                )
-                said[name] += _held_out(part, probability)
-            on_progress("baselines", len(part) / len(outer) / len(BASELINES))
-        for model in config.models:
-            with clock(model):
-                nets = train_nets(
-                    x,
-                    y,
-                    part,
-                    Members([config.net(model)], config.n_seeds),
-                    seed=config.seed,
-                    device=device,
-                    # Nobody looks at the learning curves of inner splits.
-                    history_points=config.history_points if is_outer else 0,
-                    on_progress=scaled(partial(on_progress, model), len(part) / len(splits)),
-                )
-                said[model] += _held_out(part, nets.probability.mean(1).cpu().numpy())
-            if is_outer:
-                histories.append(_history(model, part, nets))
-            if outer[-1] in part:
-                i = part.index(outer[-1])
-                final_params[model] = {name: p[i] for name, p in nets.params.items()}
+    outer_fits = _fit(run, encoders, outer, clock, outer=True)
+    inner_fits = _fit(run, encoders, inner_all, clock, outer=False)
 
     with clock(ENSEMBLE):
-        nets_said = {str(model): said.pop(model) for model in config.models}
-        raw = {model: p[: len(outer)] for model, p in nets_said.items()}
-        stacks = fit_stacks(inner, y, {model: p[len(outer) :] for model, p in nets_said.items()})
-        for i, stack in enumerate(stacks):
-            for name, p in stack({model: raw[model][i] for model in raw}).items():
-                said.setdefault(name, []).append(p)
-        models: dict[str, Pipeline | Ensemble] = {
-            model: passengers_to_probabilities(
-                *encoders.encoder(len(outer) - 1),
-                config.net(model),
-                final_params[model],
-                config.seed,
-                stacks[-1].calibrations[model],
-            )
-            for model in config.models
+        ensembles = {
+            split: CalibratedEnsemble.fit(inner_fits.nets, inner[split], tables.y)
+            for split in outer
         }
-        if ENSEMBLE in config.predictors:
-            models[ENSEMBLE] = Ensemble(models.copy(), stacks[-1].weights)
-        for name, fitted in models.items():
+        held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
+        models = _fitted_models(run, encoders, final, outer_fits, ensembles[final])
+        for name, model in models.items():
             # The test table is predicted by the model that is saved, to the last bit.
-            said[name][-1] = fitted.predict_proba(passengers.test)[:, 1]
+            held_out[name][final] = model.predict_proba(tables.test)[:, 1]
 
     with clock("evaluate"):
-        oof = _out_of_fold(passengers.train, folds, said)
-        metrics = _metrics(oof, list(said))
+        oof = _out_of_fold(tables, run.folds, held_out)
+        metrics = _metrics(oof, list(held_out))
         comparison = comparison_table(metrics)
-        recommended = min(config.predictors, key=comparison["mean"].to_dict().__getitem__)
     return ModelComparison(
-        config=config,
-        passengers=passengers,
-        device=str(device),
+        config=run.config,
+        tables=tables,
+        device=str(run.device),
         metrics=metrics,
-        summary=_summary(metrics, oof, config.folds, clock.seconds),
+        summary=_summary(metrics, oof, run.config.folds, clock.seconds),
         comparison=comparison,
-        calibration=calibration_table(y, folds, stacks, raw, said),
+        calibration=calibration_table(tables.y, run.folds, ensembles, outer_fits.nets, held_out),
         oof=oof,
-        test_predictions=_test_predictions(passengers.test, said),
+        test_predictions=_test_predictions(tables, held_out, final),
         models=models,
-        history=pd.concat(histories, ignore_index=True),
-        recommended=recommended,
+        history=outer_fits.history,
+        recommended=min(run.config.predictors, key=comparison["mean"].to_dict().__getitem__),
         seconds=clock.seconds,
     )
 
@@ -211,39 +157,121 @@ class _Clock:
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
+    def each(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """The items; the time that it takes to make them counts for the stage."""
+        iterator = iter(items)
+        while True:
+            with self(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
 
-def _held_out(
-    splits: Sequence[Split], probability: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    """Each split's held-out part of the probabilities (splits, rows)."""
-    return [p[split.held_out] for p, split in zip(probability, splits, strict=True)]
+
+@dataclass(frozen=True)
+class _Fits:
+    """Models fitted on some splits.
+
+    Attributes:
+        baselines, nets: held-out probabilities, model -> split -> (held-out rows,).
+        history: the nets' learning curves, a row per net, fold and recorded epoch.
+        final_params: model -> the parameters of its nets on the final split, if that is included.
+    """
+
+    baselines: Probabilities
+    nets: Probabilities
+    history: pd.DataFrame
+    final_params: dict[str, Params]
+
+
+def _fit(
+    run: Experiment, encoders: SplitEncoders, splits: Sequence[Split], clock: _Clock, *, outer: bool
+) -> _Fits:
+    """Fit the nets on each split's training rows; on outer splits the baselines too."""
+    makers = baselines(run.competition) if outer else {}
+    # The learning curves of inner splits are not recorded.
+    points = run.config.history_points if outer else 0
+    of_baselines: Probabilities = {name: {} for name in makers}
+    of_nets: Probabilities = {model: {} for model in run.config.models}
+    histories, final_params = [], {}
+    for encoded in clock.each("encode", encoders.batches(splits)):
+        for name, make in makers.items():
+            with clock(name):
+                model_of = partial(make, encoders.feature_names, run.config.seed)
+                of_baselines[name] |= baseline_probabilities(model_of, encoded, run.tables.y)
+            run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
+        for model in run.config.models:
+            with clock(model):
+                part = len(encoded.splits) / len(encoders.splits)
+                nets = run.train(model, encoded, part=part, history_points=points)
+                of_nets[model] |= held_out_probabilities(encoded.splits, nets)
+            if outer:
+                histories.append(_history(model, encoded.splits, nets))
+            for i, split in enumerate(encoded.splits):
+                if split.fold == FINAL:
+                    final_params[model] = {name: p[i] for name, p in nets.params.items()}
+    history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+    return _Fits(of_baselines, of_nets, history, final_params)
+
+
+def _fitted_models(
+    run: Experiment,
+    encoders: SplitEncoders,
+    final: Split,
+    fits: _Fits,
+    ensemble: CalibratedEnsemble,
+) -> dict[str, Pipeline | Ensemble]:
+    """Each net of the final split as a Pipeline from raw rows to probabilities; the ensemble."""
+    encoder, columns = encoders.encoder(final)
+    models: dict[str, Pipeline | Ensemble] = {
+        model: fitted_pipeline(
+            run.competition,
+            encoder,
+            columns,
+            run.config.nets[model],
+            params,
+            seed=run.config.seed,
+            calibration=ensemble.calibrations[model],
+        )
+        for model, params in fits.final_params.items()
+    }
+    if ENSEMBLE in run.config.predictors:
+        models[ENSEMBLE] = Ensemble(models.copy(), ensemble.weights)
+    return models
 
 
 def _out_of_fold(
-    train: pd.DataFrame, folds: list[Split], said: dict[str, list[NDArray[np.float64]]]
+    tables: Tables, folds: Sequence[Split], probabilities: Probabilities
 ) -> pd.DataFrame:
-    """What each model said of every labelled passenger when they were held out, once a repeat."""
-    parts = []
-    for i, split in enumerate(folds):
-        part = train.iloc[split.held_out][["PassengerId", "Survived"]]
-        part = part.assign(repeat=split.repeat, fold=split.fold)
-        parts.append(part.assign(**{model: parts_said[i] for model, parts_said in said.items()}))
-    return pd.concat(parts).sort_values(["repeat", "PassengerId"], ignore_index=True)
+    """Each model's probability for every labelled row when it was held out, once per repeat."""
+    id = tables.schema.id.name
+    parts = [
+        pd.DataFrame(
+            {
+                id: tables.train[id].to_numpy()[split.held_out],
+                "label": tables.y[split.held_out],
+                "repeat": split.repeat,
+                "fold": split.fold,
+                **{model: of_split[split] for model, of_split in probabilities.items()},
+            }
+        )
+        for split in folds
+    ]
+    return pd.concat(parts).sort_values(["repeat", id], ignore_index=True)
 
 
-def _test_predictions(
-    test: pd.DataFrame, said: dict[str, list[NDArray[np.float64]]]
-) -> pd.DataFrame:
-    """What each model, fitted on all labelled rows by the last split, says of the test table."""
-    last = {model: parts_said[-1] for model, parts_said in said.items()}
-    return pd.DataFrame({"PassengerId": test["PassengerId"].to_numpy(), **last})
+def _test_predictions(tables: Tables, probabilities: Probabilities, final: Split) -> pd.DataFrame:
+    """Each model's probabilities for the test table, fitted on all labelled rows."""
+    id = tables.schema.id.name
+    predictions = {model: of_split[final] for model, of_split in probabilities.items()}
+    return pd.DataFrame({id: tables.test[id].to_numpy(), **predictions})
 
 
 def _metrics(oof: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     """A row per model, repeat and fold."""
     rows = []
     for (repeat, fold), held_out in oof.groupby(["repeat", "fold"]):
-        y = held_out["Survived"].to_numpy()
+        y = held_out["label"].to_numpy()
         rows += [
             {"model": m, "repeat": repeat, "fold": fold, **fold_metrics(y, held_out[m].to_numpy())}
             for m in models
@@ -261,19 +289,19 @@ def _summary(
     for model, scores in metrics.groupby("model", sort=False):
         row: dict[str, float] = {}
         for metric in METRICS:
-            around = interval(scores[metric], held_out_share=1 / folds)
+            around = interval(scores[metric], test_fraction=1 / folds)
             row[metric] = around.mean
             row[f"{metric}_sd"] = float(scores[metric].std())
             row[f"{metric}_low"], row[f"{metric}_high"] = around.low, around.high
         row["calibration_error"] = float(
-            expected_calibration_error(oof["Survived"].to_numpy(), oof[str(model)].to_numpy())
+            expected_calibration_error(oof["label"].to_numpy(), oof[str(model)].to_numpy())
         )
         row["seconds"] = seconds[str(model)]
         rows[model] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _history(model: Model, splits: Sequence[Split], nets: TrainedNets) -> pd.DataFrame:
+def _history(model: str, splits: Sequence[Split], nets: TrainedNets) -> pd.DataFrame:
     """The folds' learning curves: those of single nets, averaged over seeds."""
     loss = nets.loss.mean(1).cpu().numpy()  # (splits, points, 2 sides)
     accuracy = nets.accuracy.mean(1).cpu().numpy()

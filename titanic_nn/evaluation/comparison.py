@@ -1,9 +1,9 @@
-"""Is one model really better, or was it lucky with its folds?
+"""Is one model better than another, or is the difference noise?
 
 Cross-validated scores are not independent: any two training sets share most of their rows. The
-plain t-test takes them for independent, finds the mean far too certain, and cries "better" at
-noise. The cure here is a single number. With J = folds * repeats scores of variance s^2, the mean's
-variance is taken to be
+plain t-test assumes independence, underestimates the variance of the mean, and finds differences
+that are noise. The correction is a single number. With J = folds * repeats scores of variance s^2,
+the mean's variance is taken to be
 
     (1/J + n_test/n_train) * s^2        instead of        (1/J) * s^2
 
@@ -22,13 +22,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
-from titanic_nn.errors import DataError, ConfigError
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
 
-# Region of practical equivalence: a smaller difference than this is no difference to anyone.
-# accuracy: Benavoli's 0.01. log_loss: 0.005 is 0.5 % on the probability given to what came true
-# (geometric mean). brier: half of that, for near one half the log loss is twice as steep.
+# Regions of practical equivalence: a difference of at most this size does not matter. The only
+# definition of what matters, here and everywhere else.
+# accuracy: Benavoli's 0.01. log_loss: 0.005 is 0.5 % of the true class's probability (geometric
+# mean). brier: half of that, since near one half the log loss is twice as steep.
 ROPES = {"accuracy": 0.01, "log_loss": 0.005, "roc_auc": 0.01, "brier": 0.0025, "f1": 0.01}
+# Posterior probability from which a sentence is a statement.
+DECISIVE = 0.95
 DRAWS = 50_000  # a probability from so many draws is right to about 0.004 (two standard errors)
 
 
@@ -43,7 +46,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """Model a's score minus model b's, in the metric's unit; `p_...` say how a fares against b."""
+    """Model a's score minus model b's, in the metric's unit; `p_...` are probabilities."""
 
     p_value: float  # two-sided, of the corrected resampled t-test: "there is no difference"
     p_better: float  # posterior probability that a beats b by more than the rope
@@ -51,20 +54,20 @@ class Difference(Interval):
     p_worse: float  # ... that b beats a by more than the rope
 
 
-def interval(scores: ArrayLike, *, held_out_share: float, level: float = 0.95) -> Interval:
+def interval(scores: ArrayLike, *, test_fraction: float, level: float = 0.95) -> Interval:
     """The mean of one model's scores (J,), one a fold, with its corrected t interval.
 
-    `held_out_share` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 leaves the
-    correction out. The interval tells how the mean would move with other training and held-out
-    rows; most of that movement is common to all models, so judge differences with `compare`.
+    `test_fraction` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 leaves the
+    correction out. The interval covers the variation of the mean over other training and
+    held-out rows; most of it is common to all models, so compare models with `compare`.
 
     Raises DataError for fewer than two scores or one that is not finite, SettingsError for a
-    share or level out of range.
+    fraction or level out of range.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if not 0 < level < 1:
         raise ConfigError(f"level is {level}: choose one between 0 and 1, such as 0.95")
-    mean, scale, dof = _posterior(scores, held_out_share)
+    mean, scale, dof = _posterior(scores, test_fraction)
     reach = float(student_t.ppf((1 + level) / 2, dof)) * scale
     return Interval(mean, mean - reach, mean + reach)
 
@@ -73,31 +76,31 @@ def compare(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    held_out_share: float,
+    test_fraction: float,
     rope: float,
     lower_is_better: bool = False,
     level: float = 0.95,
 ) -> Difference:
     """Compare two models' scores (J,) on the same folds, paired by position.
 
-    `held_out_share` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 gives the naive
+    `test_fraction` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 gives the naive
     paired t-test. `rope` is the largest difference that does not matter, in the metric's unit.
 
     Raises DataError for scores of unequal number, fewer than two, or not finite, SettingsError for
-    a rope, share or level out of range.
+    a rope, fraction or level out of range.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise DataError(f"a has {a.shape} scores and b {b.shape}: give one a fold, same folds")
     if not 0 <= rope < np.inf:
         raise ConfigError(f"rope is {rope}: choose 0 or a small positive number")
-    around = interval(a - b, held_out_share=held_out_share, level=level)
-    mean, scale, dof = _posterior(a - b, held_out_share)
+    around = interval(a - b, test_fraction=test_fraction, level=level)
+    mean, scale, dof = _posterior(a - b, test_fraction)
     below = _beyond(mean + rope, scale, dof)
     above = _beyond(rope - mean, scale, dof)
     return Difference(
         **asdict(around),
-        # Where every fold differs by the same amount there is no doubt left, and no t either.
+        # Where every fold differs by the same amount, t is undefined.
         p_value=2 * _beyond(abs(mean), scale, dof) if scale else float(mean == 0),
         p_better=below if lower_is_better else above,
         p_equivalent=max(0.0, 1 - below - above),  # rounding can leave -1e-17
@@ -119,7 +122,8 @@ def comparison_table(
     `rope` defaults to the metric's in ROPES. Columns: `mean` (score), `difference` (this model's
     minus the best's) with its interval `low` and `high`, `p_value`, `p_better`, `p_equivalent`,
     `p_worse` (see Difference), and `p_best`, the probability that the model is the best of all.
-    The best was picked by these very folds, so it is flattered a little: the more models, the more.
+    The best model was selected on the same folds, which biases its score a little, the more so the
+    more models there are.
 
     Raises DataError where a column or a fold is missing or there twice, or a score is not finite.
     """
@@ -128,13 +132,13 @@ def comparison_table(
     # The sort is stable, so equally good models keep their alphabetical order.
     order = scores.mean().sort_values(ascending=lower_is_better, kind="stable").index
     scores = scores[order]
-    held_out_share = 1 / scores.index.get_level_values("fold").nunique()
+    test_fraction = 1 / scores.index.get_level_values("fold").nunique()
     rows = []
     for model in order:
         difference = compare(
             scores[model],
             scores[order[0]],
-            held_out_share=held_out_share,
+            test_fraction=test_fraction,
             rope=ROPES[metric] if rope is None else rope,
             lower_is_better=lower_is_better,
             level=level,
@@ -143,25 +147,25 @@ def comparison_table(
         rows.append({"mean": scores[model].mean(), "difference": fields.pop("mean"), **fields})
     table = pd.DataFrame(rows, index=order)
     sign = -1 if lower_is_better else 1
-    table["p_best"] = _probability_best(sign * scores.to_numpy(), held_out_share, seed)
+    table["p_best"] = _probability_best(sign * scores.to_numpy(), test_fraction, seed)
     return table
 
 
-def _posterior(scores: NDArray[np.float64], held_out_share: float) -> tuple[float, float, int]:
+def _posterior(scores: NDArray[np.float64], test_fraction: float) -> tuple[float, float, int]:
     """Location, scale and degrees of freedom of the Student t that the true mean follows."""
-    if not 0 <= held_out_share < 1:
-        raise ConfigError(f"held_out_share is {held_out_share}: give 1/folds, 0.2 for five folds")
+    if not 0 <= test_fraction < 1:
+        raise ConfigError(f"test_fraction is {test_fraction}: give 1/folds, 0.2 for five folds")
     if scores.ndim != 1 or len(scores) < 2:
         raise DataError(f"scores have shape {scores.shape}: give one score a fold, at least two")
     if not np.isfinite(scores).all():
         raise DataError(f"score {np.flatnonzero(~np.isfinite(scores))[0]} is not a finite number")
-    variance = _variance_factor(len(scores), held_out_share) * scores.var(ddof=1)
+    variance = _variance_factor(len(scores), test_fraction) * scores.var(ddof=1)
     return float(scores.mean()), float(np.sqrt(variance)), len(scores) - 1
 
 
-def _variance_factor(n_scores: int, held_out_share: float) -> float:
+def _variance_factor(n_scores: int, test_fraction: float) -> float:
     """By what to multiply the scores' variance to get their mean's: 1/J + n_test/n_train."""
-    return 1 / n_scores + held_out_share / (1 - held_out_share)
+    return 1 / n_scores + test_fraction / (1 - test_fraction)
 
 
 def _beyond(distance: float, scale: float, dof: int) -> float:
@@ -203,14 +207,14 @@ def _paired(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _probability_best(
-    scores: NDArray[np.float64], held_out_share: float, seed: int
+    scores: NDArray[np.float64], test_fraction: float, seed: int
 ) -> NDArray[np.float64]:
     """For each model (models,), the share of posterior draws in which its mean score is highest.
 
-    Scores (J, models), higher is better; models that tie share the draw. No model was favoured
-    beforehand.
+    Scores (J, models), higher is better; models that tie split the draw. All models are
+    equally likely a priori.
     """
-    means = mean_draws(scores, held_out_share=held_out_share, draws=DRAWS, seed=seed)
+    means = mean_draws(scores, test_fraction=test_fraction, draws=DRAWS, seed=seed)
     # Identical models must tie, though a matrix product may round their columns differently.
     wins = means >= means.max(axis=1, keepdims=True) - 1e-12  # (draws, models)
     shares = wins / wins.sum(axis=1, keepdims=True)
@@ -218,7 +222,7 @@ def _probability_best(
 
 
 def mean_draws(
-    scores: NDArray[np.float64], *, held_out_share: float, draws: int, seed: int
+    scores: NDArray[np.float64], *, test_fraction: float, draws: int, seed: int
 ) -> NDArray[np.float64]:
     """Draws from what is known of several mean scores together, (draws, models).
 
@@ -235,5 +239,5 @@ def mean_draws(
     # folds and S has no inverse; the root of a chi^2 with J - 1 degrees of freedom makes them t.
     noise = rng.standard_normal((draws, n_scores)) @ centred  # (draws, models)
     noise /= np.sqrt(rng.chisquare(n_scores - 1, (draws, 1)))
-    factor = np.sqrt(_variance_factor(n_scores, held_out_share))
+    factor = np.sqrt(_variance_factor(n_scores, test_fraction))
     return np.asarray(scores.mean(axis=0) + factor * noise)

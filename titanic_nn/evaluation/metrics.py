@@ -1,4 +1,4 @@
-"""Scores of predicted survival probabilities, for one net or for thousands at once.
+"""Scores of predicted probabilities, for one net or for thousands at once.
 
 Every metric takes `y` (rows,), 0 or 1, and `probability` (..., rows), the predicted chance of 1,
 and returns one float64 score per net, shape (...,). A probability that is NaN (a net that
@@ -16,36 +16,36 @@ from titanic_nn.errors import DataError
 FloatArray = NDArray[np.float64]
 Metric = Callable[[ArrayLike, ArrayLike], FloatArray]
 
-# A probability of 0 given to what came true would cost infinitely much; this floor makes it 36.04.
+# A probability of 0 for the true class would have an infinite loss; this floor makes it 36.04.
 EPS = float(np.finfo(np.float64).eps)  # 2.2e-16, as scikit-learn
 
 
 def accuracy(y: ArrayLike, probability: ArrayLike) -> FloatArray:
-    """Share of rows predicted rightly; survival is predicted where probability >= 0.5."""
+    """Fraction of rows predicted correctly; class 1 is predicted where probability >= 0.5."""
     y, probability = _checked(y, probability)
     return _mean_over_rows(1 - np.abs(y - _predicted(probability)))
 
 
 def log_loss(y: ArrayLike, probability: ArrayLike) -> FloatArray:
-    """Mean of -ln(probability given to what came true), that probability being at least EPS."""
+    """Mean of -ln(probability of the true class), that probability being at least EPS."""
     y, probability = _checked(y, probability)
-    of_truth = np.where(y == 1, probability, 1 - probability)  # (..., rows)
-    return _mean_over_rows(-np.log(np.maximum(of_truth, EPS)))
+    of_true_class = np.where(y == 1, probability, 1 - probability)  # (..., rows)
+    return _mean_over_rows(-np.log(np.maximum(of_true_class, EPS)))
 
 
 def roc_auc(y: ArrayLike, probability: ArrayLike) -> FloatArray:
-    """Chance that a random survivor is ranked above a random victim; a tie counts one half.
+    """Probability that a random positive is ranked above a random negative; a tie counts one half.
 
-    From ranks (Mann and Whitney): (sum of the survivors' ranks - n1 (n1 + 1) / 2) / (n1 n0), with
-    n1 survivors, n0 victims, and tied rows sharing their mean rank. NaN where y has one class only.
+    From ranks (Mann and Whitney): (sum of the positives' ranks - n1 (n1 + 1) / 2) / (n1 n0), with
+    n1 positives, n0 negatives, and tied rows sharing their mean rank. NaN where y has one class.
     """
     y, probability = _checked(y, probability)
-    survivors = y.sum()
-    pairs = survivors * (len(y) - survivors)
+    positives = y.sum()
+    pairs = positives * (len(y) - positives)
     if pairs == 0:
         return np.full(probability.shape[:-1], np.nan)
     ranks = rankdata(probability, axis=-1)  # (..., rows), from 1
-    auc: FloatArray = (ranks @ y - survivors * (survivors + 1) / 2) / pairs
+    auc: FloatArray = (ranks @ y - positives * (positives + 1) / 2) / pairs
     return auc
 
 
@@ -56,14 +56,14 @@ def brier(y: ArrayLike, probability: ArrayLike) -> FloatArray:
 
 
 def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
-    """2 TP / (predicted survivors + true survivors), at probability >= 0.5; 0 where both are 0.
+    """2 TP / (predicted positives + actual positives), at probability >= 0.5; 0 where both are 0.
 
-    The harmonic mean of precision and recall for the class 1, survived.
+    The harmonic mean of precision and recall for class 1.
     """
     y, probability = _checked(y, probability)
     predicted = _predicted(probability)
     true_positives = predicted @ y  # (...,)
-    # Where there is nobody to count, TP is 0 as well: 0 / 1 is the 0 we want.
+    # Where both are 0, TP is 0 as well, and 0 / 1 is 0.
     score: FloatArray = 2 * true_positives / np.maximum(predicted.sum(axis=-1) + y.sum(), 1)
     return score
 
@@ -86,10 +86,10 @@ def fold_metrics(y: ArrayLike, probability: ArrayLike) -> dict[str, float]:
 def expected_calibration_error(
     y: ArrayLike, probability: ArrayLike, *, bins: int = 10
 ) -> FloatArray:
-    """Sum over bins of (rows in bin / rows) * |survival rate - mean probability in the bin|.
+    """Sum over bins of (rows in bin / rows) * |fraction of positives - mean probability|.
 
     The bins have equal width, [0, 1/bins), [1/bins, 2/bins), ..., [1 - 1/bins, 1]. A fold is too
-    small to fill them: use it on all out-of-fold predictions together. Naeini, Cooper and
+    small to fill them: use all out-of-fold predictions together. Naeini, Cooper and
     Hauskrecht (2015), in its two-class form (Guo et al. 2017 bin the winning class instead).
     """
     y, probability = _checked(y, probability)
@@ -106,7 +106,7 @@ def _mean_over_rows(values: FloatArray) -> FloatArray:
 
 
 def _predicted(probability: FloatArray) -> FloatArray:
-    """1 where survival is predicted, else 0; NaN stays NaN, so a diverged net is not a guess."""
+    """1 where class 1 is predicted, else 0; NaN stays NaN, so a diverged net predicts nothing."""
     return np.where(np.isnan(probability), np.nan, probability >= 0.5)
 
 
@@ -119,7 +119,7 @@ def _checked(y: ArrayLike, probability: ArrayLike) -> tuple[FloatArray, FloatArr
             "(..., rows), with at least one row"
         )
     if not np.isin(y, (0, 1)).all():
-        raise DataError(f"y holds {y[~np.isin(y, (0, 1))][0]}: give 0 (died) or 1 (survived)")
+        raise DataError(f"y holds {y[~np.isin(y, (0, 1))][0]}: give 0 or 1")
     outside = (probability < 0) | (probability > 1)
     if outside.any():
         raise DataError(

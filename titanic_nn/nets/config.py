@@ -68,7 +68,7 @@ class NetConfig:
     # Penalties added to the loss: l1 * sum(|w|) and l2 / 2 * sum(w^2), over weights, not biases.
     l1: NotNegative = 0.0
     l2: NotNegative = 0.0
-    # The initial weights: Glorot and Bengio's uniform, He's normal, or fast.ai's (u - 0.5) / fan_out.
+    # Initial weights: Glorot and Bengio's uniform, He's normal, or fast.ai's (u - 0.5) / fan_out.
     initialization: Initialization = "he"
 
     @model_validator(mode="before")
@@ -119,7 +119,7 @@ class LinearConfig(NetConfig):
     """The linear model."""
 
     # The loss is convex: twice the epochs do no harm, and the decay alone has to regularize.
-    search_space: ClassVar[SearchSpace] = _TRAINING | {"epochs": Range(20, 120, step=20)}
+    search_space: ClassVar[SearchSpace] = {**_TRAINING, "epochs": Range(20, 120, step=20)}
 
     epochs: Count = 200
     learning_rate: Positive = 0.03
@@ -131,7 +131,8 @@ class LinearConfig(NetConfig):
 class ReLUConfig(NetConfig):
     """The net with one hidden layer, with gradients by hand."""
 
-    search_space: ClassVar[SearchSpace] = _TRAINING | {
+    search_space: ClassVar[SearchSpace] = {
+        **_TRAINING,
         # With fewer than 16 units the loss is higher; 128 overfit.
         "hidden_size": Range(16, 128, step=16),
     }
@@ -152,7 +153,8 @@ class ReLUConfig(NetConfig):
 class DeepConfig(NetConfig):
     """The net with two and more hidden layers, with gradients by autograd."""
 
-    search_space: ClassVar[SearchSpace] = _TRAINING | {
+    search_space: ClassVar[SearchSpace] = {
+        **_TRAINING,
         # Even layers and tapering ones, two and three of them; one layer is the relu net.
         "hidden_sizes": Choice([(16, 16), (32, 16), (32, 32), (64, 32), (64, 64), (64, 32, 16)]),
         # Smooth and not: with depth the difference grows.

@@ -4,6 +4,7 @@ A line names the net's settings class and its class of maths. The latter is impo
 first needed, since importing torch takes seconds. docs/extending.md shows how to add a net.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ class NetSpec:
     name: str
     config: type[NetConfig]
     path: str
+
+    def default(self) -> NetConfig:
+        """The net's default settings."""
+        default: Callable[[], NetConfig] = self.config
+        return default()
 
     def load(self) -> "type[Net]":
         """The class of the net's maths; imports torch."""

@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import BinaryIO, Literal, TypeAlias
@@ -77,9 +78,9 @@ class TableSchema:
         id: a row's identifier, unique in both tables.
         target: what is predicted; it parses to the class codes 0 and 1.
         columns: the other columns, which both tables have.
-        row_name: what a row is, in the singular, as messages call it: "passenger".
+        row_name: what a row is, in the singular, as messages call it: "patient".
         labels: how files write the classes 0 and 1.
-        class_names: what the classes mean, in a word or two each: "died", "survived".
+        class_names: what the classes mean, in a word or two each: "healthy", "ill".
     """
 
     id: Column
@@ -303,9 +304,7 @@ def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) ->
         DataError: the first mistake found, by column, row (from 0) and value.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(
-            f"{name}: is a {type(frame).__name__}; expected a pandas DataFrame in the competition's columns"
-        )
+        raise DataError(f"{name}: is a {type(frame).__name__}; expected a pandas DataFrame")
     if not len(frame):
         raise DataError(f"{name}: has no rows")
     positions, _ = _match_names([str(column) for column in frame.columns], columns, name)

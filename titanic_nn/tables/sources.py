@@ -107,9 +107,7 @@ def load_tables(
     """
     source, place = _first_present(search, archive) if data is None else ("given", data)
     location = _locate(place, archive)
-    contents = (
-        _unzip(location, archive) if os.path.isfile(location) else _read_folder(location)
-    )
+    contents = _unzip(location, archive) if os.path.isfile(location) else _read_folder(location)
     train = check_labelled(contents[TRAIN], file=str(location / TRAIN), schema=schema)
     test = check_table(
         contents[TEST], file=str(location / TEST), columns=schema.test_columns, id=schema.id
@@ -176,7 +174,9 @@ def _unzip(path: Path, archive: str) -> dict[str, bytes]:
                 raise DataError(f"{path}: is damaged at its member {damaged}; download it again")
             return {name: opened.read(name) for name in (TRAIN, TEST)}
     except _ZIP_FAULTS as error:
-        raise DataError(f"{path}: cannot be read as a zip file ({error}); {_expected(archive)}") from error
+        raise DataError(
+            f"{path}: cannot be read as a zip file ({error}); {_expected(archive)}"
+        ) from error
 
 
 def _check_members(opened: zipfile.ZipFile, path: Path, archive: str) -> None:

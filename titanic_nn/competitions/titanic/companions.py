@@ -189,7 +189,9 @@ class Companions:
         }
         starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
         parts = [
-            self._features(**{name: of[start : start + ROWS_AT_ONCE] for name, of in looked_up.items()})
+            self._features(
+                **{name: of[start : start + ROWS_AT_ONCE] for name, of in looked_up.items()}
+            )
             for start in starts
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -301,7 +303,7 @@ def _counts(
 
 
 def _sparse(counts: NDArray[np.int32]) -> dict[str, list[int]]:
-    """Counts, nearly all of them 0, as JSON: their shape, the positions of the others, and those."""
+    """Counts, nearly all of them 0, as JSON: their shape, and the others with their positions."""
     at = np.flatnonzero(counts)
     return {
         "shape": list(counts.shape),
@@ -341,7 +343,9 @@ def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]
     return party[: len(rows)], party_of
 
 
-def _survival_surplus(counts: NDArray[np.int32], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def _survival_surplus(
+    counts: NDArray[np.int32], expected: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Survivors beyond those expected, per head and shrunk: (rows, peers, 2) -> (rows,)."""
     died, survived = counts[..., 0], counts[..., 1]  # each (rows, peers)
     known = died + survived
