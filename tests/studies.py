@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from titanic_nn.competitions.registry import get_competition
+from titanic_nn.competitions.registry import load_config
 from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.tuning.spaces import load_space
 from titanic_nn.tuning.storage import Storage, in_memory
@@ -19,7 +19,7 @@ BUNDLED = Path(__file__).parents[1] / "data" / "bundled"
 def make_experiment(**overrides: Any) -> Experiment:
     """The bundled tables; two folds, drawn twice, on the CPU, unless overrides say otherwise."""
     chosen = {"folds": 2, "repeats": 2, "n_seeds": 1, "seed": 1, "device": "cpu", **overrides}
-    config = get_competition("titanic").config(**chosen)
+    config = load_config(**chosen)
     return Experiment.start(BUNDLED, config, {}, no_progress)
 
 

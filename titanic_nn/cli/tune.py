@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import INTERRUPTED, Parser, console, progress, run, table_of
+from titanic_nn.cli.options import add_data_options
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
 from titanic_nn.nets.registry import NETS
@@ -44,8 +45,6 @@ def _parser() -> Parser:
 
     add("--model", "the net to tune", required=True, choices=[*NETS, "all"])
     add("--trials", "of the study, those finished before included", type=int, default=200)
-    add("--competition", "its slug", metavar="SLUG", default=Config.competition)
-    add("--data", "folder with the tables, or the competition's zip file", type=Path, metavar="DIR")
     add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
     add("--folds", "that a trial is scored on", type=int, default=5)
     add("--repeats", "of the folds, drawn anew each time", type=int, default=3)
@@ -58,6 +57,7 @@ def _parser() -> Parser:
     add("--storage", "a server, if machines share the study (docs/tuning.md)", metavar="URL")
     add("--nested", "tune within each outer fold instead, and score there", action="store_true")
     add("--quiet", "print nothing but errors", action="store_true")
+    add_data_options(parser)
     return parser
 
 
@@ -96,10 +96,11 @@ def _tune(arguments: list[str]) -> None:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
     shown = console(quiet=args.quiet)
 
-    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.competitions.registry import load_config
     from titanic_nn.tuning.spaces import load_space
 
-    config = get_competition(args.competition).config(
+    config = load_config(
+        competition=args.competition,
         models=None if args.model == "all" else [args.model],
         folds=args.folds,
         repeats=args.repeats,
@@ -178,10 +179,7 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     if study.finished() < work.args.trials:
         show(f"Next: continue with the same command; {work.standing(study)}")
     else:
-        train = ["python", "-m", "titanic_nn.train", "--config", str(work.folder / "best.toml")]
-        if work.args.competition != Config.competition:
-            train += ["--competition", work.args.competition]
-        show(f"Next: {shlex.join(train)}", soft_wrap=True)
+        show(f"Next: python -m titanic_nn.train --config {work.folder / 'best.toml'}")
 
 
 def _nested(work: _Work) -> None:

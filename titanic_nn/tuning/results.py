@@ -34,6 +34,7 @@ class Rescored:
     a file: the competition's tuned values over the defaults) and "default" (those of the class).
 
     Attributes:
+        competition: the slug.
         best: the study's best trial.
         configs: the settings.
         search_folds, fresh_folds: their mean log loss.
@@ -41,6 +42,7 @@ class Rescored:
             mapping lacks.
     """
 
+    competition: str
     best: FrozenTrial
     configs: dict[str, NetConfig]
     search_folds: dict[str, float]
@@ -89,6 +91,7 @@ def rescore(study: SharedStudy, objective: Objective) -> Rescored:
         if name != "best"
     }
     return Rescored(
+        config.competition,
         best,
         configs,
         dict(zip(configs, on_search_folds, strict=True)),
@@ -152,7 +155,7 @@ def write_results(
 def best_toml(study: SharedStudy, rescored: Rescored) -> str:
     """The best settings, as `train --config` reads them: those that were searched or fixed.
 
-    `train` fills in the rest with the shipped settings. Where one of those differs from the
+    `train` fills in the rest from the shipped settings. Where one of those differs from the
     default, which the study used, it is written too.
     """
     import tomli_w
@@ -164,5 +167,5 @@ def best_toml(study: SharedStudy, rescored: Rescored) -> str:
         f"# Trial {rescored.best.number} of study {study.name} ({study.finished()} trials): log loss "
         f"{rescored.search_folds['best']:.4f} on the search's folds, "
         f"{rescored.fresh_folds['best']:.4f} on fresh folds.\n"
-        + tomli_w.dumps({study.space.model: table})
+        + tomli_w.dumps({"competition": rescored.competition, study.space.model: table})
     )
