@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import INTERRUPTED, Parser, console, progress, run, table_of
+from titanic_nn.cli.console import Parser, console, print_table, progress, run
 from titanic_nn.cli.options import add_data_options
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from rich.console import Console
-    from rich.table import Table
 
     from titanic_nn.evaluation.experiment import Experiment
+    from titanic_nn.report.tables import Table
     from titanic_nn.tuning.objective import Objective
     from titanic_nn.tuning.results import Rescored
     from titanic_nn.tuning.spaces import Space
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn tune", description=__doc__)
+    parser = Parser(prog="titanic-nn tune", description=__doc__)
 
     def add(option: str, help: str, **more: object) -> None:
         shown = " (%(default)s)" if more.get("default") is not None else ""
@@ -168,10 +168,8 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     important = importances(study)
     write_results(work.folder, study, rescored, important)
 
-    show()
-    show(_best_trials(study))
-    show()
-    show(_rescored_table(rescored))
+    print_table(work.shown, _best_trials(study))
+    print_table(work.shown, _rescored_table(rescored))
     if important:
         ranked = ", ".join(f"{parameter} {part:.0%}" for parameter, part in important.items())
         show(f"\nImportances (fANOVA): {ranked}", soft_wrap=True)
@@ -232,43 +230,45 @@ def _bar(work: _Work, study: "SharedStudy") -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _interruptible(work: _Work, study: "SharedStudy") -> Iterator[None]:
-    """On Ctrl-C print what is kept, and how to continue."""
+    """On Ctrl-C, let `run` print what is kept, and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        print(
-            f"interrupted: {work.standing(study)}, kept in {study.where}. "
-            f"To continue: {work.command}",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
+        kept = f"{work.standing(study)}, kept in {study.where}"
+        raise KeyboardInterrupt(f"{kept}. To continue: {work.command}") from None
 
 
 def _best_trials(study: "SharedStudy") -> "Table":
     """The few best trials with their parameters."""
+    from titanic_nn.report.tables import Table
     from titanic_nn.tuning.results import trials_table
 
     trials = trials_table(study)
     complete = trials[trials["state"] == "complete"].drop(columns=["state", "splits"])
-    table = table_of("trial", *map(str, complete.columns[1:]))
-    for row in complete.head(SHOWN).itertuples(index=False):
-        number, loss, *params = row
+    rows = []
+    for number, loss, *params in complete.head(SHOWN).itertuples(index=False):
         texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in params]
-        table.add_row(str(number), f"{loss:.4f}", *texts)
-    pruned = len(trials) - len(complete)
-    table.caption = f"the best of {len(trials)} trials, {pruned} of which were pruned"
-    return table
+        rows.append([str(number), f"{loss:.4f}", *texts])
+    return Table(
+        title="The best trials",
+        columns=["trial", *map(str, complete.columns[1:])],
+        rows=rows,
+        caption=f"of {len(trials)} trials, {len(trials) - len(complete)} of which were pruned",
+    )
 
 
 def _rescored_table(rescored: "Rescored") -> "Table":
     """The best settings beside the others, on the search's folds and on fresh ones."""
-    table = table_of("settings", "search folds", "fresh folds", "higher than best by", "95 % interval")
-    table.title = "Log loss on the folds of the search, and on fresh ones"
+    from titanic_nn.report.tables import Table
+
+    rows = []
     for name, loss in rescored.fresh_folds.items():
-        row = [name, f"{rescored.search_folds[name]:.4f}", f"{loss:.4f}"]
-        if name in rescored.differences:
-            d = rescored.differences[name]
-            row += [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"]
-        table.add_row(*row)
-    table.caption = f"optimism of the search, against the shipped settings: {rescored.optimism:.4f}"
-    return table
+        d = rescored.differences.get(name)
+        difference = [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"] if d else ["", ""]
+        rows.append([name, f"{rescored.search_folds[name]:.4f}", f"{loss:.4f}", *difference])
+    return Table(
+        title="Log loss on the folds of the search, and on fresh ones",
+        columns=["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
+        rows=rows,
+        caption=f"optimism of the search, against the shipped settings: {rescored.optimism:.4f}",
+    )
