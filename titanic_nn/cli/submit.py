@@ -6,11 +6,11 @@ Everything that is sent is recorded in submissions/ledger.csv.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import INTERRUPTED, Parser, console, run
+from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, KaggleError, SubmissionError, TitanicError
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
 from titanic_nn.kaggle.ledger import COLUMNS, Entry, Ledger
@@ -59,7 +59,7 @@ def _submit(arguments: list[str] | None) -> None:
     if file.changed:
         print(f"{file.path}: was changed after it was written; nothing is known of its contents")
     known = file.manifest.competition if file.manifest else None
-    competition = get_competition(args.competition or known or "titanic")
+    competition = get_competition(args.competition or known or Config.competition)
     if known and competition.slug != known:
         raise ConfigError(f"--competition {competition.slug}: {file.path} was made for {known}")
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
@@ -104,8 +104,7 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
     from titanic_nn.kaggle.submission import check_submission, competition_tables
 
     if file.manifest and file.manifest.source == "bundled":
-        places = [place for place in competition.search if place[0] == "bundled"]
-        score = offline_score(file.path, replace(competition, search=places).load())
+        score = offline_score(file.path, competition.load(bundled=True))
         print(f"Offline score {score:.5f} on the bundled table: not Kaggle's")
         if find_credentials() is None:
             print(f"To enter the competition:\n{how_to_get_credentials(competition.slug)}")
