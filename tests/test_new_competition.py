@@ -24,7 +24,7 @@ from titanic_nn.cli import (
 from titanic_nn.competitions.registry import COMPETITIONS, load_config
 
 SMALL = ["--folds", "3", "--repeats", "1", "--n-seeds", "1", "--device", "cpu"]
-CONFIG = "[linear]\nepochs = 5\n[relu]\nepochs = 5\nhidden_size = 8\n"
+CONFIG = "[linear]\nepochs = 30\n[relu]\nepochs = 30\nhidden_size = 8\n"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def _at_the_pond(pond: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_has_the_competitions_names() -> None:
     config = load_config(Path("runs/first/settings.toml"))
     assert config.competition == "frogs"
-    assert config.nets["relu"].epochs == 5  # no tuned values of another competition
+    assert config.nets["relu"].epochs == 30  # no tuned values of another competition
     oof = pd.read_csv("runs/first/oof.csv")
     assert oof.columns[:4].tolist() == ["Code", "label", "repeat", "fold"]
     models = ["green_rule", "logistic_regression", "gradient_boosting", "linear", "relu", "ensemble"]

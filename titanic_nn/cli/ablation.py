@@ -80,7 +80,3 @@ def _rows(variants: "pd.DataFrame") -> list[list[str]]:
         ]
         for row in variants.to_dict(orient="records")
     ]
-
-
-if __name__ == "__main__":
-    main()

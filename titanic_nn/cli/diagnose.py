@@ -33,7 +33,3 @@ def _diagnose(arguments: list[str] | None) -> None:
     print_table(shown, tables.diagnosis(cases))
     for case in cases:
         shown.print(f"\n{sentences.diagnosis(case, config.nets[case.model])}", soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

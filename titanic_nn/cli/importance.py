@@ -91,7 +91,3 @@ def _coefficients(result: "Importance") -> "Table":
         rows=rows,
         caption="numbers are in standard deviations; sd: over folds",
     )
-
-
-if __name__ == "__main__":
-    main()

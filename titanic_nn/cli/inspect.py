@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, run, table_of
+from titanic_nn.cli.console import Parser, console, print_table, run
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.tree import Tree
 
     from titanic_nn.analysis.net_summary import NetSummary
+    from titanic_nn.report.tables import Table
 
 FIRST = 4  # values of a parameter that the tree shows
 COLUMNS = 6  # of a parameter that its table shows
@@ -40,18 +40,18 @@ def _inspect(arguments: list[str] | None) -> None:
     if model and model not in models:
         raise ConfigError(f"{model}: no such model; choose from {', '.join(sorted(models))}")
     for name in [model] if model else sorted(models):
-        console().print(_shown(summarize_net(models[name], args.net), part))
+        _show(summarize_net(models[name], args.net), part)
 
 
-def _shown(net: "NetSummary", part: str) -> "Tree | Table":
-    """The layer or parameter of this name, or all layers, ready to print."""
-    if not part:
-        return _tree(net, list(net.layers))
-    if part in net.layers:
-        return _tree(net, [part])
+def _show(net: "NetSummary", part: str) -> None:
+    """Print the layer or parameter of this name, or all layers."""
+    if not part or part in net.layers:
+        console().print(_tree(net, [part] if part else list(net.layers)))
+        return
     for layer, tensors in net.layers.items():
         if part in tensors:
-            return _table(net, layer, part)
+            print_table(console(), _table(net, layer, part))
+            return
     known = [*net.layers, *(name for tensors in net.layers.values() for name in tensors)]
     raise ConfigError(f"{net.model}.{part}: no such part; choose from {', '.join(known)}")
 
@@ -78,6 +78,8 @@ def _tree(net: "NetSummary", layers: Sequence[str]) -> "Tree":
 
 def _table(net: "NetSummary", layer: str, name: str) -> "Table":
     """A parameter's values: all rows, the first columns."""
+    from titanic_nn.report.tables import Table
+
     values = net.layers[layer][name]  # (rows, columns)
     rows = [name]
     if len(values) > 1:
@@ -85,10 +87,13 @@ def _table(net: "NetSummary", layer: str, name: str) -> "Table":
         units = [f"unit {row}" for row in range(1, len(values) + 1)]
         rows = net.features if reads_features else units
     columns = [f"unit {column}" for column in range(1, values.shape[1] + 1)][:COLUMNS]
-    table = table_of("", *(columns if layer != list(net.layers)[-1] else ["log-odds"]))
-    for row, numbers in zip(rows, values, strict=True):
-        table.add_row(row, *(f"{value:.3f}" for value in numbers[:COLUMNS]))
-    table.title = f"{net.model}.{name} ({values.shape[0]} x {values.shape[1]})"
-    if values.shape[1] > COLUMNS:
-        table.caption = f"the first {COLUMNS} of {values.shape[1]} columns"
-    return table
+    more = values.shape[1] > COLUMNS
+    return Table(
+        title=f"{net.model}.{name} ({values.shape[0]} x {values.shape[1]})",
+        columns=["", *(columns if layer != list(net.layers)[-1] else ["log-odds"])],
+        rows=[
+            [row, *(f"{value:.3f}" for value in numbers[:COLUMNS])]
+            for row, numbers in zip(rows, values, strict=True)
+        ],
+        caption=f"the first {COLUMNS} of {values.shape[1]} columns" if more else "",
+    )

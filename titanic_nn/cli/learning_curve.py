@@ -105,7 +105,3 @@ def _twice(result: "LearningCurve") -> "Table":
         rows=rows,
         caption=f"P: probability that it is lower by more than {ROPES['log_loss']}",
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -27,14 +27,13 @@ def _misclassified(arguments: list[str] | None) -> None:
     # Imported late, so that --help answers at once.
     from titanic_nn.analysis.misclassified import KEYS, misclassified, models_of, related_rows
     from titanic_nn.competitions.registry import get_competition
-    from titanic_nn.config import Config
     from titanic_nn.files import write_text
     from titanic_nn.report import sentences, tables
-    from titanic_nn.runs.find import find_run
+    from titanic_nn.runs.find import find_run, read_run
     from titanic_nn.runs.folder import read_table, read_tables, to_csv
 
     folder = find_run(args.run)
-    competition = get_competition(Config.from_toml(folder / "settings.toml").competition)
+    competition = get_competition(read_run(folder).competition)
     schema = competition.schema
     models = models_of(read_table(folder, "oof.csv", [schema.id.name], KEYS))
     oof = read_table(folder, "oof.csv", [schema.id.name], [*KEYS, *models])
@@ -53,7 +52,3 @@ def _misclassified(arguments: list[str] | None) -> None:
     table = tables.misclassified(found.head(args.top), models, related, competition)
     print_table(shown, table)
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")
-
-
-if __name__ == "__main__":
-    main()

@@ -25,7 +25,3 @@ def _report(arguments: list[str] | None) -> None:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-
-
-if __name__ == "__main__":
-    main()

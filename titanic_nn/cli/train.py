@@ -96,7 +96,3 @@ def _next_step(result: "ModelComparison", folder: Path) -> str:
             "To enter the competition, run python -m titanic_nn download, and train again."
         )
     return f"Next: python -m titanic_nn.submit {folder}"
-
-
-if __name__ == "__main__":
-    main()
