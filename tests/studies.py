@@ -12,7 +12,6 @@ from titanic_nn.tuning.spaces import load_space
 from titanic_nn.tuning.storage import Storage, in_memory
 from titanic_nn.tuning.study import Sampler, SharedStudy, Trial, tpe
 
-
 BUNDLED = Path(__file__).parents[1] / "data" / "bundled"
 
 

@@ -108,7 +108,9 @@ def test_the_best_settings_are_scored_on_both_kinds_of_folds(tuned: Done, folder
 def test_train_uses_the_best_settings(tuned: Done, folder: Path) -> None:
     for model in MODELS:
         path = folder / f"runs/studies/titanic-bundled-{model}/best.toml"
-        assert f"Next: python -m titanic_nn.train --config {path.relative_to(folder)}" in tuned.stdout
+        assert (
+            f"Next: python -m titanic_nn.train --config {path.relative_to(folder)}" in tuned.stdout
+        )
         best = json.loads((path.parent / "summary.json").read_text())["best"]["params"]
         space = load_space(model, folder / "space.toml")
         assert load_config(path).nets[model] == space.config(best)
@@ -144,7 +146,8 @@ def test_another_study_is_refused(
     done = tune(folder, "--model", "linear", *arguments)
     assert done.returncode == 2
     assert (
-        done.stderr == f"error: study titanic-bundled-linear exists, and {message}: choose another --study\n"
+        done.stderr
+        == f"error: study titanic-bundled-linear exists, and {message}: choose another --study\n"
     )
     assert journal.read_bytes() == before
 

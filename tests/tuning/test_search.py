@@ -46,7 +46,9 @@ def test_the_worse_half_has_losses_above_the_median() -> None:
     assert worse_half(np.full((4, 2), 0.4)).tolist() == [False] * 4  # so are equal ones
 
 
-def test_a_trials_value_is_its_mean_loss_over_all_splits(objective: Objective, space: Space) -> None:
+def test_a_trials_value_is_its_mean_loss_over_all_splits(
+    objective: Objective, space: Space
+) -> None:
     study = study_of(space)
     search(objective, study, 5, ALL, batch=3)
     trials = study.trials()
@@ -56,7 +58,9 @@ def test_a_trials_value_is_its_mean_loss_over_all_splits(objective: Objective, s
     np.testing.assert_allclose([t.user_attrs["losses"] for t in trials], losses, atol=1e-6)
 
 
-def test_the_worse_half_is_pruned_after_the_first_repeat(objective: Objective, space: Space) -> None:
+def test_the_worse_half_is_pruned_after_the_first_repeat(
+    objective: Objective, space: Space
+) -> None:
     study = study_of(space)
     search(objective, study, 8, HALVING, batch=8)
     trials = study.trials()
@@ -75,7 +79,9 @@ def test_batches_end_at_the_total_and_are_reported(objective: Objective, space: 
     study, seen = study_of(space), []
     search(objective, study, 7, HALVING, batch=3, on_batch=lambda: seen.append(study.finished()))
     assert seen == [3, 6, 7]
-    search(objective, study, 7, HALVING, batch=3, on_batch=lambda: pytest.fail("no trial was missing"))
+    search(
+        objective, study, 7, HALVING, batch=3, on_batch=lambda: pytest.fail("no trial was missing")
+    )
     search(objective, study, 9, HALVING, batch=3)
     assert study.finished() == 9
 

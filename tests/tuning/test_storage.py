@@ -169,7 +169,9 @@ def test_a_locked_database_is_not_waited_for_forever(
         ("runs/study.db", "--storage: is not a URL"),
     ],
 )
-def test_a_storage_that_cannot_be_reached_is_one_line(url: str, message: str, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_reached_is_one_line(
+    url: str, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(StudyError) as raised:
         open_storage(url, tmp_path)
     assert message in str(raised.value)

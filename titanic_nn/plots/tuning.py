@@ -121,9 +121,9 @@ def study_optimism(log_loss: Mapping[str, Mapping[str, float]]) -> Figure:
     search, fresh = log_loss["search_folds"], log_loss["fresh_folds"]
     figure, (axes,) = panels(
         "The optimism of the search",
-        "Mean log loss on the folds that selected the best settings, and on fresh folds of the same "
-        "rows. The shipped settings were selected on neither: by as much as the line of the best "
-        "rises more than theirs, the search was optimistic.",
+        "Mean log loss on the folds that selected the best settings, and on fresh folds of the "
+        "same rows. The shipped settings were selected on neither. Where the best rises by "
+        "more than they do, the search was optimistic.",
         height=3.0,
     )
     for name, own_colour in (("best", RED), ("shipped", BLUE)):

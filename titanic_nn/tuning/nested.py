@@ -21,7 +21,7 @@ from titanic_nn.tuning.study import SharedStudy
 def nested_estimate(
     experiment: Experiment, space: Space, *, trials: int, batch: int
 ) -> pd.DataFrame:
-    """Tune within each outer fold, and score the best and the shipped settings on its held-out rows.
+    """Tune within each outer fold, and score the result on its held-out rows.
 
     Args:
         experiment: the tables; its `folds` are the outer ones, its `config` has the number of

@@ -163,9 +163,9 @@ def best_toml(study: SharedStudy, rescored: Rescored) -> str:
     values, shipped, default = (asdict(config) for config in rescored.configs.values())
     chosen = {*study.space.fixed, *study.space.searched}
     table = {n: v for n, v in values.items() if n in chosen or shipped[n] != default[n]}
+    search, fresh = rescored.search_folds["best"], rescored.fresh_folds["best"]
     return (
-        f"# Trial {rescored.best.number} of study {study.name} ({study.finished()} trials): log loss "
-        f"{rescored.search_folds['best']:.4f} on the search's folds, "
-        f"{rescored.fresh_folds['best']:.4f} on fresh folds.\n"
+        f"# Trial {rescored.best.number} of study {study.name}, {study.finished()} trials: "
+        f"log loss {search:.4f} on the search's folds, {fresh:.4f} on fresh ones.\n"
         + tomli_w.dumps({"competition": rescored.competition, study.space.model: table})
     )

@@ -53,7 +53,8 @@ class Space:
             searched = self.searched[name]
             choices = searched.values if isinstance(searched, Choice) else ()
             values[name] = {_as_param(choice): choice for choice in choices}.get(param, param)
-        return Config.from_toml(**{self.model: values}).nets[self.model]
+        config: NetConfig = Config.from_toml(None, **{self.model: values}).nets[self.model]
+        return config
 
     def describe(self) -> dict[str, str]:
         """Every searched or fixed setting as text, which all trials of a study must share."""
@@ -114,7 +115,7 @@ def _searched(
             found = Choice(choices)
         elif {"low", "high"} <= wanted.keys() <= {"low", "high", "log", "step"}:
             was = before if isinstance(before, Range) else Range(0, 1)
-            found = Range(**{"log": was.log} | wanted)
+            found = Range(**{"log": was.log, **wanted})
             if isinstance(was.low, float):
                 found = Range(float(found.low), float(found.high), found.log, found.step)
         else:

@@ -102,7 +102,10 @@ class DatabaseWorkers(Workers):
 
 
 class JournalWorkers(Workers):
-    """Workers on a journal: a trial names its worker. Optuna's heartbeat is for databases only.
+    """Workers on a journal: a trial names its worker.
+
+    Optuna's heartbeat is for databases only; a study in SQLite, which would have it, took 50 ms and
+    more per trial, where the journal takes 3.
 
     Args:
         storage: the journal.

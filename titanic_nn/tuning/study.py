@@ -216,7 +216,7 @@ def digest(names: Sequence[str]) -> str:
 
 
 def _refuse_another(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raise StudyError with the first difference between an existing study and the one asked for."""
+    """Raise StudyError with the first difference between a study and the one that exists."""
     for key in [*new, *(old.keys() - new.keys())]:
         before, now = old.get(key), new.get(key)
         if before == now:
