@@ -52,7 +52,7 @@ NOT_IN = {
 # Words of one competition: columns, labels, peer groups, its rule.
 TITANIC_WORDS = re.compile(
     r"\b(PassengerId|Pclass|SibSp|Parch|Embarked)\b|['\"](Name|Sex|Age|Ticket|Fare|Cabin)['\"]"
-    r"|(?i:surviv|\bdied\b|passenger|companion|\bwom[ae]n\b|\btickets?\b|sex_rule|\bpeers?\b)"
+    r"|(?i:surviv|\bdied\b|passenger|companion|\bwom[ae]n\b|\btickets?\b|sex_rule|\bpeers\b)"
 )
 
 

@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from titanic_nn.engine.backends.numba_backend import can_compile
 from titanic_nn.engine.device import torch_threads
-from titanic_nn.engine.members import PER_MEMBER, Members
-from titanic_nn.engine.train import BackendName, SplitData, train_nets
+from titanic_nn.engine.members import Members, structure
+from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.evaluation.experiment import Experiment
 from titanic_nn.evaluation.metrics import EPS, log_loss
 from titanic_nn.nets.config import NetConfig
@@ -85,7 +83,7 @@ class Objective:
             seed=self.experiment.config.seed,
             device=self.experiment.device,
             history_points=0,
-            backend=_backend(trials[0], self.experiment.device),
+            long_job=True,  # a study is worth compiling for, though each of its programs is not
         )
         # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
         by_seed = nets.probability.cpu().numpy()
@@ -96,18 +94,9 @@ class Objective:
         return losses
 
 
-def _backend(config: NetConfig, device: torch.device) -> BackendName | None:
-    """The compiled backend where it can be used; None leaves the choice to the engine.
-
-    A study is long enough to be worth compiling for, though each of its programs is not.
-    """
-    return "compiled" if device.type == "cpu" and can_compile(config) else None
-
-
 def _same_structure(trials: Sequence[NetConfig]) -> Iterator[list[int]]:
     """Positions of trials that one program can train, group by group."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, trial in enumerate(trials):
-        shape = [getattr(trial, f.name) for f in fields(trial) if f.name not in PER_MEMBER]
-        groups.setdefault(tuple(shape), []).append(i)
+        groups.setdefault(structure(trial), []).append(i)
     yield from groups.values()

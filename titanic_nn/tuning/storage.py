@@ -1,4 +1,4 @@
-"""Where a study is kept, and how its workers detect that another one died.
+"""Where a study is kept, and how its workers detect that another one ended.
 
 By default a journal file, which any number of processes on one machine may share; for more machines
 a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
@@ -35,7 +35,7 @@ from titanic_nn.errors import StudyError
 HEARTBEAT = 10  # seconds between two heartbeats of a worker
 GRACE = 60  # seconds without a heartbeat after which a worker on a server is taken for dead
 LOCK_TIMEOUT = 60  # seconds to wait for a journal or SQLite file that is locked
-RETRIES = 3  # how often a trial is run again after its worker died
+RETRIES = 3  # how often a trial is run again after its worker was killed
 
 
 class Workers:

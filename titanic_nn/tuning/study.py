@@ -6,7 +6,7 @@ knows how many others there are. Two rules keep the number of trials right never
 
 - Every trial counts unless it failed, and a worker keeps a trial that it took only if fewer than
   the total stand before it. So no more than the total can finish.
-- The running trials of a worker that died fail, and wait again. So the total is reached.
+- The running trials of a worker that was killed fail, and wait again. So the total is reached.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ class SharedStudy:
     def take(self, count: int, total: int) -> list[Trial]:
         """Take up to `count` trials, as many as are missing from `total`.
 
-        Trials of workers that died come first. Empty where other workers run all that is missing.
+        Trials of workers that were killed come first. Empty where other workers run all that is missing.
         """
         with storage_faults(self.where):
             self._workers.retry_stale_trials(self.optuna)
