@@ -118,7 +118,7 @@ class SharedStudy:
     def take(self, count: int, total: int) -> list[Trial]:
         """Take up to `count` trials, as many as are missing from `total`.
 
-        Trials of workers that were killed come first. Empty where other workers run all that is missing.
+        Trials of killed workers come first. Empty where other workers run all that is missing.
         """
         with storage_faults(self.where):
             self._workers.retry_stale_trials(self.optuna)
