@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from titanic_nn.estimators.classifiers import DeepClassifier as DeepClassifier
     from titanic_nn.estimators.classifiers import LinearClassifier as LinearClassifier
     from titanic_nn.estimators.classifiers import ReLUClassifier as ReLUClassifier
+    from titanic_nn.estimators.classifiers import ResNetClassifier as ResNetClassifier
     from titanic_nn.estimators.cross_validate import cross_validate as cross_validate
     from titanic_nn.estimators.persistence import load as load
     from titanic_nn.estimators.persistence import save as save
@@ -23,6 +24,7 @@ _MODULES = {
     "LinearClassifier": "estimators.classifiers",
     "ReLUClassifier": "estimators.classifiers",
     "DeepClassifier": "estimators.classifiers",
+    "ResNetClassifier": "estimators.classifiers",
     "CompetitionFeatures": "estimators.transformer",
     "cross_validate": "estimators.cross_validate",
     "ModelComparison": "evaluation.compare_models",

@@ -17,7 +17,7 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.assemble import assemble_pipeline
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Params, Uniform
-from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.nets.linear import LinearNet
 from titanic_nn.nets.registry import NETS, NetSpec
 from titanic_nn.tables.encode import Encoder
@@ -33,7 +33,9 @@ def encoder() -> Encoder:
     return Encoder(TITANIC.features, FeatureConfig()).fit(rows, TABLES.y)
 
 
-@pytest.mark.parametrize("config", [LinearConfig(epochs=2), ReLUConfig(epochs=2)], ids=str)
+@pytest.mark.parametrize(
+    "config", [LinearConfig(epochs=2), ReLUConfig(epochs=2), ResNetConfig(epochs=2)], ids=str
+)
 def test_the_pipeline_predicts_as_the_trained_nets(encoder: Encoder, config: NetConfig) -> None:
     x = encoder.transform(TITANIC.features.columns(TABLES.train))
     # The nets read two columns more, which are 0 in every row that this encoder encodes.
@@ -89,5 +91,9 @@ def test_the_matrix_of_the_features_is_found_by_its_shape() -> None:
     from titanic_nn.estimators.assemble import _first_matrix
 
     assert _first_matrix(LinearConfig()) == "w"
-    for config in (ReLUConfig(), DeepConfig(hidden_sizes=(2, 3), normalization="batch")):
+    for config in (
+        ReLUConfig(),
+        ResNetConfig(),
+        DeepConfig(hidden_sizes=(2, 3), normalization="batch"),
+    ):
         assert _first_matrix(config) == "w1"

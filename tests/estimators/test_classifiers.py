@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier
+from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, ResNetClassifier
 from titanic_nn.config import check_config
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, train_nets
@@ -33,7 +33,12 @@ from titanic_nn.nets.config import ReLUConfig
 from titanic_nn.nets.registry import NETS
 from titanic_nn.tables.splits import final_split
 
-CLASSIFIERS: list[type[NetClassifier]] = [LinearClassifier, ReLUClassifier, DeepClassifier]
+CLASSIFIERS: list[type[NetClassifier]] = [
+    LinearClassifier,
+    ReLUClassifier,
+    DeepClassifier,
+    ResNetClassifier,
+]
 EACH = pytest.mark.parametrize("cls", CLASSIFIERS)
 
 

@@ -18,6 +18,7 @@ from titanic_nn import (
     DeepClassifier,
     LinearClassifier,
     ReLUClassifier,
+    ResNetClassifier,
     cross_validate,
     load_tables,
 )
@@ -38,6 +39,7 @@ CASES: dict[str, tuple[BaseEstimator, Any, Any]] = {
         DeepClassifier(normalization="batch", **QUICK),
         *load_breast_cancer(return_X_y=True),
     ),
+    "resnet": (ResNetClassifier(**QUICK), *load_breast_cancer(return_X_y=True)),
     "balanced": (
         ReLUClassifier(class_weight="balanced", **QUICK),
         *load_breast_cancer(return_X_y=True, as_frame=True),

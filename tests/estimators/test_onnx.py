@@ -18,6 +18,7 @@ from titanic_nn import (
     DeepClassifier,
     LinearClassifier,
     ReLUClassifier,
+    ResNetClassifier,
     load_tables,
     save,
 )
@@ -36,6 +37,7 @@ QUICK: dict[str, Any] = {"epochs": 5, "n_seeds": 2, "device": "cpu", "random_sta
 MODELS: list[NetClassifier] = [LinearClassifier(**QUICK), ReLUClassifier(**QUICK)]
 MODELS += [DeepClassifier(activation=a, normalization="batch", **QUICK) for a in ACTIVATIONS]
 MODELS += [DeepClassifier(normalization="layer", standardize=False, **QUICK)]
+MODELS += [ResNetClassifier(normalization=n, **QUICK) for n in ("batch", "layer")]
 
 
 def run(content: bytes, x: Any) -> Any:

@@ -21,6 +21,7 @@ from titanic_nn import (
     DeepClassifier,
     LinearClassifier,
     ReLUClassifier,
+    ResNetClassifier,
     load,
     load_tables,
     save,
@@ -58,6 +59,7 @@ def folder(tmp_path: Path, pipeline: Pipeline) -> Path:
             [False, True, True],
         ),
         (DeepClassifier(normalization="layer", activation="gelu", **QUICK), [-10, 20, 20]),
+        (ResNetClassifier(n_blocks=1, **QUICK), [0, 1, 2]),
     ],
     ids=str,
 )

@@ -30,7 +30,7 @@ from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Net, Params
-from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import FINAL, Split
 
 # What scikit-learn takes for a table of numbers: an array, a DataFrame, a list of lists.
@@ -463,3 +463,27 @@ class DeepClassifier(NetClassifier):
     """
 
     Config = DeepConfig
+
+
+class ResNetClassifier(NetClassifier):
+    """The tabular ResNet of Gorishniy et al. (2021): residual blocks with normalization.
+
+    Args:
+        width: units of the vector that each block adds to.
+        hidden_size: hidden units within a block.
+        n_blocks: residual blocks.
+        normalization: "batch" or "layer", before each block and the last layer.
+        hidden_dropout: fraction of a block's hidden units that a training step drops.
+        residual_dropout: fraction of the units of a block's output that a training step drops.
+        epochs, ...: the others are those of `LinearClassifier`.
+
+    Examples:
+        >>> from sklearn.datasets import load_wine
+        >>> from titanic_nn import ResNetClassifier
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = ResNetClassifier(n_blocks=1, epochs=20, random_state=0).fit(X, y)
+        >>> bool(model.score(X, y) > 0.95)
+        True
+    """
+
+    Config = ResNetConfig
