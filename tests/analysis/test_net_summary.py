@@ -57,6 +57,13 @@ def test_layers_come_in_order_with_their_shapes(tmp_path: Path) -> None:
     assert summary.notes["layer3"] == "log-odds of survived"
 
 
+def test_normalization_is_noted_where_it_is(tmp_path: Path) -> None:
+    net = titanic_nn.ResNetClassifier(epochs=1, n_seeds=1, n_blocks=1, device="cpu")
+    summary = summarize_net(saved(tmp_path / "resnet", net))
+    notes = ["", "batch normalization", "", "batch normalization, log-odds of survived"]
+    assert list(summary.notes.values()) == notes
+
+
 @pytest.fixture(scope="module")
 def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net = titanic_nn.LinearClassifier(epochs=1, n_seeds=2, device="cpu")

@@ -92,7 +92,7 @@ def test_folds_that_lack_a_class() -> None:
 def test_what_is_not_supported_is_refused() -> None:
     x, y = load_iris(return_X_y=True)
     with pytest.raises(ConfigError, match="LogisticRegression is none"):
-        cross_validate(LogisticRegression(), x, y)  # type: ignore[arg-type]
+        cross_validate(LogisticRegression(), x, y)
     with pytest.raises(ConfigError, match="does not support n_jobs, params; leave it out"):
         cross_validate(LinearClassifier(), x, y, n_jobs=2, params={})
     with pytest.raises(ConfigError, match="needs labels"):

@@ -22,7 +22,8 @@ class NetSummary:
         n_seeds: how many such nets the model averages.
         features: the encoded columns that it reads, in order.
         layers: layer -> parameter -> values (rows, columns): layers["layer1"]["w1"].
-        notes: layer -> what follows its weights, as far as the settings name it.
+        notes: layer -> its normalization and activation, as far as the settings name them; of the
+            last layer what it gives.
     """
 
     model: str
@@ -55,18 +56,20 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
     for name, values in sorted(classifier.params_.items(), key=lambda item: _layer(item[0])):
         layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
 
-    config = classifier.config()
-    after = [getattr(config, "activation", "")]
-    if getattr(config, "normalization", "none") != "none":
-        after.insert(0, f"{config.normalization} normalization")
-    *hidden, last = layers
+    config, last = classifier.config(), list(layers)[-1]
     class_name = get_competition(features.competition).schema.class_names[1]
+    notes = {}
+    for layer, tensors in layers.items():
+        plain = all(name.rstrip("0123456789") in ("w", "b") for name in tensors)
+        found = [] if plain else [f"{getattr(config, 'normalization', 'other')} normalization"]
+        after = f"log-odds of {class_name}" if layer == last else getattr(config, "activation", "")
+        notes[layer] = ", ".join(filter(None, [*found, after]))
     return NetSummary(
         model=folder.name,
         n_seeds=classifier.n_seeds,
         features=features.get_feature_names_out().tolist(),
         layers=layers,
-        notes=dict.fromkeys(hidden, ", ".join(after)) | {last: f"log-odds of {class_name}"},
+        notes=notes,
     )
 
 

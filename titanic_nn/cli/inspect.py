@@ -68,7 +68,7 @@ def _tree(net: "NetSummary", layers: Sequence[str]) -> "Tree":
     for layer in layers:
         weights = [w.shape for name, w in net.layers[layer].items() if name.startswith("w")]
         units = [f"{weights[0][0]} → {weights[-1][1]}"] if weights else []
-        branch = tree.add(f"{layer}: {', '.join([*units, net.notes[layer]])}")
+        branch = tree.add(f"{layer}: {', '.join(filter(None, [*units, net.notes[layer]]))}")
         for name, values in net.layers[layer].items():
             shape = " x ".join(map(str, values.shape))
             shown = " ".join(f"{value:.3f}" for value in values.ravel()[:FIRST])

@@ -39,7 +39,7 @@ ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 RandomState = int | np.random.RandomState | None
 
 # The parameters that every classifier has besides its net's settings.
-COMMON: Mapping[str, Any] = {
+COMMON: dict[str, Any] = {
     "n_seeds": 5,
     "standardize": True,
     "class_weight": None,
@@ -327,8 +327,8 @@ def _seed(random_state: RandomState) -> int:
 
 def _init_of(config_class: type[NetConfig]) -> Callable[..., None]:
     """The `__init__` of a classifier with these settings, as scikit-learn's conventions ask."""
-    config = config_class()
-    defaults = {f.name: getattr(config, f.name) for f in fields(config_class)} | COMMON
+    make: Callable[[], NetConfig] = config_class  # every field has a default
+    defaults = asdict(make()) | COMMON
     signature = Signature(
         [
             Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),

@@ -29,8 +29,8 @@ RECORDED, CHECKED = 7, 11
 TOLERANCE = 1e-4  # of the check: more than rounding, less than an error of the graph
 
 # torch operations on tensors and numbers alone, whose ONNX operators have the same name.
-SAME_NAME = ("abs", "add", "cos", "div", "exp", "log", "mul", "neg", "pow", "relu", "sigmoid")
-SAME_NAME += ("sin", "sqrt", "sub", "tanh")
+SAME_NAME = ["abs", "add", "cos", "div", "exp", "log", "mul", "neg", "pow", "relu", "sigmoid"]
+SAME_NAME += ["sin", "sqrt", "sub", "tanh"]
 
 
 def to_onnx(classifier: NetClassifier, feature_names: Sequence[str] | None = None) -> bytes:
