@@ -28,8 +28,8 @@ class Rule:
     """A rule of thumb that every model has to beat.
 
     Attributes:
-        name: as a model's name: `sex_rule`.
-        description: in a few words: "women survive, men die".
+        name: as a model's name: `fever_rule`.
+        description: in a few words: "who has a fever is ill".
         make: an unfitted classifier, from the names of the encoded columns.
     """
 
@@ -91,15 +91,19 @@ class Competition:
         """Where `download` puts its tables."""
         return Path("data/kaggle") / self.slug
 
-    def load(self, data: Path | None = None, *, bundled: bool = True) -> Tables:
+    def load(self, data: Path | None = None, *, bundled: bool | None = None) -> Tables:
         """The tables in `data`, or in the first place that has them.
 
         Args:
             data: a folder with train.csv and test.csv, or Kaggle's zip file.
-            bundled: whether a table that comes with the package may be read.
+            bundled: True reads only the table that comes with the package, False any but that.
 
         Raises:
             DataError: there are no tables, or they break the schema.
         """
-        places = [place for place in self.search if bundled or place[0] != "bundled"]
+        places = [
+            (source, place)
+            for source, place in self.search
+            if bundled is None or bundled == (source == "bundled")
+        ]
         return load_tables(self.schema, data, search=places, archive=self.archive)

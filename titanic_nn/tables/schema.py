@@ -78,9 +78,9 @@ class TableSchema:
         id: a row's identifier, unique in both tables.
         target: what is predicted; it parses to the class codes 0 and 1.
         columns: the other columns, which both tables have.
-        row_name: what a row is, in the singular, as messages call it: "passenger".
+        row_name: what a row is, in the singular, as messages call it: "patient".
         labels: how files write the classes 0 and 1.
-        class_names: what the classes mean, in a word or two each: "died", "survived".
+        class_names: what the classes mean, in a word or two each: "healthy", "ill".
     """
 
     id: Column
