@@ -34,7 +34,7 @@ def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int
         `repeats * folds` splits, repeat by repeat.
 
     Raises:
-        SettingsError: fewer than two folds, or more folds than rows of the rarer class.
+        ConfigError: fewer than two folds, or more folds than rows of the rarer class.
     """
     y = np.asarray(y)
     rarer = int(np.unique(y, return_counts=True)[1].min())
