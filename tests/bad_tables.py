@@ -121,7 +121,14 @@ BAD_TABLES = [
     bad_file("header-only", "test.csv", TEST.splitlines(True)[0].encode(), "no rows"),
     # Encodings and separators.
     bad_file("utf-16", "train.csv", TRAIN.encode("utf-16"), "line 1", "UTF-16", "save it as UTF-8"),
-    bad_file("utf-16-without-byte-order-mark", "train.csv", TRAIN.encode("utf-16-le"), "line 1", "NUL", "UTF-8"),
+    bad_file(
+        "utf-16-without-byte-order-mark",
+        "train.csv",
+        TRAIN.encode("utf-16-le"),
+        "line 1",
+        "NUL",
+        "UTF-8",
+    ),
     bad_file("nul", "test.csv", TEST.replace("Tom", "T\0m").encode(), "line 2", "NUL"),
     bad_file(
         "latin-1",

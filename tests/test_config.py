@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
 from titanic_nn.nets.registry import NETS, spec_of
 
-# The oldest of a net's settings: every registered net has it.
-EPOCHS = {name: {"epochs": 3} for name in NETS}
+# Every registered net has this setting.
+EPOCHS: dict[str, Any] = {name: {"epochs": 3} for name in NETS}
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_net_with_settings_of_another_class_is_refused(nets: dict[str, object]
         check_config(Config, {"nets": nets})
     with pytest.raises(ConfigError, match=r"^relu = LinearConfig\("):
         Config.from_toml(relu=LinearConfig())
-    with pytest.raises(ConfigError, match="^there is no setting nets; name a net's settings by"):
+    with pytest.raises(ConfigError, match=r"^there is no setting nets; name a net's settings by"):
         Config.from_toml(nets=nets)
 
 
@@ -208,7 +209,10 @@ MISTAKES = {
         "[relu]\nlearning_rat = 0.1",
         r"there is no setting relu\.learning_rat; did you mean relu\.learning_rate\?",
     ),
-    "unknown table": ("[rellu]\nhidden_size = 4", r"there is no setting rellu; did you mean relu\?"),
+    "unknown table": (
+        "[rellu]\nhidden_size = 4",
+        r"there is no setting rellu; did you mean relu\?",
+    ),
     "not of this net": ("[linear]\ndropout = 0.1", r"there is no setting linear\.dropout"),
     "without its table": ("epochs = 9", r"there is no setting epochs; did you mean \w+\.epochs\?"),
     "like nothing": ("xyzzy = 1", "there is no setting xyzzy$"),
@@ -291,7 +295,9 @@ def test_a_mistake_in_an_override_names_the_setting_alone() -> None:
         Config.from_toml(modells=["relu"])
 
 
-def test_naming_another_optimizer_drops_tuned_values_that_act_under_the_tuned_one_only(file: Path) -> None:
+def test_naming_another_optimizer_drops_tuned_values_that_act_under_the_tuned_one_only(
+    file: Path,
+) -> None:
     # A file that names another optimizer is not refused for values that it does not set.
     for optimizer in ("sgd", "adam", "adamw"):
         for name in NETS:

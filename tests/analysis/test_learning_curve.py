@@ -18,8 +18,8 @@ from titanic_nn.analysis.learning_curve import (
     power_law,
 )
 from titanic_nn.errors import ConfigError
-from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.evaluation.compare_models import compare_models
+from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import repeated_stratified_splits
 
@@ -75,12 +75,15 @@ def test_a_row_for_every_net_fraction_repeat_and_fold(curve: LearningCurve) -> N
     assert len(keys) == 2 * len(FRACTIONS) * 3 * 2
     assert np.isfinite(curve.scores[COLUMNS[2:]]).all().all()
     # 891 rows in 3 folds leave 594 to train.
-    assert curve.scores.groupby("train_fraction")["rows"].unique().explode().tolist() == [59, 148, 297, 594]
+    assert curve.scores.groupby("train_fraction")["rows"].unique().explode().tolist() == [
+        59,
+        148,
+        297,
+        594,
+    ]
 
 
-def test_all_rows_score_as_in_a_comparison_of_models(
-    curve: LearningCurve, tables: Tables
-) -> None:
+def test_all_rows_score_as_in_a_comparison_of_models(curve: LearningCurve, tables: Tables) -> None:
     """Random numbers are the same; the columns can differ in those that only few rows have."""
     result = compare_models(tables, models=["linear", "relu"], inner_folds=0, **SMALL)
     all_rows = curve.summary[curve.summary["train_fraction"] == 1].set_index("model")

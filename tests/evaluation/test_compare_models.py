@@ -89,8 +89,10 @@ def test_the_fitted_models_predict_the_test_table_to_the_last_bit(
 
 def test_the_calibration_table_has_a_row_per_net(result: ModelComparison) -> None:
     assert result.calibration.index.tolist() == NETS
-    columns = ["log_loss_before", "log_loss_after", "ece_before", "ece_after"]
-    assert list(result.calibration) == [*columns, "slope", "intercept", "weight"]
+    assert list(result.calibration) == [
+        *("log_loss_before", "ece_before", "log_loss_after", "ece_after"),
+        *("slope", "intercept", "weight"),
+    ]
     assert result.calibration["weight"].sum() == pytest.approx(1)
     after = result.calibration["log_loss_after"]
     assert after.to_numpy() == pytest.approx(result.summary.loc[NETS, "log_loss"].to_numpy())

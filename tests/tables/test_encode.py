@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
 from titanic_tables import KAGGLE
 
 from benchmarks.synthetic import make_passengers

@@ -191,7 +191,7 @@ def test_a_frame_comes_back_as_its_file_does() -> None:
             "X, row 1, column Pclass: 4 is not accepted; expected 1, 2 or 3",
         ),
         (
-            check(TEST, labelled=False).table.assign(Sex=["male", None]),
+            check(TEST, labelled=False).table.assign(Sex=["male", np.nan]),
             "X, row 1, column Sex: the value is missing; expected male or female",
         ),
     ],

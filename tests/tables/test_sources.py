@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bad_tables import GOOD_MEMBERS, TEST, TRAIN, only_zip, write_good_pair
-
 from titanic_tables import bundled
 
 import titanic_nn
@@ -221,12 +220,10 @@ def test_only_the_offline_scorer_names_the_answers_file() -> None:
     assert naming == {"kaggle/offline.py", "tables/sources.py"}
 
 
-def test_the_bundled_table_can_be_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundled_table_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where nothing was downloaded
     assert TITANIC.load().source == "bundled"
-    with pytest.raises(DataError, match="found no tables: .*titanic"):
+    with pytest.raises(DataError, match=r"found no tables: .*titanic"):
         TITANIC.load(bundled=False)
 
 

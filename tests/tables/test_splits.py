@@ -6,7 +6,9 @@ import pytest
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.splits import FINAL, final_split, repeated_stratified_splits
 
-Y = np.random.default_rng(0).permutation([1] * 38 + [0] * 65)  # 37 % are of class 1, as on the Titanic
+Y = np.random.default_rng(0).permutation(
+    [1] * 38 + [0] * 65
+)  # 37 % are of class 1, as on the Titanic
 
 
 def test_each_repeat_holds_every_row_out_once() -> None:

@@ -109,9 +109,9 @@ def test_two_passengers_linked_through_a_third_are_one_party() -> None:
         ("Birch, Mr. B", "male", 30.0, "100", 9),
         ("Birch, Mr. C", "male", 30.0, "300", 9),
     )
-    assert np.expm1(transformed(train, np.array([1, 0, 0]), train)["men_known"]).tolist() == pytest.approx(
-        [2, 2, 2]
-    )
+    assert np.expm1(
+        transformed(train, np.array([1, 0, 0]), train)["men_known"]
+    ).tolist() == pytest.approx([2, 2, 2])
     # A new passenger may link two parties and has the companions of both; or belong to one only.
     apart = train.iloc[[0, 2]]
     linking = party(("Birch, Mr. B", "male", 30.0, "100", 9), first_id=101)
@@ -228,7 +228,12 @@ def test_a_rate_that_leaves_out_only_the_own_label_is_detected() -> None:
     rate[split.train] = (survived - y[split.train]) / (rows - 1)
     table = transformed(features.iloc[split.train], y[split.train], features).astype(float)
     held_out = np.isin(np.arange(len(y)), split.held_out)
-    assert auc_of_telling_apart(table.assign(men_survival_surplus=table["men_survival_surplus"] + rate), held_out) > 0.9
+    assert (
+        auc_of_telling_apart(
+            table.assign(men_survival_surplus=table["men_survival_surplus"] + rate), held_out
+        )
+        > 0.9
+    )
 
 
 def test_from_its_state_it_is_restored() -> None:
