@@ -1,4 +1,4 @@
-"""The scikit-learn face: all folds at once against the loop, and other tables than Titanic.
+"""The scikit-learn classifiers: all folds at once against scikit-learn's loop, and three tables.
 
 `make bench-estimators`, or `python -m benchmarks.estimators`. Both ways of a comparison run in one
 process, alternating.
@@ -15,14 +15,21 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, compare_models
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
+from sklearn.model_selection import cross_validate as loop_over_folds
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from benchmarks.engine import machine, write_results
-from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, cross_validate
+from titanic_nn import (
+    DeepClassifier,
+    LinearClassifier,
+    ReLUClassifier,
+    ResNetClassifier,
+    cross_validate,
+)
 from titanic_nn.engine.device import choose_device
 
 TABLES: dict[str, Callable[[], Bunch]] = {
@@ -30,18 +37,21 @@ TABLES: dict[str, Callable[[], Bunch]] = {
     "wine": load_wine,
     "digits": load_digits,
 }
-# All as they come; theirs behind a scaler, without which they would be at a disadvantage.
+# All with their defaults; scikit-learn's behind a scaler, since they do not scale by themselves.
 THEIRS: dict[str, BaseEstimator] = {
     "MLPClassifier": make_pipeline(StandardScaler(), MLPClassifier(random_state=0)),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
 }
-OURS = {cls.__name__: cls for cls in (LinearClassifier, ReLUClassifier, DeepClassifier)}
+OURS = {
+    cls.__name__: cls
+    for cls in (LinearClassifier, ReLUClassifier, DeepClassifier, ResNetClassifier)
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--repetitions", type=int, default=3, help="how often loop and all-at-once alternate")
+    add("--repetitions", type=int, default=3, help="alternating measurements of both ways")
     add("--device", default="auto", help="auto, cpu or cuda")
     args = parser.parse_args()
 
@@ -62,7 +72,7 @@ def folds_at_once(estimator: BaseEstimator, args: argparse.Namespace) -> dict[st
     seconds: dict[str, list[float]] = {"loop": [], "at once": []}
     scores = {}
     for repetition in range(args.repetitions + 1):  # the first one warms up
-        for way, validate in (("loop", compare_models), ("at once", cross_validate)):
+        for way, validate in (("loop", loop_over_folds), ("at once", cross_validate)):
             start = time.perf_counter()
             scores[way] = validate(estimator, x, y, cv=cv, scoring="neg_log_loss")["test_score"]
             if repetition:
@@ -83,10 +93,10 @@ def log_losses(data: Bunch, device: str) -> dict[str, dict[str, float]]:
     found = {}
     ours = {name: cls(random_state=0, device=device) for name, cls in OURS.items()}
     for name, estimator in {**ours, **THEIRS}.items():
-        validate = cross_validate if name in OURS else compare_models
+        validate = cross_validate if name in OURS else loop_over_folds
         start = time.perf_counter()
         with warnings.catch_warnings():
-            # MLPClassifier's default 200 epochs do not always satisfy its own rule to stop.
+            # MLPClassifier's default 200 epochs do not always meet its own stopping criterion.
             warnings.simplefilter("ignore", ConvergenceWarning)
             scores = -validate(estimator, data.data, data.target, cv=cv, scoring="neg_log_loss")[
                 "test_score"

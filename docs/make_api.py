@@ -8,10 +8,10 @@ from typing import Any
 import titanic_nn
 
 PAGE = Path(__file__).parent / "api.md"
-INTRODUCTION = """# What `import titanic_nn` offers
+INTRODUCTION = """# The Python interface
 
-Made from the docstrings by `python docs/make_api.py`; every example here runs as a test. The
-commands have pages of their own: `python -m titanic_nn` lists them, and each answers `--help`.
+Generated from the docstrings by `python docs/make_api.py`; every example runs as a test. `python -m
+titanic_nn` lists the commands; each has a `--help`.
 """
 
 
@@ -33,7 +33,7 @@ def _entry(name: str, thing: Any) -> str:
 
 
 def _methods(cls: type) -> list[str]:
-    """Public methods of ours, not those that scikit-learn brings, which its own pages explain."""
+    """Public methods that the package defines, not those inherited from scikit-learn."""
     return [
         name
         for base in cls.__mro__
@@ -44,7 +44,7 @@ def _methods(cls: type) -> list[str]:
 
 
 def _call(name: str, thing: Any) -> str:
-    """How it is called, a parameter a line where there are many."""
+    """Its signature; on one line each, if there are many parameters."""
     try:
         parameters = list(inspect.signature(thing).parameters.values())
     except ValueError:
@@ -61,7 +61,7 @@ def _call(name: str, thing: Any) -> str:
 
 def _default(value: Any) -> str:
     shown = repr(value).replace("'", '"')
-    # What another machine would show in another way stays out.
+    # Values that differ between machines are left out.
     return "..." if callable(value) or "Path(" in shown or " at 0x" in shown else shown
 
 
@@ -81,7 +81,7 @@ def _markdown(doc: str) -> str:
 
 
 def _items(text: str) -> str:
-    """`name: what it is` as a list; a line that is indented goes on with the item before."""
+    """Lines `name: description` as a list; an indented line continues the item before."""
     lines: list[str] = []
     for line in text.splitlines():
         name, colon, rest = line.partition(": ")

@@ -1,4 +1,4 @@
-"""Makes README's picture: what 150 nets say of passengers who differ in age, sex and class only.
+"""Makes README's picture: predictions of 150 nets for passengers who differ in age, sex and class.
 
     python docs/picture.py
 
@@ -13,14 +13,14 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
-from titanic_nn.tables.encode import encode_splits
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import repeated_stratified_splits
-from titanic_nn.tables.sources import SEARCH, load_passengers
-from titanic_nn.plots.style import BLUE, FAINT, RED, styled
+from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.config import Config
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.plots.style import BLUE, FAINT, RED, styled
+from titanic_nn.tables.encode import SplitEncoders
+from titanic_nn.tables.sources import load_tables
+from titanic_nn.tables.splits import repeated_stratified_splits
 
 PICTURE = Path(__file__).with_suffix(".png")
 SEXES = {"female": ("women", RED), "male": ("men", BLUE)}
@@ -30,14 +30,15 @@ CHILD = 14  # years; younger passengers are Master or Miss
 
 
 def main() -> None:
-    """Train the nets, and draw what they say."""
-    train = load_passengers(search=[place for place in SEARCH if place[0] == "bundled"]).train
-    asked = travellers(train)
-    probability = ask(train, asked)  # (nets, rows)
-    draw(asked, probability).savefig(PICTURE, dpi=130)
+    """Train the nets, and draw their predictions."""
+    places = [place for place in TITANIC.search if place[0] == "bundled"]
+    train = load_tables(TITANIC.schema, search=places, archive=TITANIC.archive).train
+    rows = passengers(train)
+    probability = predictions(train, rows)  # (nets, rows)
+    draw(rows, probability).savefig(PICTURE, dpi=130)
 
 
-def travellers(train: pd.DataFrame) -> pd.DataFrame:
+def passengers(train: pd.DataFrame) -> pd.DataFrame:
     """Passengers of every age, sex and class, alone on their ticket, who paid the usual fare."""
     fares = train.groupby("Pclass")["Fare"].median()
     rows = []
@@ -65,36 +66,36 @@ def travellers(train: pd.DataFrame) -> pd.DataFrame:
     return table.assign(PassengerId=ids, Ticket=[f"picture {i}" for i in ids])
 
 
-def ask(train: pd.DataFrame, asked: pd.DataFrame) -> NDArray[np.float64]:
-    """Each net's probabilities of surviving, (nets, rows)."""
-    y = train["Survived"].to_numpy()
-    features = passenger_features(pd.concat([train, asked]))
-    config = Config()
+def predictions(train: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Each net's predicted probabilities of survival, (nets, rows)."""
+    config, y = Config(), train["Survived"].to_numpy()
     splits = repeated_stratified_splits(y, config.folds, config.repeats, config.seed)
-    encoded = encode_splits(features, y, splits, config.features)
-    members = Members([config.relu], config.n_seeds)
-    nets = train_nets(encoded.x, y, splits, members, seed=config.seed, device=torch.device("cpu"))
-    said: NDArray[np.float64] = nets.probability.flatten(0, 1)[:, len(train) :].numpy()
-    return said
+    columns = TITANIC.features.columns(pd.concat([train, rows]))
+    encoders = SplitEncoders(columns, y, splits, TITANIC.features, config.features)
+    data = SplitData(encoders.encode(range(len(splits))), y, splits)
+    members = Members([config.nets["relu"]], config.n_seeds)
+    nets = train_nets(data, members, seed=config.seed, device=torch.device("cpu"))
+    probability: NDArray[np.float64] = nets.probability.flatten(0, 1)[:, len(train) :].numpy()
+    return probability
 
 
 @styled
-def draw(asked: pd.DataFrame, probability: NDArray[np.float64]) -> Figure:
+def draw(table: pd.DataFrame, probability: NDArray[np.float64]) -> Figure:
     """A panel per class, a bundle of lines per sex."""
     figure = Figure(figsize=(8.6, 3.3))
     panels = figure.subplots(1, len(CLASSES), sharey=True)
     for axes, (passenger_class, name) in zip(panels, CLASSES.items(), strict=True):
         for sex, (who, own_colour) in SEXES.items():
-            rows = ((asked["Pclass"] == passenger_class) & (asked["Sex"] == sex)).to_numpy()
+            rows = ((table["Pclass"] == passenger_class) & (table["Sex"] == sex)).to_numpy()
             lines = probability[:, rows]  # (nets, ages)
             axes.plot(AGES, lines.T, color=own_colour, alpha=0.06, linewidth=0.8)
             axes.plot(AGES, lines.mean(axis=0), color=own_colour, linewidth=2.2, label=who)
         axes.axhline(0.5, color=FAINT, linewidth=0.8)
         axes.set(title=name, xlabel="age (years)", xlim=(0, 70), ylim=(0, 1))
-    panels[0].set_ylabel("probability of surviving")
+    panels[0].set_ylabel("predicted probability of survival")
     panels[-1].legend(loc="upper right")
     figure.suptitle(
-        f"Who lived? {len(probability)} nets answer, each trained on other passengers",
+        f"Predictions of {len(probability)} nets, each trained on other rows or from another seed",
         x=0.01,
         ha="left",
         weight="bold",

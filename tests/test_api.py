@@ -1,4 +1,4 @@
-"""The API page is what the docstrings say, and their examples run."""
+"""The API page is generated from the docstrings, and their examples run."""
 
 import doctest
 import importlib.util

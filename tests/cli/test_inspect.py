@@ -6,29 +6,28 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import titanic_nn
+from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.cli.inspect import main
-from titanic_nn.analysis.net_summary import read_parts
-from titanic_nn.tables.sources import SEARCH
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run `mine` that holds two nets."""
     home = tmp_path_factory.mktemp("home")
-    train = titanic_nn.load_passengers(search=SEARCH[3:]).train
+    tables = titanic_nn.load_tables()
     nets = {
         "linear": titanic_nn.LinearClassifier(epochs=1, n_seeds=2, device="cpu"),
-        "relu": titanic_nn.ReLUClassifier(hidden=8, epochs=1, n_seeds=2, device="cpu"),
+        "relu": titanic_nn.ReLUClassifier(hidden_size=8, epochs=1, n_seeds=2, device="cpu"),
     }
     for name, net in nets.items():
-        model = make_pipeline(titanic_nn.TitanicFeatures(), net)
-        model.fit(train.drop(columns="Survived"), train["Survived"])
+        model = make_pipeline(titanic_nn.CompetitionFeatures(), net)
+        model.fit(tables.train, tables.y)
         titanic_nn.save(model, home / f"runs/mine/models/{name}")
     (home / "runs/empty").mkdir()
     return home
 
 
-def said(
+def output(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -42,19 +41,19 @@ def said(
 def test_all_nets_as_trees(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tree = said(home, monkeypatch, capsys, "mine")
+    tree = output(home, monkeypatch, capsys, "mine")
     assert tree.startswith("linear: ")
     assert "\nrelu: " in tree
-    assert "layer2: 8 → 1, the log-odds of surviving" in tree
-    first = read_parts(home / "runs/mine/models/relu").layers["layer1"]["w1"][0, 0]
-    columns = len(read_parts(home / "runs/mine/models/relu").features)
+    assert "layer2: 8 → 1, log-odds of survived" in tree
+    first = summarize_net(home / "runs/mine/models/relu").layers["layer1"]["w1"][0, 0]
+    columns = len(summarize_net(home / "runs/mine/models/relu").features)
     assert f"w1 ({columns} x 8): {first:.3f} " in tree
 
 
 def test_a_layer_by_name(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tree = said(home, monkeypatch, capsys, "mine", "relu.layer2")
+    tree = output(home, monkeypatch, capsys, "mine", "relu.layer2")
     assert "w2 (8 x 1)" in tree
     assert "layer1" not in tree
 
@@ -63,18 +62,18 @@ def test_a_layer_by_name(
 def test_a_tensor_by_name_with_the_features_it_weighs(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], which: int
 ) -> None:
-    table = said(home, monkeypatch, capsys, "mine", "linear.w", "--net", str(which))
-    parts = read_parts(home / "runs/mine/models/linear", which)
-    rows = dict(zip(parts.features, parts.layers["layer1"]["w"][:, 0], strict=True))
+    table = output(home, monkeypatch, capsys, "mine", "linear.w", "--net", str(which))
+    summary = summarize_net(home / "runs/mine/models/linear", which)
+    rows = dict(zip(summary.features, summary.layers["layer1"]["w"][:, 0], strict=True))
     shown = {line[:24].strip(): line.split()[-1] for line in table.splitlines() if line}
     assert shown["sex=female"] == f"{rows['sex=female']:.3f}"
     assert shown["age"] == f"{rows['age']:.3f}"
 
 
-def test_a_wide_tensor_is_cut_and_says_so(
+def test_of_a_wide_tensor_the_first_columns_are_shown(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = said(home, monkeypatch, capsys, "mine", "relu.w1")
+    table = output(home, monkeypatch, capsys, "mine", "relu.w1")
     assert "unit 6" in table
     assert "unit 7" not in table
     assert "the first 6 of 8 columns" in table
@@ -98,8 +97,8 @@ def test_a_mistake_gets_one_line_and_exit_code_2(
     error: str,
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        said(home, monkeypatch, capsys, *arguments)
-    told = capsys.readouterr().err
+        output(home, monkeypatch, capsys, *arguments)
+    message = capsys.readouterr().err
     assert stopped.value.code == 2
-    assert error in told
-    assert told.count("\n") == 1
+    assert error in message
+    assert message.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The command as a user types it: any table in, the run's own predictions out."""
+"""The command as a user types it: a table in, the run's own predictions out."""
 
 import json
 import os
@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from titanic_nn import LinearClassifier, load, load_passengers
+from titanic_nn import LinearClassifier, load, load_tables, save
 from titanic_nn.cli.predict import main
 
-QUICK = ["--folds", "2", "--repeats", "1", "--seeds", "2", "--quiet"]
-PASSENGERS = load_passengers()
-TEST = PASSENGERS.location / "test.csv"
+QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "2", "--quiet"]
+TABLES = load_tables()
+TEST = TABLES.location / "test.csv"
 
 
 def python(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -32,10 +32,10 @@ def python(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder with a run in it, whose tickets are counted among all known passengers."""
+    """A user's folder with a run in it, and one whose groups are counted among all known rows."""
     path = tmp_path_factory.mktemp("user")
-    (path / "known.toml").write_text('[features]\ncount_tickets_among = "known"\n')
-    for name, more in (("mine", []), ("known", ["--params", "known.toml", "--models", "linear"])):
+    (path / "known.toml").write_text('[features]\ncount_groups_among = "known"\n')
+    for name, more in (("mine", []), ("known", ["--config", "known.toml", "--models", "linear"])):
         done = python(path, "titanic_nn.train", "--out", f"runs/{name}", *QUICK, *more)
         assert done.returncode == 0, done.stderr
     return path
@@ -47,14 +47,16 @@ def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def predict(model: str, table: Path, out: Path) -> pd.DataFrame:
-    main(["--model", model, "--input", str(table), "--output", str(out)])
+def predict(run: str, table: Path, out: Path, *model: str) -> pd.DataFrame:
+    main([run, *model, "--input", str(table), "--output", str(out)])
     return pd.read_csv(out, dtype=str)
 
 
 @pytest.mark.parametrize("model", ["linear", "relu", "deep", "ensemble"])
 def test_the_run_s_own_predictions_to_the_last_bit(here: Path, model: str) -> None:
-    found = predict(f"runs/mine/models/{model}", TEST, here / "out.csv")
+    found = predict("mine", TEST, here / "out.csv", "--model", model)
+    folder = predict(f"runs/mine/models/{model}", TEST, here / "folder.csv")
+    assert folder.equals(found)
     own = pd.read_csv("runs/mine/test_predictions.csv", dtype=str)
     submission = pd.read_csv(f"submissions/mine-{model}.csv", dtype=str)
     assert found["PassengerId"].tolist() == own["PassengerId"].tolist()
@@ -69,7 +71,7 @@ def test_a_run_predicts_by_its_recommended_model(here: Path) -> None:
     assert found["probability"].tolist() == own[recommended].tolist()
 
 
-def test_known_passengers_are_recognised(here: Path) -> None:
+def test_known_rows_are_recognized(here: Path) -> None:
     found = predict("runs/known", TEST, here / "out.csv")
     own = pd.read_csv("runs/known/test_predictions.csv", dtype=str)
     assert found["probability"].tolist() == own["linear"].tolist()
@@ -93,7 +95,7 @@ def test_neither_order_nor_parts_nor_ids_matter(
 
 
 def test_standard_input_and_output(folder: Path) -> None:
-    arguments = ["titanic_nn", "predict", "--model", "mine", "--input", "-"]
+    arguments = ["titanic_nn", "predict", "mine", "--input", "-"]
     done = python(folder, *arguments, given=TEST.read_bytes())
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"PassengerId,probability,Survived\n892,0.")
@@ -107,7 +109,7 @@ LINES = TEST.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "error"),
     [
         ([*LINES[:300], LINES[300].replace("male", "man")], "line 301, column Sex"),
         (
@@ -117,7 +119,7 @@ LINES = TEST.read_text(encoding="utf-8").splitlines()
         ([*LINES[:3], "", *LINES[3:250], "1,2,3"], "line 252: the record that begins with '1' has"),
         ([*LINES[:200], '950,3,"Open, Mr. A'], "line 201: not valid CSV"),
         ([*LINES[:200], LINES[200].replace("S", "S\0")], "line 201: holds a NUL byte"),
-        (LINES[:1], "has a header but no passengers"),
+        (LINES[:1], "has a header but no rows"),
         ([], "is empty"),
         ([LINES[0].replace("Ticket", "Tickets"), *LINES[1:]], "column Ticket is missing; rename"),
     ],
@@ -125,7 +127,7 @@ LINES = TEST.read_text(encoding="utf-8").splitlines()
 def test_a_bad_row_is_named_wherever_it_is(
     here: Path,
     lines: list[str],
-    said: str,
+    error: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -133,12 +135,12 @@ def test_a_bad_row_is_named_wherever_it_is(
     table = here / "bad.csv"
     table.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(SystemExit) as stopped:
-        main(["--model", "mine", "--input", str(table), "--output", str(here / "out.csv")])
+        main(["mine", "--input", str(table), "--output", str(here / "out.csv")])
     assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.startswith(f"error: {table}")
-    assert error.count("\n") == 1
+    message = capsys.readouterr().err
+    assert error in message
+    assert message.startswith(f"error: {table}")
+    assert message.count("\n") == 1
     assert [path.name for path in here.iterdir()] == ["bad.csv"]  # nothing half-written is left
 
 
@@ -152,34 +154,35 @@ def test_names_of_two_lines_in_any_parts(here: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "error"),
     [
-        ({"--model": "nowhere"}, "run nowhere: no such folder"),
-        ({"--model": "submissions"}, "submissions: is neither a saved model"),
+        ({"run": "nowhere"}, "run nowhere: no such folder"),
+        ({"run": "submissions"}, "submissions: is neither a saved model"),
         ({"--input": "nowhere.csv"}, "nowhere.csv: cannot be read as a file"),
         ({"--output": "known.toml"}, "--output known.toml: is there already"),
     ],
 )
 def test_a_mistake_in_the_command(
-    here: Path, changes: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+    here: Path, changes: dict[str, str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options: dict[str, Any] = {"--model": "mine", "--input": str(TEST)} | changes
+    options: dict[str, Any] = {"run": "mine", "--input": str(TEST)} | changes
+    run = options.pop("run")
     with pytest.raises(SystemExit) as stopped:
-        main([part for pair in options.items() for part in pair])
+        main([run, *(part for pair in options.items() for part in pair)])
     assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    message = capsys.readouterr().err
+    assert error in message
+    assert message.count("\n") == 1
 
 
 def test_a_model_of_other_tables_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    LinearClassifier(epochs=1).fit(*load_iris(return_X_y=True)).save(here / "iris")
+    save(LinearClassifier(epochs=1).fit(*load_iris(return_X_y=True)), here / "iris")
     with pytest.raises(SystemExit):
-        main(["--model", str(here / "iris"), "--input", str(TEST)])
-    assert "does not go from passengers to two classes" in capsys.readouterr().err
+        main([str(here / "iris"), "--input", str(TEST)])
+    assert "does not read a competition's table" in capsys.readouterr().err
 
 
 def test_every_model_of_a_run_can_be_loaded(here: Path) -> None:
     for name in ("linear", "relu", "deep", "ensemble"):
         model: Any = load(f"runs/mine/models/{name}")
-        assert model.predict(PASSENGERS.test).shape == (418,)
+        assert model.predict(TABLES.test).shape == (418,)

@@ -1,4 +1,4 @@
-"""`diagnose`, `hard`, `importance` and the like as a user types them, on a real run."""
+"""`diagnose`, `misclassified`, `importance` and the like as a user types them, on a real run."""
 
 import json
 import shutil
@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn import ablation, diagnose, hard, importance, learning_curve, train
-from titanic_nn.analysis.misclassified import KEYS
-from titanic_nn.tables.sources import SEARCH
-from titanic_nn.config import MODELS
+from titanic_nn.analysis.misclassified import models_of
+from titanic_nn.cli import ablation, diagnose, importance, learning_curve, misclassified, train
+from titanic_nn.competitions.registry import get_competition
+from titanic_nn.config import Config
 
-BUNDLED = str(SEARCH[-1][1])
+BUNDLED = str(get_competition("titanic").search[-1][1])
+MODELS = Config().models
 QUICK = ["--folds", "2", "--repeats", "2", "--seeds", "1"]
 RAW = ["Pclass", "Name", "Sex", "Age", "SibSp", "Parch", "Ticket", "Fare", "Cabin", "Embarked"]
 
@@ -36,7 +37,7 @@ def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("runs/mine")
 
 
-def test_diagnose_has_a_line_and_a_sentence_for_every_net(
+def test_diagnose_has_a_row_and_a_sentence_for_every_net(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     diagnose.main(["mine"])  # by name, or by path, or the newest
@@ -49,17 +50,19 @@ def test_diagnose_has_a_line_and_a_sentence_for_every_net(
     assert capsys.readouterr().out == shown
 
 
-def test_hard_names_those_whom_all_models_get_wrong(
+def test_misclassified_shows_the_rows_that_all_models_misclassify(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hard.main([str(run), "--most", "3"])
+    misclassified.main([str(run), "--top", "3"])
     shown = capsys.readouterr().out
-    table = pd.read_csv(run / "hard.csv")
-    models = [name for name in pd.read_csv(run / "oof.csv") if name not in KEYS]
-    assert list(table) == ["PassengerId", "Survived", *models, *RAW]
-    wrong = (table[models] >= 0.5).ne(table["Survived"] == 1, axis=0)
+    table = pd.read_csv(run / "misclassified.csv")
+    models = models_of(pd.read_csv(run / "oof.csv"))
+    assert list(table) == ["PassengerId", "label", *models, *RAW]
+    wrong = (table[models] >= 0.5).ne(table["label"] == 1, axis=0)
     assert wrong.all().all()
-    assert shown.startswith(f"{len(table)} of 891 passengers are got wrong by all {len(models)}")
+    first = f"All {len(models)} models misclassify {len(table)} of 891 passengers: "
+    assert shown.startswith(first)
+    assert "in a group with other labelled passengers" in shown
     assert table["Name"][0][:30] in shown
     assert table["Name"][3][:30] not in shown.splitlines()[-1]
 
@@ -126,7 +129,8 @@ def refused(
 
 
 @pytest.mark.parametrize(
-    "command", [ablation.main, diagnose.main, hard.main, importance.main, learning_curve.main]
+    "command",
+    [ablation.main, diagnose.main, misclassified.main, importance.main, learning_curve.main],
 )
 def test_a_run_that_is_not_there_gets_one_line(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
@@ -134,7 +138,7 @@ def test_a_run_that_is_not_there_gets_one_line(
     refused(command, ["nowhere"], "run nowhere: no such folder, here or in runs/", capsys)
 
 
-@pytest.mark.parametrize("command", [diagnose.main, hard.main])
+@pytest.mark.parametrize("command", [diagnose.main, misclassified.main])
 def test_without_any_run_there_is_one_line(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,21 +159,22 @@ def test_without_any_run_there_is_one_line(
             "model,epoch,training_loss,held_out_loss\nrelu,1,0.5,0.5\n",
             "history.csv: has 1 epochs of relu, too few to see a trend",
         ),
-        (hard.main, "oof.csv", None, "runs/mine/oof.csv: cannot be read"),
+        (misclassified.main, "oof.csv", None, "runs/mine/oof.csv: cannot be read"),
+        (misclassified.main, "settings.toml", None, "runs/mine/settings.toml: cannot be read"),
         (
-            hard.main,
+            misclassified.main,
             "oof.csv",
-            "PassengerId,Survived,repeat,fold,relu\n1,0,0,0,likely\n",
+            "PassengerId,label,repeat,fold,relu\n1,0,0,0,likely\n",
             "oof.csv, line 2, column relu: likely is no finite number",
         ),
         (
-            hard.main,
+            misclassified.main,
             "oof.csv",
-            "PassengerId,Survived,repeat,fold,relu\n1,0,0,0,0.5\n",
+            "PassengerId,label,repeat,fold,relu\n1,0,0,0,0.5\n",
             "oof.csv: its passengers or labels are not those of train.csv",
         ),
-        (hard.main, "environment.json", None, "environment.json: cannot be read"),
-        (hard.main, "environment.json", "{}", "environment.json: does not say what the run"),
+        (misclassified.main, "environment.json", None, "environment.json: cannot be read"),
+        (misclassified.main, "environment.json", "{}", "runs/mine: is no run's folder"),
     ],
 )
 def test_a_broken_run_gets_one_line(
@@ -184,32 +189,32 @@ def test_a_broken_run_gets_one_line(
     if content is not None:
         (run / name).write_text(content, encoding="utf-8")
     refused(command, [str(run)], said, capsys)
-    assert not (run / "hard.csv").exists()
+    assert not (run / "misclassified.csv").exists()
 
 
-def test_hard_shows_at_least_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(hard.main, [str(run), "--most", "0"], "--most 0: choose 1 or more", capsys)
+def test_misclassified_shows_at_least_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(misclassified.main, [str(run), "--top", "0"], "--top 0: choose 1 or more", capsys)
 
 
-def test_hard_wants_the_very_tables_of_the_run(
+def test_misclassified_needs_the_tables_of_the_run(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(BUNDLED, "tables")
-    hard.main([str(run), "--data", "tables"])  # moved, but the same
+    misclassified.main([str(run), "--data", "tables"])  # moved, but the same
     capsys.readouterr()
-    (run / "hard.csv").unlink()
+    (run / "misclassified.csv").unlink()
 
     path = run / "environment.json"
     environment = json.loads(path.read_text(encoding="utf-8"))
     environment["data"]["location"] = "gone"
     path.write_text(json.dumps(environment), encoding="utf-8")
-    refused(hard.main, [str(run)], "gone: the tables of runs/mine are gone", capsys)
+    refused(misclassified.main, [str(run)], "gone: the tables of runs/mine are gone", capsys)
 
     changed = pd.read_csv("tables/train.csv").assign(Fare=1.0)
     changed.to_csv("tables/train.csv", index=False)
     said = "tables: the tables are not those of runs/mine"
-    refused(hard.main, [str(run), "--data", "tables"], said, capsys)
-    assert not (run / "hard.csv").exists()
+    refused(misclassified.main, [str(run), "--data", "tables"], said, capsys)
+    assert not (run / "misclassified.csv").exists()
 
 
 @pytest.mark.parametrize(

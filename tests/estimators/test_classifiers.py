@@ -1,6 +1,7 @@
-"""The nets as scikit-learn's classifiers: its own checks, its tools, and what is ours."""
+"""The nets as scikit-learn classifiers: its own checks, its tools, and what is particular."""
 
-from dataclasses import fields
+import inspect
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -21,24 +22,32 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier
+from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, ResNetClassifier
+from titanic_nn.config import check_config
 from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
+from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.errors import ConfigError
-from titanic_nn.estimators.classifiers import NetClassifier
+from titanic_nn.estimators.calibration import Calibration
+from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class
+from titanic_nn.nets.config import ReLUConfig
+from titanic_nn.nets.registry import NETS
 from titanic_nn.tables.splits import final_split
-from titanic_nn.config import ReLUConfig
 
-CLASSIFIERS: list[type[NetClassifier]] = [LinearClassifier, ReLUClassifier, DeepClassifier]
+CLASSIFIERS: list[type[NetClassifier]] = [
+    LinearClassifier,
+    ReLUClassifier,
+    DeepClassifier,
+    ResNetClassifier,
+]
 EACH = pytest.mark.parametrize("cls", CLASSIFIERS)
 
 
 def quick(cls: type[NetClassifier], **values: Any) -> NetClassifier:
     """With a single seed and few epochs."""
-    return cls(**{"epochs": 10, "seeds": 1, "device": "cpu", "random_state": 0} | values)
+    return cls(**{"epochs": 10, "n_seeds": 1, "device": "cpu", "random_state": 0} | values)
 
 
-# Their defaults, but for the device: nothing is excused.
+# With their defaults, but for the device; no check is skipped.
 @parametrize_with_checks([cls(device="cpu") for cls in CLASSIFIERS])  # type: ignore[untyped-decorator]
 def test_scikit_learn_s_own_checks(estimator: NetClassifier, check: Any) -> None:
     check(estimator)
@@ -51,34 +60,65 @@ def cancer() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 @EACH
-def test_parameters_are_the_settings_and_a_few_more(cls: type[NetClassifier]) -> None:
-    own = {"seeds", "standardize", "class_weight", "device", "random_state"}
-    assert set(cls().get_params()) == {f.name for f in fields(cls.Config)} | own
+def test_parameters_and_defaults_are_those_of_the_settings(cls: type[NetClassifier]) -> None:
+    expected = asdict(cls.Config()) | COMMON
+    assert cls().get_params() == expected
+    parameters = inspect.signature(cls).parameters.values()
+    assert {p.name: p.default for p in parameters} == expected
+    assert {p.kind for p in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'seeds'"):
+        cls(seeds=3)
+
+
+def test_every_registered_net_has_a_public_class() -> None:
+    assert [classifier_class(spec.config) for spec in NETS.values()] == CLASSIFIERS
+
+
+def test_settings_without_a_class_get_one() -> None:
+    class OtherConfig(ReLUConfig):
+        """Other defaults."""
+
+    cls = classifier_class(OtherConfig)
+    assert (cls.__name__, cls.Config, cls.__doc__) == (
+        "OtherClassifier",
+        OtherConfig,
+        OtherConfig.__doc__,
+    )
+    assert classifier_class(OtherConfig) is cls
+    assert clone(cls(hidden_size=3)).get_params()["hidden_size"] == 3
+    assert classifier_class(ReLUConfig) is ReLUClassifier
+
+
+def test_from_trained_is_the_fitted_classifier(
+    cancer: tuple[NDArray[np.float64], NDArray[np.int64]],
+) -> None:
+    x, y = cancer
+    model = quick(ReLUClassifier, n_seeds=2, standardize=False).fit(x, y)
+    arguments: dict[str, Any] = {"classes": [0, 1], "n_features": 30, "seed": 0}
+    again = NetClassifier.from_trained(model.config(), model.params_, **arguments)
+    assert type(again) is ReLUClassifier
+    assert again.get_params() == model.get_params() | {"device": "auto"}
+    assert_array_equal(again.predict_proba(x), model.predict_proba(x))
+    calibrated = NetClassifier.from_trained(
+        model.config(), model.params_, calibration=Calibration(0.5, 0.1), **arguments
+    )
+    assert np.abs(calibrated.predict_proba(x) - model.predict_proba(x)).max() > 0.01
+    for wrong in ({"n_features": 29}, {"classes": [0, 1, 2]}, {"mean": [0.0], "scale": [1.0]}):
+        with pytest.raises(ValueError, match=r"not those of the net|not of the shape"):
+            NetClassifier.from_trained(model.config(), model.params_, **arguments | wrong)
 
 
 def test_a_fit_is_what_the_engine_trains() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     y = (x[:, 0] > 0).astype(int)
-    config = ReLUConfig(epochs=5, batch_size=16, hidden=8)
+    values: dict[str, Any] = {"epochs": 5, "batch_size": 16, "hidden_size": 8}
     nets = train_nets(
-        x[None],
-        y,
-        [final_split(50, 0)],
-        Members([config], 2),
+        SplitData(x[None], y, [final_split(50, 0)]),
+        Members([check_config(ReLUConfig, values)], 2),
         seed=7,
         device=torch.device("cpu"),
     )
-    model = ReLUClassifier(
-        epochs=5,
-        batch_size=16,
-        hidden=8,
-        optimizer="adam",
-        weight_decay=0.0,
-        schedule="constant",
-        n_seeds=2,
-        standardize=False,
-        random_state=7,
-    ).fit(x, y)
+    model = ReLUClassifier(**values, n_seeds=2, standardize=False, random_state=7).fit(x, y)
     assert_allclose(model.predict_proba(x)[:, 1], nets.probability[0].mean(0), atol=1e-6)
 
 
@@ -160,11 +200,11 @@ def test_the_same_random_state_makes_the_same_bits(
 ) -> None:
     x, y = cancer
     model = quick(DeepClassifier).fit(x, y)
-    said = model.predict_proba(x)
-    assert_array_equal(clone(model).fit(x, y).predict_proba(x), said)
-    assert_array_equal(model.predict_proba(x[::-7]), said[::-7])
+    expected = model.predict_proba(x)
+    assert_array_equal(clone(model).fit(x, y).predict_proba(x), expected)
+    assert_array_equal(model.predict_proba(x[::-7]), expected[::-7])
     other = quick(DeepClassifier, random_state=np.random.RandomState(1)).fit(x, y)
-    assert np.abs(other.predict_proba(x) - said).max() > 0.01
+    assert np.abs(other.predict_proba(x) - expected).max() > 0.01
 
 
 def test_names_and_labels_travel_along(
@@ -181,16 +221,16 @@ def test_names_and_labels_travel_along(
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "error"),
     [
         ({"epochs": 0}, "epochs = 0: input should be greater than or equal to 1"),
         ({"momentum": 0.5}, 'momentum does nothing under "adamw"'),
-        ({"seeds": 2.5}, "seeds = 2.5: choose a whole number, 1 or more"),
+        ({"n_seeds": 2.5}, "n_seeds = 2.5: choose a whole number, 1 or more"),
         ({"loss": "hinge"}, "loss = 'hinge'"),
     ],
 )
-def test_a_wrong_parameter_is_named(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_parameter_is_named(values: dict[str, Any], error: str) -> None:
+    with pytest.raises(ConfigError, match=error):
         quick(LinearClassifier, **values).fit([[0], [1]], [0, 1])
 
 
@@ -203,15 +243,15 @@ def test_labels_and_weights_that_leave_nothing_to_learn() -> None:
 
 
 class TestScikitLearnsTools:
-    """Each does its work with our classifiers, and what it finds is sensible."""
+    """They work with the classifiers, and give sensible results."""
 
     def test_pipeline_and_grid_search(
         self, cancer: tuple[NDArray[np.float64], NDArray[np.int64]]
     ) -> None:
         steps = make_pipeline(StandardScaler(), quick(ReLUClassifier, standardize=False))
-        grid = {"reluclassifier__hidden": np.array([1, 16]), "reluclassifier__l2": [0.0, 0.1]}
+        grid = {"reluclassifier__hidden_size": np.array([1, 16]), "reluclassifier__l2": [0.0, 0.1]}
         search = GridSearchCV(steps, grid, cv=3, scoring="neg_log_loss").fit(*cancer)
-        assert search.best_params_["reluclassifier__hidden"] == 16
+        assert search.best_params_["reluclassifier__hidden_size"] == 16
         assert search.score(*cancer) > -0.3
 
     @EACH

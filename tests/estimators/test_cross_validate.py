@@ -1,4 +1,4 @@
-"""All folds at once find what scikit-learn's loop finds."""
+"""All folds at once have the results of scikit-learn's loop."""
 
 from typing import Any
 
@@ -8,26 +8,28 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, compare_models
+from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold
+from sklearn.model_selection import cross_validate as loop_over_folds
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from titanic_nn import (
+    CompetitionFeatures,
     DeepClassifier,
     LinearClassifier,
     ReLUClassifier,
-    TitanicFeatures,
+    ResNetClassifier,
     cross_validate,
-    load_passengers,
+    load_tables,
 )
 from titanic_nn.errors import ConfigError
 
-QUICK: dict[str, Any] = {"epochs": 5, "seeds": 2, "device": "cpu", "random_state": 1}
+QUICK: dict[str, Any] = {"epochs": 5, "n_seeds": 2, "device": "cpu", "random_state": 1}
 
 
-def passengers() -> tuple[Any, Any]:
-    train = load_passengers().train[:300]
-    return train.drop(columns="Survived"), train["Survived"]
+def titanic() -> tuple[Any, Any]:
+    tables = load_tables()
+    return tables.train[:300], tables.y[:300]
 
 
 CASES: dict[str, tuple[BaseEstimator, Any, Any]] = {
@@ -37,6 +39,7 @@ CASES: dict[str, tuple[BaseEstimator, Any, Any]] = {
         DeepClassifier(normalization="batch", **QUICK),
         *load_breast_cancer(return_X_y=True),
     ),
+    "resnet": (ResNetClassifier(**QUICK), *load_breast_cancer(return_X_y=True)),
     "balanced": (
         ReLUClassifier(class_weight="balanced", **QUICK),
         *load_breast_cancer(return_X_y=True, as_frame=True),
@@ -46,43 +49,51 @@ CASES: dict[str, tuple[BaseEstimator, Any, Any]] = {
         *load_breast_cancer(return_X_y=True, as_frame=True),
     ),
     # Folds have different decks and titles, and so different numbers of features.
-    "passengers": (make_pipeline(TitanicFeatures(), ReLUClassifier(**QUICK)), *passengers()),
+    "titanic": (make_pipeline(CompetitionFeatures(), ReLUClassifier(**QUICK)), *titanic()),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_loop_s_scores(case: str) -> None:
+def test_scores_are_those_of_the_loop(case: str) -> None:
     estimator, x, y = CASES[case]
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
-    loop = compare_models(estimator, x, y, cv=cv, scoring="neg_log_loss")
-    at_once = cross_validate(estimator, x, y, cv, scoring="neg_log_loss")
+    arguments: dict[str, Any] = {"cv": cv, "scoring": "neg_log_loss", "return_train_score": True}
+    loop = loop_over_folds(estimator, x, y, **arguments)
+    at_once = cross_validate(estimator, x, y, **arguments)
     assert set(at_once) == set(loop)
-    assert_allclose(at_once["test_score"], loop["test_score"], atol=1e-5)
+    for name in ("test_score", "train_score"):
+        assert_allclose(at_once[name], loop[name], atol=1e-5)
 
 
 def test_several_metrics_groups_and_the_estimators() -> None:
     x, y = load_iris(return_X_y=True)
     groups = np.arange(150) % 5
     arguments: dict[str, Any] = {"groups": groups, "scoring": ["accuracy", "neg_log_loss"]}
+    arguments |= {"cv": GroupKFold(4), "return_estimator": True}
     model = LinearClassifier(**QUICK)
-    loop = compare_models(model, x, y, cv=GroupKFold(4), return_estimator=True, **arguments)
-    at_once = cross_validate(model, x, y, GroupKFold(4), return_estimator=True, **arguments)
+    loop = loop_over_folds(model, x, y, **arguments)
+    at_once = cross_validate(model, x, y, **arguments)
     assert set(at_once) == set(loop)
     for name in ("test_accuracy", "test_neg_log_loss"):
         assert_allclose(at_once[name], loop[name], atol=1e-5)
     for ours, theirs in zip(at_once["estimator"], loop["estimator"], strict=True):
         assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=1e-5)
-    assert not hasattr(model, "params_")  # what was given stays unfitted
+    assert not hasattr(model, "params_")  # the argument stays unfitted
 
 
 def test_folds_that_lack_a_class() -> None:
     x, y = load_iris(return_X_y=True)
     splits = [(np.arange(100), np.arange(40, 100)), (np.arange(150), np.arange(90, 150))]
-    loop = compare_models(LinearClassifier(**QUICK), x, y, cv=splits)
-    at_once = cross_validate(LinearClassifier(**QUICK), x, y, splits)
+    loop = loop_over_folds(LinearClassifier(**QUICK), x, y, cv=splits)
+    at_once = cross_validate(LinearClassifier(**QUICK), x, y, cv=splits)
     assert_allclose(at_once["test_score"], loop["test_score"])
 
 
-def test_only_our_classifiers_can_share_a_program() -> None:
+def test_what_is_not_supported_is_refused() -> None:
+    x, y = load_iris(return_X_y=True)
     with pytest.raises(ConfigError, match="LogisticRegression is none"):
-        cross_validate(LogisticRegression(), *load_iris(return_X_y=True))
+        cross_validate(LogisticRegression(), x, y)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="does not support n_jobs, params; leave it out"):
+        cross_validate(LinearClassifier(), x, y, n_jobs=2, params={})
+    with pytest.raises(ConfigError, match="needs labels"):
+        cross_validate(LinearClassifier(), x)

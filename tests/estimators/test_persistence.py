@@ -1,4 +1,4 @@
-"""Saved models come back as they were, hold no passenger, and whatever else is refused."""
+"""Saved models are loaded as they were, hold no row of a table, and anything else is refused."""
 
 import json
 import re
@@ -17,31 +17,32 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from titanic_nn import (
+    CompetitionFeatures,
     DeepClassifier,
     LinearClassifier,
     ReLUClassifier,
-    TitanicFeatures,
+    ResNetClassifier,
     load,
-    load_passengers,
+    load_tables,
     save,
 )
-from titanic_nn.errors import ModelError, ConfigError
+from titanic_nn.errors import ConfigError, ModelError
 from titanic_nn.estimators.calibration import Calibration, Ensemble
-from titanic_nn.estimators.persistence import read
+from titanic_nn.estimators.classifiers import NetClassifier
 
-QUICK: dict[str, Any] = {"epochs": 3, "seeds": 2, "device": "cpu", "random_state": 0}
-PASSENGERS = load_passengers()
+QUICK: dict[str, Any] = {"epochs": 3, "n_seeds": 2, "device": "cpu", "random_state": 0}
+TABLES = load_tables()
 
 
 @pytest.fixture(scope="module")
-def passengers_model() -> Pipeline:
-    model = make_pipeline(TitanicFeatures(), ReLUClassifier(**QUICK))
-    return model.fit(PASSENGERS.train, PASSENGERS.train["Survived"])
+def pipeline() -> Pipeline:
+    model = make_pipeline(CompetitionFeatures(), ReLUClassifier(**QUICK))
+    return model.fit(TABLES.train, TABLES.y)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, passengers_model: Pipeline) -> Path:
-    save(passengers_model, tmp_path / "model", {"calibration": {"a": 0.1, "b": [1, 2]}})
+def folder(tmp_path: Path, pipeline: Pipeline) -> Path:
+    save(pipeline, tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -52,10 +53,13 @@ def folder(tmp_path: Path, passengers_model: Pipeline) -> Path:
         (ReLUClassifier(class_weight={"b": 2.5}, standardize=False, **QUICK), ["a", "b", "c"]),
         (ReLUClassifier(class_weight={0: np.float64(3)}, **QUICK), [0, 1, 1]),
         (
-            DeepClassifier(hidden=[8, 4], normalization="batch", **{**QUICK, "random_state": None}),
+            DeepClassifier(
+                hidden_sizes=[8, 4], normalization="batch", **{**QUICK, "random_state": None}
+            ),
             [False, True, True],
         ),
         (DeepClassifier(normalization="layer", activation="gelu", **QUICK), [-10, 20, 20]),
+        (ResNetClassifier(n_blocks=1, **QUICK), [0, 1, 2]),
     ],
     ids=str,
 )
@@ -63,7 +67,7 @@ def test_a_classifier_comes_back_to_the_last_bit(tmp_path: Path, model: Any, lab
     x, y = load_iris(return_X_y=True, as_frame=True)
     y = np.array(labels)[y]
     model = clone(model).fit(x, y)
-    model.save(tmp_path / "model")
+    save(model, tmp_path / "model")
     again: Any = load(tmp_path / "model")
     assert type(again) is type(model)
     assert_array_equal(again.predict_proba(x), model.predict_proba(x))
@@ -73,25 +77,25 @@ def test_a_classifier_comes_back_to_the_last_bit(tmp_path: Path, model: Any, lab
     assert_array_equal(clone(again).fit(x, y).predict(x).shape, (150,))
 
 
-def test_passengers_and_numbers_come_back(folder: Path, passengers_model: Pipeline) -> None:
-    again: Any = read(folder)
-    said = passengers_model.predict_proba(PASSENGERS.test)
-    assert_array_equal(again.model.predict_proba(PASSENGERS.test), said)
-    assert again.extra == {"calibration": {"a": 0.1, "b": [1, 2]}}
-    # A training passenger is still known to be one of their ticket's holders, not one more.
-    shared = again.model[0].get_feature_names_out().tolist().index("ticket shared by")
-    before, after = (m[0].transform(PASSENGERS.train) for m in (passengers_model, again.model))
+def test_a_pipeline_comes_back_to_the_last_bit(folder: Path, pipeline: Pipeline) -> None:
+    again: Any = load(folder)
+    expected = pipeline.predict_proba(TABLES.test)
+    assert_array_equal(again.predict_proba(TABLES.test), expected)
+    assert again[0].get_params() == pipeline[0].get_params()
+    # A training row is still recognized, and not counted a second time.
+    shared = again[0].get_feature_names_out().tolist().index("ticket shared by")
+    before, after = (m[0].transform(TABLES.train) for m in (pipeline, again))
     assert_array_equal(after[:, shared], before[:, shared])
 
 
-def test_two_small_files_without_a_passenger(folder: Path) -> None:
+def test_two_small_files_without_a_row(folder: Path) -> None:
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(files) == {"model.json", "model.safetensors"}
     assert sum(map(len, files.values())) < 2**20
     everything = b"".join(files.values()).decode("latin-1")
-    for name in PASSENGERS.train["Name"]:
+    for name in TABLES.train["Name"]:
         assert name not in everything
-    # Nothing in it is as long as the training table, but the ids of its passengers.
+    # Nothing in it is as long as the training table, but the ids of its rows.
     long = [key for key, value in _walk(json.loads(files["model.json"])) if _length(value) >= 891]
     assert long == ["counted"]
 
@@ -105,9 +109,9 @@ def _length(value: Any) -> int:
     return len(value) if isinstance(value, list | dict) else 0
 
 
-def test_nothing_is_buried(folder: Path, passengers_model: Pipeline) -> None:
+def test_nothing_is_overwritten(folder: Path, pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="is there already"):
-        save(passengers_model, folder)
+        save(pipeline, folder)
 
 
 def test_what_cannot_be_saved(tmp_path: Path) -> None:
@@ -115,11 +119,17 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
         save(LinearClassifier(), tmp_path / "a")
     with pytest.raises(ConfigError, match="LogisticRegression cannot be saved"):
         save(make_pipeline(LogisticRegression()), tmp_path / "b")
+
+    class Other(LinearClassifier):
+        """A subclass, which may act otherwise."""
+
+    with pytest.raises(ConfigError, match="Other cannot be saved"):
+        save(Other(), tmp_path / "c")
     assert not list(tmp_path.iterdir())
 
 
 def rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """A description that was changed with its checksum, as only an attacker would."""
+    """A description that is changed together with its checksum."""
 
     def spoil(folder: Path) -> None:
         from titanic_nn.estimators.persistence import _canonical, _sha256
@@ -193,13 +203,17 @@ SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated description": (truncate("model.json"), "model.json: is not JSON"),
     "truncated tensors": (truncate("model.safetensors"), CHANGED),
     "a flipped bit": (flip_a_bit, CHANGED),
-    "another number": (edited("0.5", "0.6"), CHANGED),
-    "a newer version": (edited('"format": 2', '"format": 3'), "reads format 2. Upgrade titanic_nn"),
+    "another number": (edited("0.01", "0.02"), CHANGED),
+    "a newer version": (edited('"format": 3', '"format": 4'), "reads format 3. Upgrade titanic_nn"),
     "someone else's JSON": (lambda f: (f / "model.json").write_text("[1]"), "is not the descript"),
     "a pickle": (pickled, "is not JSON"),
-    "no class of ours": (rewritten(lambda d: d["classifier"].update({"class": "os"})), NOT_OURS),
+    "an unknown net": (rewritten(lambda d: d["classifier"].update({"net": "os"})), NOT_OURS),
+    "an unknown competition": (
+        rewritten(lambda d: d["features"].update({"competition": "other"})),
+        "competition 'other' is not known here",
+    ),
     "a huge net": (
-        rewritten(lambda d: d["classifier"]["parameters"].update(hidden=10**12)),
+        rewritten(lambda d: d["classifier"]["config"].update(hidden_size=10**12)),
         NOT_OURS,
     ),
     "no encoder": (rewritten(lambda d: d["features"].pop("encoder")), NOT_OURS),
@@ -214,9 +228,9 @@ SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("how", SPOILERS)
 def test_a_folder_that_is_not_as_it_was_saved_is_refused(folder: Path, how: str) -> None:
-    spoil, said = SPOILERS[how]
+    spoil, error = SPOILERS[how]
     spoil(folder)
-    with pytest.raises(ModelError, match=re.escape(said)) as refused:
+    with pytest.raises(ModelError, match=re.escape(error)) as refused:
         load(folder)
     assert str(folder) in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -227,17 +241,30 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
-def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, passengers_model: Pipeline) -> None:
-    other = clone(passengers_model).fit(PASSENGERS.train, 1 - PASSENGERS.train["Survived"])
-    other[-1].calibration_ = Calibration(0.5, -0.25)
-    ensemble = Ensemble({"a": passengers_model, "b": other}, {"a": 0.3, "b": 0.7})
+def calibrated(net: NetClassifier) -> NetClassifier:
+    return NetClassifier.from_trained(
+        net.config(),
+        net.params_,
+        classes=net.classes_,
+        n_features=net.n_features_in_,
+        seed=0,
+        calibration=Calibration(0.5, -0.25),
+        mean=net.mean_,
+        scale=net.scale_,
+    )
+
+
+def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, pipeline: Pipeline) -> None:
+    other = clone(pipeline).fit(TABLES.train, 1 - TABLES.y)
+    other.steps[-1] = ("net", calibrated(other[-1]))
+    ensemble = Ensemble({"a": pipeline, "b": other}, {"a": 0.3, "b": 0.7})
     save(ensemble, tmp_path / "ensemble")
     again = load(tmp_path / "ensemble")
-    said = ensemble.predict_proba(PASSENGERS.test)
-    each = [m.predict_proba(PASSENGERS.test) for m in (passengers_model, other)]
-    assert_array_equal(said, 0.3 * each[0].astype(float) + 0.7 * each[1].astype(float))
-    assert_array_equal(again.predict_proba(PASSENGERS.test), said)
-    assert_array_equal(again.predict(PASSENGERS.test), (said[:, 1] >= 0.5).astype(int))
+    expected = ensemble.predict_proba(TABLES.test)
+    each = [m.predict_proba(TABLES.test) for m in (pipeline, other)]
+    assert_array_equal(expected, 0.3 * each[0].astype(float) + 0.7 * each[1].astype(float))
+    assert_array_equal(again.predict_proba(TABLES.test), expected)
+    assert_array_equal(again.predict(TABLES.test), (expected[:, 1] >= 0.5).astype(int))
     (tmp_path / "ensemble" / "b" / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         load(tmp_path / "ensemble")

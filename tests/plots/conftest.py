@@ -1,4 +1,4 @@
-"""A small run's tables, drawn at random once: two models on two repeats of four folds."""
+"""The tables of a small run, drawn at random: two models, two repeats of four folds."""
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,11 @@ FOLDS = [(repeat, fold) for repeat in range(2) for fold in range(4)]
 @pytest.fixture
 def oof() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    survived = rng.integers(0, 2, 80)
+    label = rng.integers(0, 2, 80)
     tables = []
     for repeat in range(2):
-        near = {m: np.clip(survived + rng.normal(0, 0.6, 80), 0.001, 0.999) for m in MODELS}
-        table = {"PassengerId": np.arange(1, 81), "Survived": survived, "repeat": repeat}
+        near = {m: np.clip(label + rng.normal(0, 0.6, 80), 0.001, 0.999) for m in MODELS}
+        table = {"row": np.arange(1, 81), "label": label, "repeat": repeat}
         tables.append(pd.DataFrame({**table, "fold": np.arange(80) % 4, **near}))
     return pd.concat(tables, ignore_index=True)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.lines import Line2D
-from pictures import line_of, note, segments, xs, ys
+from pictures import line_of, note, rows, segments, xs, ys
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
@@ -21,7 +21,7 @@ def by_repeat(oof: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def test_the_area_under_the_roc_curve_is_the_auc(oof: pd.DataFrame) -> None:
-    auc = np.mean([roc_auc_score(part["Survived"], part["relu"]) for part in by_repeat(oof)])
+    auc = np.mean([roc_auc_score(part["label"], part["relu"]) for part in by_repeat(oof)])
     line = line_of(plots.roc(oof), "relu")
     assert area(line) == pytest.approx(auc, abs=0.01)  # the grid rounds a step
     assert line.get_label() == f"relu, AUC {auc:.3f}"
@@ -29,7 +29,7 @@ def test_the_area_under_the_roc_curve_is_the_auc(oof: pd.DataFrame) -> None:
 
 def test_the_area_under_precision_is_the_average_precision(oof: pd.DataFrame) -> None:
     parts = by_repeat(oof)
-    ap = np.mean([average_precision_score(part["Survived"], part["relu"]) for part in parts])
+    ap = np.mean([average_precision_score(part["label"], part["relu"]) for part in parts])
     assert area(line_of(plots.precision_recall(oof), "relu")) == pytest.approx(ap, abs=0.01)
 
 
@@ -50,26 +50,26 @@ def test_all_models_are_drawn_or_those_asked_for(oof: pd.DataFrame) -> None:
 
 
 def test_calibration_by_hand() -> None:
-    # Bin 0.2 to 0.3: said 0.2 and 0.28, one of two survived. Bin 0.9 to 1: said 0.95, survived.
-    table = pd.DataFrame(
-        {"PassengerId": [1, 2, 3], "Survived": [0, 1, 1], "repeat": 0, "fold": 0}
-    ).assign(relu=[0.2, 0.28, 0.95])
+    # Bin 0.2 to 0.3: predicted 0.2 and 0.28, one of two positive. Bin 0.9 to 1: 0.95, positive.
+    table = pd.DataFrame({"row": [1, 2, 3], "label": [0, 1, 1], "repeat": 0, "fold": 0}).assign(
+        relu=[0.2, 0.28, 0.95]
+    )
     (axes,) = plots.calibration(table).axes
     points = axes.lines[-1]
     assert xs(points) == pytest.approx([0.24, 0.95])
     assert ys(points) == pytest.approx([0.5, 1.0])
     # (2 * |0.24 - 0.5| + 1 * |0.95 - 1|) / 3 = 0.19
-    assert axes.get_title("left") == "relu, error 0.190"
+    assert axes.get_title("left") == "relu, ECE 0.190"
 
 
-@pytest.mark.parametrize(("came", "of"), [(0, 5), (3, 10), (40, 40), (55, 80)])
-def test_wilson_is_scipys(came: int, of: int) -> None:
-    low, high = wilson(np.array([came / of]), np.array([of]))
-    referee = binomtest(came, of).proportion_ci(method="wilson")
+@pytest.mark.parametrize(("positives", "count"), [(0, 5), (3, 10), (40, 40), (55, 80)])
+def test_wilson_is_scipys(positives: int, count: int) -> None:
+    low, high = wilson(np.array([positives / count]), np.array([count]))
+    referee = binomtest(positives, count).proportion_ci(method="wilson")
     assert (low[0], high[0]) == pytest.approx((referee.low, referee.high), abs=1e-4)
 
 
-def test_more_repeats_of_the_same_passengers_do_not_narrow_the_calibration(
+def test_more_repeats_of_the_same_rows_do_not_narrow_the_calibration(
     oof: pd.DataFrame,
 ) -> None:
     once = oof[oof["repeat"] == 0]
@@ -82,21 +82,23 @@ def test_more_repeats_of_the_same_passengers_do_not_narrow_the_calibration(
     assert lengths(thrice) == pytest.approx(lengths(once))
 
 
-def test_the_confusion_matrix_counts_passengers_once(oof: pd.DataFrame) -> None:
-    texts = [t.get_text() for t in plots.confusion_matrix(oof, "relu").axes[0].texts]
+def test_the_confusion_matrix_counts_rows_once(oof: pd.DataFrame) -> None:
+    axes = plots.confusion_matrix(oof, "relu", ("no", "yes")).axes[0]
+    assert rows(axes) == ["no", "yes"]
+    texts = [t.get_text() for t in axes.texts]
     counts = [float(text.split("\n")[0]) for text in texts]
     assert sum(counts) == pytest.approx(80, abs=2)  # each was rounded
-    called = oof["relu"] >= 0.5
-    assert counts[0] == round((~called & (oof["Survived"] == 0)).sum() / 2)
-    assert counts[3] == round((called & (oof["Survived"] == 1)).sum() / 2)
+    predicted = oof["relu"] >= 0.5
+    assert counts[0] == round((~predicted & (oof["label"] == 0)).sum() / 2)
+    assert counts[3] == round((predicted & (oof["label"] == 1)).sum() / 2)
 
 
 def test_the_threshold_curve_is_the_accuracy_at_each_cut(oof: pd.DataFrame) -> None:
-    oof = oof.round({"relu": 2})  # so that some stand on a cut
+    oof = oof.round({"relu": 2})  # so that some are equal to a threshold
     figure = plots.threshold(oof, "relu")
     curve = figure.axes[0].lines[0]
     x, y = xs(curve), ys(curve)
-    right = [accuracy_score(oof["Survived"], oof["relu"] >= cut) for cut in x]
-    assert y == pytest.approx(np.array(right))
+    correct = [accuracy_score(oof["label"], oof["relu"] >= cut) for cut in x]
+    assert y == pytest.approx(np.array(correct))
     assert f"at 0.50: {y[np.abs(x - 0.5).argmin()]:.3f}" in note(figure)
     assert f"{y.max():.3f}" in note(figure)

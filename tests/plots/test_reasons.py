@@ -1,4 +1,4 @@
-"""Coefficients, importance, hidden units and hard passengers, by what is on their axes."""
+"""Coefficients, importance, hidden units and misclassified rows, by what is on their axes."""
 
 import numpy as np
 import pandas as pd
@@ -6,17 +6,17 @@ import pytest
 from pictures import note, rows, segments, xs
 
 from titanic_nn import plots
-from titanic_nn.plots.style import DIED, SURVIVED
+from titanic_nn.plots.style import NEGATIVE, POSITIVE
 
 
-def test_the_heaviest_coefficient_comes_first_with_its_interval() -> None:
+def test_the_largest_coefficient_comes_first_with_its_interval() -> None:
     table = pd.DataFrame(
         {"feature": ["age", "sex=female", "class=3"], "mean": [-0.1, 1.5, -0.8], "sd": 0.1}
     ).assign(low=lambda t: t["mean"] - 0.2, high=lambda t: t["mean"] + 0.2)
-    figure = plots.coefficients(table, most=2)
+    figure = plots.coefficients(table, top=2)
     axes = figure.axes[0]
     assert rows(axes) == ["sex=female", "class=3"]
-    assert "The 2 heaviest of 3" in note(figure)
+    assert "The 2 largest of 3" in note(figure)
     bars, dots = axes.collections
     assert [list(segment[:, 0]) for segment in segments(bars)] == [
         pytest.approx([1.3, 1.7]),
@@ -34,50 +34,46 @@ def test_importance_is_the_mean_over_folds_the_largest_first() -> None:
             for k in (0, 1)
         ]
     )
-    axes = plots.importance(table, most=2).axes[0]
+    axes = plots.importance(table, top=2).axes[0]
     assert rows(axes) == ["sex", "age"]
     relu = next(line for line in axes.lines if line.get_label() == "relu")
     assert xs(relu) == pytest.approx([0.35, 0.15])  # (0.3 + 0.4) / 2, ...
 
 
-def test_hidden_units_in_the_order_of_their_weight_and_in_the_colour_of_their_push() -> None:
+def test_hidden_units_in_the_order_of_their_weight_and_in_the_colour_of_their_class() -> None:
     w1 = np.array([[2.0, 0.1], [-1.0, 0.2], [0.5, 3.0]])  # (features, units)
     w2 = np.array([[-1.0], [0.1]])  # strengths: 2.29 * 1 and 3.01 * 0.1
     names = ["age", "sex=female", "class=3"]
-    first, second = plots.hidden_units(w1, w2, names).axes
-    assert first.get_title("left") == "unit 0 → death"
-    assert second.get_title("left") == "unit 1 → survival"
+    first, second = plots.hidden_units(w1, w2, names, ("no", "yes")).axes
+    assert first.get_title("left") == "unit 0 → no"
+    assert second.get_title("left") == "unit 1 → yes"
     assert rows(first) == ["age", "sex=female", "class=3"]
     assert rows(second) == ["class=3", "sex=female", "age"]
     assert [bar.get_width() for bar in first.patches] == [2.0, -1.0, 0.5]  # type: ignore[attr-defined]
     assert {bar.get_facecolor() for bar in first.patches} != {
         bar.get_facecolor() for bar in second.patches
     }
-    assert DIED != SURVIVED
+    assert NEGATIVE != POSITIVE
 
 
-def test_the_hardest_passenger_is_on_top_and_said_who() -> None:
-    hard = pd.DataFrame(
+def test_misclassified_rows_are_labelled_by_their_display_columns() -> None:
+    table = pd.DataFrame(
         {
-            "PassengerId": [1, 2, 3],
-            "Survived": [1, 0, 1],
-            "linear": [0.9, 0.95, 0.3],
-            "relu": [0.8, 0.85, 0.2],
-            "Name": [
-                "Doe, Miss. Ann",
-                "Roe, Mrs. <b>Jane</b> of $\\math$ and more",
-                "Poe, Mr. Al",
-            ],
-            "Sex": ["female", "female", "male"],
-            "Age": [20.0, np.nan, 0.5],
-            "Pclass": [1, 2, 3],
+            "row": [2, 3, 1],
+            "label": [0, 1, 1],
+            "linear": [0.95, 0.3, 0.4],
+            "relu": [0.85, 0.2, 0.3],
+            "name": ["Mrs. <b>Jane</b> Roe of $\\math$ and more", "Al Poe", "Ann Doe"],
+            "planet": ["Mars", "Earth", "Mars"],
+            "age": [np.nan, 0.5, 20.0],
         }
     )
-    figure = plots.hard_passengers(hard, most=2)
+    shown = ("name", "planet", "age")
+    figure = plots.misclassified(table, ["linear", "relu"], shown, ("stayed", "went"), top=2)
     axes = figure.axes[0]
-    figure.draw_without_rendering()  # a dollar in a name is no formula
-    first, second = rows(axes)  # misses of 0.9 and 0.75; Ann's is 0.15
-    assert first == "Roe, Mrs. <b>Jane</b> of $\\math…\nfemale, age unknown, 2nd class: died"
-    assert second == "Poe, Mr. Al\nmale, 0.5 years, 3rd class: survived"
-    cross = axes.lines[-1]
-    assert list(xs(cross)) == [0, 1]
+    figure.draw_without_rendering()  # a dollar in a name starts no formula
+    first, second = rows(axes)
+    assert first == "Mrs. <b>Jane</b> Roe of $\\math$…\nplanet Mars, age unknown, stayed"
+    assert second == "Al Poe\nplanet Earth, age 0.5, went"
+    assert list(xs(axes.lines[-1])) == [0, 1]  # the crosses
+    assert rows(plots.misclassified(table, ["relu"]).axes[0]) == ["2\n0", "3\n1", "1\n1"]

@@ -37,6 +37,6 @@ def test_differences_show_the_interval_of_the_comparison(metrics: pd.DataFrame) 
     assert xs(dot)[0] == pytest.approx(linear["difference"])
 
 
-def test_one_model_has_nobody_to_be_compared_with(metrics: pd.DataFrame) -> None:
+def test_a_single_model(metrics: pd.DataFrame) -> None:
     alone = metrics[metrics["model"] == "relu"]
     assert rows(fold_scores(alone).axes[0]) == ["relu"]

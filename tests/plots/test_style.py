@@ -1,4 +1,4 @@
-"""What all pictures have in common."""
+"""The common style of all pictures."""
 
 import subprocess
 import sys
@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from titanic_nn import plots
-from titanic_nn.plots.style import MODEL_COLOURS, STYLE, colour
+from titanic_nn.nets.registry import NETS
+from titanic_nn.plots.style import FAINT, MODEL_COLOURS, STYLE, colour
 
 
 def test_a_model_has_its_colour_in_every_picture(oof: pd.DataFrame, metrics: pd.DataFrame) -> None:
     assert len(set(MODEL_COLOURS.values())) == len(MODEL_COLOURS)
+    assert set(NETS) < set(MODEL_COLOURS)
+    assert colour("some_rule") == FAINT
     roc, boxes = plots.roc(oof), plots.fold_scores(metrics)
     line = next(x for x in roc.axes[0].lines if str(x.get_label()).startswith("relu"))
     assert line.get_color() == MODEL_COLOURS["relu"] == colour("relu")
@@ -32,7 +35,7 @@ def test_pyplot_is_not_loaded() -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
-def test_a_notebook_may_take_the_style_for_its_own_pictures() -> None:
+def test_a_notebook_can_use_the_style() -> None:
     with mpl.rc_context():
         matplotlib.style.use(STYLE)
         assert not mpl.rcParams["axes.spines.top"]
@@ -41,7 +44,7 @@ def test_a_notebook_may_take_the_style_for_its_own_pictures() -> None:
 @pytest.mark.parametrize(
     "picture", ["roc", "precision_recall", "calibration", "learning_curves", "fold_scores"]
 )
-def test_a_title_says_what_is_shown_and_axes_are_labelled(
+def test_every_picture_has_a_title_a_note_and_labelled_axes(
     picture: str, request: pytest.FixtureRequest
 ) -> None:
     table = {"learning_curves": "history", "fold_scores": "metrics"}.get(picture, "oof")

@@ -39,13 +39,13 @@ def test_accuracy_instead_of_loss(history: pd.DataFrame) -> None:
     assert ys(figure.axes[0].lines[1]) == pytest.approx([0.6] * 3)
 
 
-def test_a_curve_over_rows_takes_folds_of_one_share_together(history: pd.DataFrame) -> None:
-    table = history.assign(share=history["epoch"] / 3, rows=100 * history["epoch"])
+def test_a_curve_over_rows_averages_folds_of_one_fraction(history: pd.DataFrame) -> None:
+    table = history.assign(train_fraction=history["epoch"] / 3, rows=100 * history["epoch"])
     table["rows"] += table["fold"] % 2  # 100, 101, 100, 101
     axes = rows_curve(table).axes[1]
     assert xs(axes.lines[1]) == pytest.approx([100.5, 200.5, 300.5])
     assert ys(axes.lines[1]) == pytest.approx([0.65] * 3)
-    assert axes.get_xlabel() == "passengers to train on"
+    assert axes.get_xlabel() == "training rows"
 
 
 def test_choices_share_one_pair_of_axes(history: pd.DataFrame) -> None:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from titanic_nn.competitions.registry import get_competition, load_tables
 from titanic_nn.evaluation.compare_models import compare_models
-from titanic_nn.tables.sources import SEARCH, load_passengers
-from titanic_nn.report import write_report
+from titanic_nn.report.page import write_report
 from titanic_nn.runs.folder import write_run
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two folds, twice, and its report. Copy it before you change it."""
+    """A run of two folds and two repeats, with its report. Copy it before you change it."""
     home = tmp_path_factory.mktemp("home")
-    passengers = load_passengers(search=SEARCH[3:])
-    result = compare_models(passengers, folds=2, repeats=2, n_seeds=1, models=["linear", "relu"])
+    bundled = load_tables(get_competition("titanic").search[-1][1])
+    result = compare_models(bundled, folds=2, repeats=2, n_seeds=1, models=["linear", "relu"])
     with chdir(home):
         write_run(result, Path("runs/small"))
         write_report(Path("runs/small"))

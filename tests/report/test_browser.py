@@ -1,4 +1,4 @@
-"""The report as a reader meets it: in a real browser, wide and narrow, without a network."""
+"""The report in a real browser, wide and narrow, without a network."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from titanic_nn.report import write_report
+from titanic_nn.report.page import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -91,7 +91,7 @@ def test_text_in_pictures_follows_the_page(
     assert abs(ink - paper) > 400  # of 765: far apart
 
 
-def test_a_name_is_no_markup(browser: Chrome, finished: Path, tmp_path: Path) -> None:
+def test_a_name_is_not_markup(browser: Chrome, finished: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished, tmp_path / "<img src=x onerror=document.title=1>"))
     config = run / "settings.toml"
     config.write_text(f"# <script>document.title = 'taken'</script>\n{config.read_text()}")

@@ -1,4 +1,4 @@
-"""The command as a user types it."""
+"""The command `report` as a user types it."""
 
 import shutil
 import webbrowser
@@ -17,7 +17,7 @@ def home(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.mark.parametrize("arguments", [[], ["small"]])
-def test_it_says_where_the_report_lies(
+def test_it_prints_the_path_of_the_report(
     home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(arguments)
@@ -25,7 +25,7 @@ def test_it_says_where_the_report_lies(
     assert (home / "runs/small/report.html").is_file()
 
 
-def test_open_shows_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_shows_the_report(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)  # no window of the tester's
     main(["runs/small", "--open"])

@@ -1,4 +1,4 @@
-"""The page holds the run's numbers, and nothing that a file could smuggle in."""
+"""The page holds the run's numbers, and no markup from the files."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn.errors import DataError
-from titanic_nn.report import write_report
+from titanic_nn.errors import TitanicError
+from titanic_nn.report.page import write_report
 
 SMUGGLED = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 
@@ -21,12 +21,12 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "mine"))
 
 
-def hard_table(run: Path, name: str) -> pd.DataFrame:
-    """Two hard passengers, as the command `hard` writes them."""
-    oof = pd.read_csv(run / "oof.csv").head(2)
-    names = [name, "Doe, Miss. Ann"]
-    said = oof[["PassengerId", "Survived", "linear", "relu"]]
-    return said.assign(Name=names, Sex="female", Age=20.0, Pclass=3)
+def misclassified_table(run: Path, name: str) -> pd.DataFrame:
+    """Two rows, as the command `misclassified` writes them."""
+    oof = pd.read_csv(run / "oof.csv").head(2).drop(columns=["repeat", "fold"])
+    return oof.assign(
+        Name=[name, "Doe, Miss. Ann"], Sex="female", Age=[20.0, float("nan")], Pclass=3
+    )
 
 
 class Elements(HTMLParser):
@@ -82,16 +82,16 @@ def test_every_figure_has_a_picture_in_the_page_s_colours(finished: Path) -> Non
     assert "var(--ink)" in text
 
 
-def test_questions_asked_later_add_their_pictures(run: Path) -> None:
+def test_files_of_other_commands_add_their_pictures(run: Path) -> None:
     before = page_of(run).count("<svg")
-    hard_table(run, "Roe, Mr. Al").to_csv(run / "hard.csv", index=False)
+    misclassified_table(run, "Roe, Mr. Al").to_csv(run / "misclassified.csv", index=False)
     after = write_report(run).read_text(encoding="utf-8")
     assert after.count("<svg") == before + 1
     assert "Roe, Mr. Al" in after
 
 
-def test_what_stands_in_files_stays_text(run: Path) -> None:
-    hard_table(run, SMUGGLED[:30]).to_csv(run / "hard.csv", index=False)
+def test_what_files_hold_is_escaped(run: Path) -> None:
+    misclassified_table(run, SMUGGLED[:30]).to_csv(run / "misclassified.csv", index=False)
     environment = json.loads((run / "environment.json").read_text())
     environment["data"]["location"] = environment["commit"] = SMUGGLED
     (run / "environment.json").write_text(json.dumps(environment))
@@ -102,13 +102,21 @@ def test_what_stands_in_files_stays_text(run: Path) -> None:
     assert not {"script", "img"} & {tag for tag, _ in page.found}
 
 
+def test_the_words_are_the_competition_s(finished: Path) -> None:
+    text = Elements(page_of(finished)).text
+    assert "Titanic: 891 labelled" in text
+    for words in ("women survive, men die", 'of class "survived"', "891 passengers are too few"):
+        assert words in text
+    assert "python -m titanic_nn train --config settings.toml" in text
+
+
 def test_the_same_run_gives_the_same_page(run: Path) -> None:
     before = page_of(run)
     write_report(run)
     assert page_of(run).replace("mine", "small") == before
 
 
-def test_a_run_with_one_net_has_nothing_to_compare(run: Path) -> None:
+def test_a_run_with_one_model_has_no_comparison(run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     only = {"relu": summary["comparison"]["models"]["relu"]}
     summary["comparison"] |= {"models": only, "against": "relu"}
@@ -122,11 +130,11 @@ def test_a_run_with_one_net_has_nothing_to_compare(run: Path) -> None:
     [
         ("summary.json", None, "summary.json: cannot be read"),
         ("summary.json", "{", "summary.json: is not JSON"),
-        ("summary.json", '{"recommended": "relu", "models": {}}', "older version's"),
+        ("summary.json", '{"recommended": "relu", "models": {}}', "older version"),
         ("oof.csv", None, "oof.csv: cannot be read"),
         ("metrics.csv", "model,repeat\nrelu,0\n", "metrics.csv: has no column fold"),
         ("history.csv", "", "history.csv: is not the CSV file that a run writes"),
-        ("oof.csv", "PassengerId,Survived,repeat,fold\n1,0,0,0\n", "oof.csv: has no column"),
+        ("oof.csv", "PassengerId,label,repeat,fold\n1,0,0,0\n", "oof.csv: has no column"),
         ("settings.toml", None, "settings.toml"),
     ],
 )
@@ -135,7 +143,7 @@ def test_a_broken_run_gets_one_line_and_keeps_its_report(
 ) -> None:
     before = page_of(run)
     (run / name).unlink() if text is None else (run / name).write_text(text)
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(TitanicError) as refused:
         write_report(run)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)

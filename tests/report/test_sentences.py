@@ -1,15 +1,29 @@
-"""The sentences say what the numbers say, no more."""
+"""The sentences state what the numbers show, no more."""
 
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from titanic_nn.report.sentences import in_words
+from titanic_nn.analysis.diagnosis import Diagnosis
+from titanic_nn.competitions.competition import Rule
+from titanic_nn.competitions.registry import get_competition
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.report import sentences
+
+TITANIC = get_competition("titanic")
+# Another competition, whose words must be used.
+OTHER = replace(
+    TITANIC,
+    schema=replace(TITANIC.schema, row_name="traveller", class_names=("stayed", "went")),
+    rule=Rule("sleep_rule", "sleepers go", TITANIC.rule.make),
+)
 
 
 def summary(**rows: dict[str, float]) -> dict[str, Any]:
-    """Of a run whose best model is relu; rows: how the others compare."""
+    """Of a run whose best model is relu; rows: the comparison with the others."""
 
     def scores(accuracy: float) -> dict[str, Any]:
         around = {"mean": accuracy, "sd": 0.03, "low": accuracy - 0.03, "high": accuracy + 0.03}
@@ -18,17 +32,17 @@ def summary(**rows: dict[str, float]) -> dict[str, Any]:
     models = {"relu": {"p_worse": 0.0, "p_equivalent": 1.0, "p_best": 0.6}, **rows}
     return {
         "recommended": "relu",
-        "models": {name: scores(0.8) for name in models} | {"sex_rule": scores(0.78)},
+        "models": {name: scores(0.8) for name in models} | {"sleep_rule": scores(0.78)},
         "comparison": {"metric": "log_loss", "models": models},
     }
 
 
 OOF = pd.DataFrame(
     {
-        "PassengerId": [1, 2, 3, 4] * 2,
-        "Survived": [1, 1, 0, 0] * 2,
+        "row": [1, 2, 3, 4] * 2,
+        "label": [1, 1, 0, 0] * 2,
         "repeat": [0] * 4 + [1] * 4,
-        # A survivor is missed in both repeats, another in one; a dead one is called once.
+        # One positive is missed in both repeats, another in one; one negative is wrong once.
         "relu": [0.9, 0.1, 0.2, 0.3, 0.4, 0.1, 0.8, 0.3],
     }
 )
@@ -42,61 +56,174 @@ HISTORY = pd.DataFrame(
 )
 
 
-def said(found: dict[str, Any], history: pd.DataFrame = HISTORY) -> str:
-    return " ".join(in_words(found, OOF, history)).replace("\N{NO-BREAK SPACE}", " ")
+def text(found: dict[str, Any], history: pd.DataFrame = HISTORY) -> str:
+    return " ".join(sentences.findings(found, OOF, history, OTHER))
 
 
 def row(worse: float, equivalent: float) -> dict[str, float]:
     return {"p_worse": worse, "p_equivalent": equivalent, "p_best": 0.1}
 
 
-def test_how_good_and_how_far_luck_reaches() -> None:
-    words = said(summary())
-    assert "right for 80.0 % of them (95 % interval 77.0 % to 83.0 %)" in words
-    assert '"women live, men die" is right for 78.0 %' in words
+def test_scores_and_the_effect_of_chance() -> None:
+    words = text(summary())
+    assert "On held-out travellers its accuracy is 80.0 % (95 % interval 77.0 % to 83.0 %)" in words
+    assert 'The accuracy of the rule "sleepers go" is 78.0 %.' in words
     # 1.96 * sqrt(0.8 * 0.2 / 4) = 0.392
-    assert "With 4 passengers luck alone moves an accuracy by ± 39.2 points" in words
+    assert "With 4 travellers, chance alone moves an accuracy by ± 39.2 points" in words
+    assert "calibration error of relu is 2.0 points" in words
 
 
-def test_better_no_matter_and_open_are_told_apart() -> None:
-    words = said(summary(deep=row(0.02, 0.97), linear=row(0.96, 0.04), tree=row(0.9, 0.05)))
-    assert "relu is really better than linear (95 % sure or more)." in words
-    assert "Against deep it makes no difference (less than 0.005)." in words
-    assert "Whether it beats tree these folds cannot tell." in words
-    assert "best of all with probability 60 %" in words
+def test_better_equivalent_and_undecided_are_told_apart() -> None:
+    words = text(summary(deep=row(0.02, 0.97), linear=row(0.96, 0.04), tree=row(0.9, 0.05)))
+    assert "relu is better than linear (posterior at least 95 %)." in words
+    assert "deep is practically equivalent to relu (difference of at most 0.005)." in words
+    assert (
+        "4 travellers are too few to tell whether relu is better than tree (posterior 90 %)."
+        in (words)
+    )
+    assert "relu is the best of all models with probability 60 %." in words
 
 
-def test_nothing_is_claimed_that_the_folds_do_not_show() -> None:
-    words = said(summary(deep=row(0.94, 0.05)))
-    assert "really better" not in words
-    assert "Whether it beats deep these folds cannot tell." in words
+def test_nothing_is_claimed_below_the_threshold() -> None:
+    words = text(summary(deep=row(0.94, 0.05), linear=row(0.5, 0.4)))
+    assert "(posterior at least" not in words
+    assert "whether relu is better than deep (posterior 94 %) or linear (posterior 50 %)." in words
 
 
-def test_a_better_baseline_is_not_hidden() -> None:
+def test_a_better_baseline_is_stated() -> None:
     found = summary()
     rows = found["comparison"]["models"]
     found["comparison"]["models"] = {"gradient_boosting": rows["relu"], "relu": row(0.96, 0.0)}
-    words = said(found)
-    assert "By log loss the best of all is gradient boosting, which is not a net of ours." in words
-    assert "gradient boosting is really better than relu" in words
+    words = text(found)
+    assert "The best model by log loss is the baseline gradient_boosting." in words
+    assert "gradient_boosting is better than relu (" in words
 
 
 def test_mistakes_are_a_mean_over_repeats() -> None:
-    # Missed: 1 and 2, so 1.5 of 2; called: 0 and 1, so 0.5 of 2; both rounded to even.
-    assert "Of 2 survivors relu takes 2 for dead, and of 2 dead 0 for survivors." in said(summary())
+    # Missed: 1 and 2, so 1.5 of 2; false positives: 0 and 1, so 0.5 of 2; both rounded to even.
+    expected = 'relu misclassifies 2 of 2 of class "went" and 0 of 2 of class "stayed" (travellers,'
+    assert expected in text(summary())
 
 
-def test_overfitting_is_told_where_it_is_seen() -> None:
-    words = said(summary())
-    assert "0.300 on its training rows and 0.450 on held-out ones: the gap of 0.150" in words
-    assert "lowest after 2 epochs (0.420): it trains too long" in words
-    assert "trains too long" not in said(summary(), HISTORY.iloc[:2])
+def test_overfitting_is_stated_where_it_is_seen() -> None:
+    words = text(summary())
+    assert "a training loss of 0.300 and a held-out loss of 0.450: a generalization gap of" in words
+    assert "lowest after 2 epochs (0.420): it overfits" in words
+    assert "overfits" not in text(summary(), HISTORY.iloc[:2])
 
 
-@pytest.mark.parametrize("history", [HISTORY.iloc[:0]])
-def test_a_model_without_curves_of_its_own_is_left_in_peace(history: pd.DataFrame) -> None:
-    assert "training rows" not in said(summary(), history)
+def test_a_model_without_learning_curves() -> None:
+    assert "training loss" not in text(summary(), HISTORY.iloc[:0])
 
 
-def test_a_model_alone() -> None:
-    assert "compared with no other model" in said(summary())
+def test_a_single_model() -> None:
+    assert "relu was compared with no other model." in text(summary())
+
+
+def case(**changes: Any) -> Diagnosis:
+    level = Diagnosis("net", 0.40, 0.42, 0.42, 40, 0.001, None, None)
+    return replace(level, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "config", "expected"),
+    [
+        ({}, LinearConfig(), "net: neither. The held-out loss is level"),
+        (
+            {"lowest": 0.4, "lowest_epoch": 8},
+            ReLUConfig(),
+            "net: overfitting. The held-out loss rose by 0.020 since its minimum at epoch 8. Try a "
+            "larger weight_decay, or fewer hidden units, or fewer epochs.",
+        ),
+        ({"lowest": 0.4}, DeepConfig(), "Try a larger weight_decay or dropout, or fewer hidden"),
+        ({"lowest": 0.4}, LinearConfig(optimizer="adam"), "Try a larger l2, or fewer epochs."),
+        ({"fell": 0.02}, ReLUConfig(), "net: underfitting. The held-out loss still fell by 0.020"),
+        (
+            {"best_other": "tree", "best_other_loss": 0.3},
+            DeepConfig(),
+            "net: underfitting. The training loss is 0.400, while tree has a held-out loss of "
+            "0.300. Try a smaller weight_decay or dropout, or more hidden units.",
+        ),
+        (
+            {"best_other": "tree", "best_other_loss": 0.3},
+            LinearConfig(weight_decay=0.0),
+            "Try a net with hidden units.",
+        ),
+        ({"training_loss": 0.2}, ReLUConfig(), "net: overfitting. The gap to the training loss is"),
+    ],
+)
+def test_the_advice_names_settings_of_the_net_only(
+    changes: dict[str, float], config: NetConfig, expected: str
+) -> None:
+    assert expected in sentences.diagnosis(case(**changes), config)
+
+
+@dataclass(frozen=True)
+class Law:
+    """What `sentences.learning_curve` reads of an extrapolation."""
+
+    fits: bool = True
+    enough: str = "yes"
+    p_matters: float = 0.5
+    gain: float = 0.002
+    low: float = 0.001
+    high: float = 0.003
+    rows: float = 600
+    misfit: float = 0.001
+
+
+def curve(law: Law) -> Any:
+    table = pd.DataFrame(
+        {"model": "relu", "rows": [300.0, 600.0], "held_out_loss": [0.5, 0.45]}
+    ).assign(train_fraction=[0.5, 1.0])
+    return SimpleNamespace(best="relu", extrapolation={"relu": law}, summary=table)
+
+
+@pytest.mark.parametrize(
+    ("law", "expected"),
+    [
+        (Law(), "Yes. With 1200 training rows instead of 600, the held-out log loss of relu"),
+        (Law(enough="no"), "No. With 1200"),
+        (Law(enough="unknown"), "600 training rows are too few to tell (posterior of a gain"),
+        (Law(fits=False, misfit=0.02), "From 300 training rows to 600 the loss went from 0.500"),
+    ],
+)
+def test_the_answer_of_a_learning_curve(law: Law, expected: str) -> None:
+    said = sentences.learning_curve(curve(law))
+    assert said.startswith("Do I have enough data? ")
+    assert expected in said
+
+
+def variants(**p_helps: float) -> pd.DataFrame:
+    table = pd.DataFrame({"feature": list(p_helps), "p_helps": list(p_helps.values())})
+    return table.assign(change=0.07, low=0.05, high=0.09)
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_the_answer_of_an_ablation(grouped: bool) -> None:
+    tables = {
+        "drop": variants(sex=0.99, age=0.5, men_known=0.01, title=0.97),
+        "add": variants(men_known=0.9) if grouped else variants(),
+        "plain": variants(plain=1.0) if grouped else variants(),
+    }
+    result: Any = SimpleNamespace(
+        group="companions" if grouped else None, variants=lambda model, kind: tables[kind]
+    )
+    said = sentences.ablation(result, "relu")
+    assert (
+        "Dropped one by one: sex and title (posterior at least 95 %); 1 of 4 do not; for 1" in said
+    )
+    assert ("of the group companions changes the log loss by +0.070 (95 %" in said) == grouped
+    assert ("Added one by one: none" in said) == grouped
+
+
+def test_how_often_related_rows_share_the_class() -> None:
+    id = OTHER.schema.id.name
+    found = pd.DataFrame({id: [1, 2], "label": [0, 1]})
+    related = pd.DataFrame({"of": [1, 1, 2, 2], "label": [0, 0, 0, None]})
+    said = sentences.shared_outcome(found, related, OTHER)
+    assert "2 of them are in a group with other labelled travellers: 67 % of the 3 others" in said
+    unknown = sentences.shared_outcome(found, related.tail(1), OTHER)
+    assert unknown == "None of them is in a group with other labelled travellers."
+    counted = sentences.misclassified(found, ["linear", "relu"], 9, OTHER)
+    assert counted == "All 2 models misclassify 2 of 9 travellers: linear and relu."

@@ -1,70 +1,76 @@
-"""Who is hard? The passengers whom every model gets wrong, and who travelled with them."""
+"""The rows that every model of a run misclassifies, and the rows of the same group."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError
+from titanic_nn.tables.schema import TableSchema
+from titanic_nn.tables.sources import Tables
 
-# What oof.csv has beside a column per model.
-KEYS = ("PassengerId", "Survived", "repeat", "fold")
+# Columns of oof.csv between the id and the models.
+KEYS = ("label", "repeat", "fold")
 
 
 def models_of(oof: pd.DataFrame) -> list[str]:
-    """The models that an oof.csv has a column of."""
-    return [str(column) for column in oof.columns if column not in KEYS]
+    """The models of an oof.csv: the columns after `fold`."""
+    columns = [str(column) for column in oof]
+    return columns[columns.index("fold") + 1 :]
 
 
-def hard_passengers(oof: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """Those whom all models get wrong, judged by each one's mean out-of-fold probability.
+def misclassified(oof: pd.DataFrame, train: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """The rows that all models misclassify, by each one's mean out-of-fold probability.
 
     Args:
-        oof: a run's oof.csv: a row per passenger and repeat.
-        train: the labelled passengers, in Kaggle's columns.
+        oof: a run's oof.csv: a line per labelled row and repeat.
+        train: the labelled table.
+        schema: the table's columns.
 
     Returns:
-        PassengerId, Survived, a column of mean probabilities per model, and the other columns of
-        `train`; the passenger of whom the models were surest comes first.
+        The id, `label`, a column of mean probabilities per model, and the other columns of
+        `train`; the row with the largest mean error comes first.
 
     Raises:
-        DataError: the two tables do not hold the same passengers and labels.
+        DataError: the two tables do not hold the same ids and labels.
     """
-    models = models_of(oof)
-    said = oof.groupby("PassengerId")[["Survived", *models]].mean()
-    labels = train.set_index("PassengerId")["Survived"]
-    if not said["Survived"].sort_index().equals(labels.astype(float).sort_index()):
-        raise DataError("oof.csv: its passengers or labels are not those of train.csv; train again")
-    survived = said["Survived"].to_numpy() == 1  # (passengers,)
-    predicted = said[models].to_numpy() >= 0.5  # (passengers, models)
-    wrong = (predicted != survived[:, None]).all(axis=1)
-    surprise = (said["Survived"] - said[models].mean(axis=1)).abs()
-    order = surprise[wrong].sort_values(ascending=False, kind="stable").index
+    models, id = models_of(oof), schema.id.name
+    mean = oof.astype({id: train[id].dtype}).groupby(id)[["label", *models]].mean()
+    labels = train.set_index(id)[schema.target.name].astype(float).rename("label")
+    if not mean["label"].sort_index().equals(labels.sort_index()):
+        raise DataError(
+            f"oof.csv: its {schema.row_names} or labels are not those of train.csv; train again"
+        )
+    positive = mean["label"].to_numpy() == 1  # (rows,)
+    predicted = mean[models].to_numpy() >= 0.5  # (rows, models)
+    wrong = mean[(predicted != positive[:, None]).all(axis=1)]
+    error = (wrong["label"] - wrong[models].mean(axis=1)).abs()
+    order = error.sort_values(ascending=False, kind="stable").index
+    others = [column.name for column in schema.columns if column.name not in mean]
+    found: pd.DataFrame = wrong.loc[order].astype({"label": int}).join(train.set_index(id)[others])
+    return found.reset_index()
 
-    hard: pd.DataFrame = train.set_index("PassengerId").loc[order]
-    for place, model in enumerate(models, start=1):  # right behind Survived
-        hard.insert(place, model, said.loc[order, model])
-    return hard.reset_index()
 
-
-def companions(passenger_ids: "pd.Series[int]", everyone: pd.DataFrame) -> pd.DataFrame:
-    """Who travelled with each of these passengers: on the same ticket, or of the same family.
-
-    A family shares its surname and, brothers, wives and parents all counted, its size.
+def related_rows(ids: Iterable[Any], tables: Tables, competition: Competition) -> pd.DataFrame:
+    """The other rows of each row's group, as the competition defines groups.
 
     Args:
-        passenger_ids: of those who are asked about.
-        everyone: all passengers in Kaggle's columns; Survived is missing where it isn't known.
+        ids: of the rows asked for.
+        tables: both tables; rows without a label are related too.
+        competition: whose groups; where it has none, no rows are related.
 
     Returns:
-        A row per passenger asked about and companion: `of`, the id of the one who is asked about,
-        and the companion's columns.
+        A line per row asked for and related row: `of`, the id of the former, and the latter's
+        columns, its target as `label`, which is missing where it is not known.
     """
-    family = everyone["SibSp"] + everyone["Parch"]  # without the passenger
-    surname = everyone["Name"].str.split(",").str[0].str.strip()
-    parts = []
-    for passenger_id in passenger_ids:
-        (me,) = np.flatnonzero(everyone["PassengerId"] == passenger_id)
-        kin = (surname == surname.iloc[me]) & (family == family.iloc[me]) & (family > 0)
-        together = kin | (everyone["Ticket"] == everyone["Ticket"].iloc[me])
-        together.iloc[me] = False
-        parts.append(everyone[together].assign(of=passenger_id))
-    return pd.concat(parts) if parts else everyone.head(0).assign(of=0)
+    everyone = pd.concat([tables.train, tables.test], ignore_index=True)
+    known = everyone[tables.schema.id.name].to_numpy()
+    groups = competition.groups(everyone) if competition.groups else np.arange(len(everyone))
+    everyone = everyone.rename(columns={tables.schema.target.name: "label"})
+    parts = [everyone.head(0).assign(of=known[:0])]
+    for row_id in ids:
+        of_group = groups == groups[known == row_id]  # (rows,)
+        parts.append(everyone[of_group & (known != row_id)].assign(of=row_id))
+    return pd.concat([part for part in parts if len(part)] or parts)

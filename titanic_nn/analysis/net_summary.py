@@ -1,72 +1,75 @@
-"""A saved net, taken apart: which numbers it is made of, and where each belongs."""
+"""The parameters of a saved net, layer by layer."""
 
 import re
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from titanic_nn.competitions.registry import get_competition
 from titanic_nn.errors import ConfigError
 
 Tensors = dict[str, NDArray[np.float32]]
 
-# Tensors of a layer in the order in which it uses them.
-USED = ("w", "b", "running_mean", "running_variance", "scale", "shift")
-
 
 @dataclass(frozen=True)
-class NetParts:
+class NetSummary:
     """One net of a saved model.
 
     Attributes:
         model: its name: "relu".
-        nets: how many such nets the model averages.
-        features: the columns that it reads, in order.
-        layers: layer -> tensor -> numbers (rows, columns): layers["layer1"]["w1"].
-        notes: layer -> what it does beside multiplying and adding.
+        n_seeds: how many such nets the model averages.
+        features: the encoded columns that it reads, in order.
+        layers: layer -> parameter -> values (rows, columns): layers["layer1"]["w1"].
+        notes: layer -> what follows its weights, as far as the settings name it.
     """
 
     model: str
-    nets: int
+    n_seeds: int
     features: list[str]
     layers: dict[str, Tensors]
     notes: dict[str, str]
 
 
-def read_parts(folder: Path, which: int = 1) -> NetParts:
-    """One net of a saved model's folder; `which` counts from 1.
+def summarize_net(folder: Path, number: int = 1) -> NetSummary:
+    """One net of a saved model's folder; `number` counts from 1.
 
-    Raises ModelError where the folder is not a saved model's, SettingsError where it has no such
-    net.
+    A parameter belongs to the layer whose number its name ends in, to the first without one.
+
+    Raises:
+        ModelError: the folder does not hold a model.
+        ConfigError: the model is not a single net's on a competition's table, or has no such net.
     """
-    from titanic_nn.estimators import persistence  # which brings torch
+    from sklearn.pipeline import Pipeline
 
-    model: Any = saved.load(folder)
+    from titanic_nn.estimators.persistence import load  # imports torch
+
+    model = load(folder)
+    if not isinstance(model, Pipeline):
+        raise ConfigError(f"{folder}: is not the model of one net on a competition's table")
     features, classifier = model[0], model[-1]
-    if not 1 <= which <= classifier.n_seeds:
-        raise ConfigError(f"net {which}: choose from 1 to {classifier.n_seeds}")
-    tensors: Tensors = {name: p[which - 1] for name, p in classifier.params_.items()}
-    by_layer = groupby(sorted(tensors, key=_place), key=lambda name: _place(name)[0])
-    layers = {f"layer{n}": {name: tensors[name] for name in names} for n, names in by_layer}
+    if not 1 <= number <= classifier.n_seeds:
+        raise ConfigError(f"net {number}: choose from 1 to {classifier.n_seeds}")
+    layers: dict[str, Tensors] = {}
+    for name, values in sorted(classifier.params_.items(), key=lambda item: _layer(item[0])):
+        layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
 
-    *hidden, last = layers
     config = classifier.config()
-    bend = f"then {getattr(config, 'activation', 'relu')}"
+    after = [getattr(config, "activation", "")]
     if getattr(config, "normalization", "none") != "none":
-        bend = f"then {config.normalization} normalisation, {bend}"
-    return NetParts(
+        after.insert(0, f"{config.normalization} normalization")
+    *hidden, last = layers
+    class_name = get_competition(features.competition).schema.class_names[1]
+    return NetSummary(
         model=folder.name,
-        nets=classifier.n_seeds,
-        features=[str(name) for name in features.get_feature_names_out()],
+        n_seeds=classifier.n_seeds,
+        features=features.get_feature_names_out().tolist(),
         layers=layers,
-        notes=dict.fromkeys(hidden, bend) | {last: "the log-odds of surviving"},
+        notes=dict.fromkeys(hidden, ", ".join(after)) | {last: f"log-odds of {class_name}"},
     )
 
 
-def _place(tensor: str) -> tuple[int, int]:
-    """Sort key: the layer's number, and the order of use in it. The linear net has no numbers."""
-    kind, number = re.fullmatch(r"(\D+)(\d*)", tensor).groups()  # type: ignore[union-attr]
-    return int(number or 1), USED.index(kind)
+def _layer(name: str) -> int:
+    found = re.search(r"\d+$", name)
+    return int(found[0]) if found else 1

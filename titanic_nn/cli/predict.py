@@ -1,24 +1,22 @@
-"""Predict who survives, with a saved model, for any table in Kaggle's columns."""
+"""Predict any table in a competition's columns with a saved model."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from titanic_nn.errors import DataError, ModelError, ConfigError
-from titanic_nn.files import written_beside
 from titanic_nn.cli.console import Parser, run
+from titanic_nn.errors import ConfigError, DataError, ModelError
+from titanic_nn.files import written_beside
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
-    from titanic_nn.estimators.calibration import Ensemble
-    from titanic_nn.estimators.persistence import Model
+    from titanic_nn.tables.schema import TableSchema
 
-# Passengers that are read at a time: memory is bounded for a table of any length.
+# Rows that are read at a time: memory is bounded for a table of any length.
 ROWS_AT_ONCE = 2**14
 STANDARD = "-"
 
@@ -28,71 +26,66 @@ def main(arguments: list[str] | None = None) -> None:
     run(lambda: _predict(arguments))
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.predict", description=__doc__)
+def _predict(arguments: list[str] | None) -> None:
+    parser = Parser(prog="titanic-nn predict", description=__doc__)
     add = parser.add_argument
-    add(
-        "--model",
-        required=True,
-        metavar="RUN_OR_DIR",
-        help="a run's folder or name (its recommended model), or a saved model's folder",
-    )
+    add("run", nargs="?", metavar="RUN", help="a run, or a saved model's folder; the newest run")
+    add("--model", metavar="NAME", help="one of the run's models; the recommended by default")
     add("--input", required=True, metavar="FILE", help="a CSV file, or - for standard input")
     add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for standard output")
-    return parser
-
-
-def _predict(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
+    args = parser.parse_args(arguments)
     if args.output != STANDARD and Path(args.output).exists():
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
     with _opened(args.input) as (stream, name):
-        # Imported as late as can be: --help answers at once.
         from titanic_nn.runs.find import saved_model
         from titanic_nn.tables.schema import read_in_parts
-        from titanic_nn.estimators.persistence import read
 
-        folder = saved_model(args.model)
-        model = _takes_passengers(read(folder).model, folder)
-        parts = read_in_parts(stream, file=name, rows=ROWS_AT_ONCE)
+        folder = saved_model(args.run, args.model)
+        model, schema = _load(folder)
+        parts = read_in_parts(stream, file=name, rows=ROWS_AT_ONCE, schema=schema)
         first = next(parts, None)
         if first is None:
             raise DataError(f"{name}: is empty; expected a CSV file with a header line")
         for note in first.notes:
             print(f"note: {note}", file=sys.stderr)
         with _written(args.output) as out:
-            out.write(_csv(model, first.table, header=True))
+            out.write(_csv(model, schema, first.table, header=True))
             for part in parts:
-                out.write(_csv(model, part.table, header=False))
+                out.write(_csv(model, schema, part.table, header=False))
 
 
-def _csv(model: "Pipeline | Ensemble", table: "pd.DataFrame", *, header: bool) -> bytes:
-    """Who they are, if that is known; the probability that they survive; the likelier class."""
+def _load(folder: Path) -> "tuple[Any, TableSchema]":
+    """A Pipeline or Ensemble, and its competition's schema. Raises ModelError for other models."""
+    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.estimators.calibration import Ensemble
+    from titanic_nn.estimators.classifiers import NetClassifier
+    from titanic_nn.estimators.persistence import load
+
+    model = load(folder)
+    if isinstance(model, NetClassifier):
+        raise ModelError(
+            f"{folder}: this model does not read a competition's table; save a Pipeline of "
+            "CompetitionFeatures and a classifier"
+        )
+    pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
+    return model, get_competition(pipeline[0].competition).schema
+
+
+def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> bytes:
+    """The id, if there is one; the probability of class 1; the more probable class's label."""
     import pandas as pd
 
     probability = model.predict_proba(table)[:, 1]
-    survived = model.classes_[(probability >= 0.5).astype(int)]
-    found = pd.DataFrame({"probability": probability, "Survived": survived})
-    if "PassengerId" in table:
-        found.insert(0, "PassengerId", table["PassengerId"].to_numpy())
+    labels = [schema.labels[int(p >= 0.5)] for p in probability]
+    found = pd.DataFrame({"probability": probability, schema.target.name: labels})
+    if schema.id.name in table:
+        found.insert(0, schema.id.name, table[schema.id.name].to_numpy())
     return found.to_csv(index=False, header=header, lineterminator="\n").encode()
-
-
-def _takes_passengers(model: "Model", folder: Path) -> "Pipeline | Ensemble":
-    """The model, if it reads passengers and tells two classes apart. Raises ModelError."""
-    from titanic_nn.estimators.classifiers import NetClassifier
-
-    if isinstance(model, NetClassifier) or len(model.classes_) != 2:
-        raise ModelError(
-            f"{folder}: this model does not go from passengers to two classes; save a Pipeline of "
-            "TitanicFeatures and a classifier"
-        )
-    return model
 
 
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
-    """The input, and what messages call it."""
+    """The input, and its name in messages."""
     if name == STANDARD:
         yield sys.stdin.buffer, "standard input"
         return
@@ -114,9 +107,5 @@ def _written(name: str) -> Iterator[BinaryIO]:
     try:
         yield sys.stdout.buffer
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has read enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

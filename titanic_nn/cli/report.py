@@ -1,6 +1,7 @@
-"""Write a run's report: one page with its numbers in words, its tables and its pictures."""
+"""Write a run's report: one page with its findings, tables and plots."""
 
 from titanic_nn.cli.console import Parser, run
+from titanic_nn.cli.options import add_run_argument
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -9,18 +10,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _report(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic_nn.cli.report", description=__doc__)
-    parser.add_argument(
-        "run", metavar="RUN", nargs="?", help="a run's folder or name; the newest by default"
-    )
+    parser = Parser(prog="titanic-nn report", description=__doc__)
+    add_run_argument(parser)
     parser.add_argument("--open", action="store_true", help="show it in a browser")
     args = parser.parse_args(arguments)
 
-    # Imported as late as can be: --help answers at once.
-    from titanic_nn.runs.find import find_run, newest_run
-    from titanic_nn.report import write_report
+    # Imported late, so that --help answers at once.
+    from titanic_nn.report.page import write_report
+    from titanic_nn.runs.find import find_run
 
-    path = write_report(find_run(args.run) if args.run else newest_run().folder)
+    path = write_report(find_run(args.run))
     print(path)
     if args.open:
         import webbrowser

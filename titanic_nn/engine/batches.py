@@ -1,8 +1,7 @@
 """Batches for many nets at once, though their training sets differ in size.
 
-An epoch's rows are shuffled and dealt as evenly as can be, so that batches of a split differ by one
-row at most and none is a handful. Where a split has fewer rows than another, its
-last places are filled up with rows of weight 0.
+An epoch's rows are shuffled and distributed evenly, so that the batches of a split differ by at
+most one row. Where a split has fewer rows than another, rows of weight 0 pad its batches.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,39 +12,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from titanic_nn.engine.members import Block, Split, row_orders
+from titanic_nn.engine.task import Block, Split
 
-# Row numbers that are shuffled in one go: one call for several epochs costs less than several.
+# Row numbers that are shuffled at once: one call for several epochs costs less than several.
 EPOCHS_TIMES_ROWS = 2**14
-# Numbers of the features that are gathered in one go.
+# Numbers of the features that are gathered at once.
 GATHERED_AT_ONCE = 2**20
 
 
 class Batches:
-    """The batches of a block of nets: shuffle, then iterate, for every epoch.
+    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate.
 
     Args:
         x: some splits' encodings of the whole table, (some splits, rows, features).
-        which: each net's among them, (nets,).
+        matrix_of_net: each net's position among them, (nets,).
         targets: (rows, outputs).
         splits: all splits, with the rows that train.
-        block: which nets, how many steps an epoch, how many places a batch.
-        seed: the number that all randomness grows from.
+        block: which nets, steps per epoch, padded batch size.
+        seed: the random seed.
         weights: how much a labelled row counts in each split, (splits, labelled rows), or None: all
-            alike.
+            count alike.
 
     Attributes:
-        steps: batches an epoch.
+        steps: batches per epoch.
         table: these matrices, one below the other, (some splits * rows, features).
-        rows: this epoch's rows, as positions in the table, (nets, steps, places).
-        counts: how many places of a batch are taken, not filled up, (nets, steps).
-        epoch_targets: this epoch's targets, (steps, nets, places, outputs).
+        rows: this epoch's rows, as positions in the table, (nets, steps, batch_rows).
+        counts: how many rows of a batch are not padding, (nets, steps).
+        epoch_targets: this epoch's targets, (steps, nets, batch_rows, outputs).
     """
 
     def __init__(
         self,
         x: Tensor,
-        which: NDArray[np.int64],
+        matrix_of_net: NDArray[np.int64],
         targets: Tensor,
         splits: Sequence[Split],
         block: Block,
@@ -53,45 +52,46 @@ class Batches:
         weights: NDArray[np.float32] | None = None,
     ) -> None:
         rows_at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
-        self._epochs = max(1, rows_at_once)  # that are dealt in one go
+        self._epochs = max(1, rows_at_once)  # that are shuffled at once
         self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), targets
-        # Nets of a split share its order, so rows are dealt to splits, and then handed to nets.
+        # Nets of a split share its order, so rows are drawn per split and then copied per net.
         own, split_of = np.unique(block.splits, return_inverse=True)
         self._orders = [orders(splits[i], block, self._epochs, seed) for i in own]
         self._split_of = torch.from_numpy(split_of).to(x.device)  # (nets,)
-        # Of each net's matrix in the table, (nets, 1, 1).
-        self._first_row = torch.from_numpy(which * x.shape[1]).view(-1, 1, 1).to(x.device)
+        # Where each net's matrix begins in the table, (nets, 1, 1).
+        self._first_row = torch.from_numpy(matrix_of_net * x.shape[1]).view(-1, 1, 1).to(x.device)
 
         sizes = np.array([len(splits[i].train) for i in own])
-        place = np.arange(block.steps * block.places).reshape(block.places, block.steps).T
-        self._dealt = place < sizes[:, None, None]  # (splits, steps, places): else filled up
-        counts = self._dealt.sum(-1)  # (splits, steps)
+        position = (
+            np.arange(block.steps * block.batch_rows).reshape(block.batch_rows, block.steps).T
+        )
+        self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
+        counts = self._is_row.sum(-1)  # (splits, steps)
         self.counts = counts[split_of]
-        shares = torch.from_numpy((self._dealt / counts[..., None]).astype(np.float32))
+        equal = torch.from_numpy((self._is_row / counts[..., None]).astype(np.float32))
 
-        # What a step reads keeps its place in memory, so that a GPU can record the step.
+        # What a step reads stays where it is in memory, so that a GPU can record the step.
         nets, features = len(block.splits), x.shape[2]
-        self._equal = self._for_nets(shares.unsqueeze(-1).to(x.device))
-        self._weights = self._equal.clone()  # (steps, nets, places, 1)
+        self._equal = self._for_nets(equal.unsqueeze(-1).to(x.device))
+        self._weights = self._equal.clone()  # (steps, nets, batch_rows, 1)
         self._relative: Tensor | None = None  # (splits, labelled rows)
         if weights is not None:
-            # Around 1 in every split, so that over an epoch a row counts by its weight, whichever
-            # rows share its batch: the mean of many batches is the loss of all rows.
+            # With mean 1 in every split: over an epoch a row counts by its weight, whichever rows
+            # are in its batch, and the mean of the batches' losses is the loss of all rows.
             means = np.array([weights[i, splits[i].train].mean() for i in own])
             self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
-        shape = (nets, block.steps, block.places)
+        shape = (nets, block.steps, block.batch_rows)
         self.rows = torch.zeros(shape, dtype=torch.int64, device=x.device)
-        self.epoch_targets = torch.zeros_like(self._for_nets(targets[shares.long().to(x.device)]))
-        # Rows are gathered for several steps at a time: net by net, a core's cache holds the table.
-        self._at_once = min(
-            block.steps, max(1, GATHERED_AT_ONCE // (nets * block.places * features))
-        )
-        self._x = x.new_empty(nets, self._at_once, block.places, features)
+        self.epoch_targets = torch.zeros_like(self._for_nets(targets[equal.long().to(x.device)]))
+        # Rows are gathered for several steps at once, net by net: the table stays in the cache.
+        numbers = nets * block.batch_rows * features  # of a step
+        self._at_once = min(block.steps, max(1, GATHERED_AT_ONCE // numbers))
+        self._x = x.new_empty(nets, self._at_once, block.batch_rows, features)
         self._coming: Iterator[Tensor] = iter(())
 
     def shuffle(self) -> None:
-        """Deal every net's training rows in a new order, the same for all nets of a split."""
-        rows = next(self._coming, None)  # (splits, steps, places)
+        """Put every net's training rows in a new order, the same for all nets of a split."""
+        rows = next(self._coming, None)  # (splits, steps, batch_rows)
         if rows is None:
             self._coming = iter(self._deal())
             rows = next(self._coming)
@@ -102,13 +102,13 @@ class Batches:
             torch.mul(self._equal, self._for_nets(relative), out=self._weights)
 
     def _for_nets(self, by_split: Tensor) -> Tensor:
-        """What splits have, (splits, steps, ...), for their nets, (steps, nets, ...)."""
+        """From one entry per split, (splits, steps, ...), to one per net, (steps, nets, ...)."""
         return by_split.transpose(0, 1).index_select(1, self._split_of)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Each step's x, targets and weights, (nets, places, ...). x is overwritten by the next."""
+        """Each step's x, targets and weights, (nets, batch_rows, ...); x is valid for one step."""
         for first in range(0, self.steps, self._at_once):
-            rows = self.rows[:, first : first + self._at_once]  # (nets, some steps, places)
+            rows = self.rows[:, first : first + self._at_once]  # (nets, some steps, batch_rows)
             gathered = self._x.flatten(0, 2)[: rows.numel()]
             torch.index_select(self.table, 0, rows.flatten(), out=gathered)
             by_step = gathered.view(*rows.shape, -1).unbind(1)
@@ -116,15 +116,23 @@ class Batches:
                 yield x, self.epoch_targets[step], self._weights[step]
 
     def _deal(self) -> Tensor:
-        """The rows of the coming epochs' batches, (epochs, splits, steps, places)."""
-        rows = np.zeros((self._epochs, *self._dealt.shape), dtype=np.int64)
-        for split, dealt in enumerate(self._orders):
-            rows[:, split, self._dealt[split]] = next(dealt)  # (epochs, training rows)
+        """The rows of the coming epochs' batches, (epochs, splits, steps, batch_rows)."""
+        rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
+        for split, order in enumerate(self._orders):
+            rows[:, split, self._is_row[split]] = next(order)  # (epochs, training rows)
         return torch.from_numpy(rows).to(self._x.device)
 
 
 def orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """The order in which a split's training rows are dealt, so many epochs at a time."""
-    if block.steps == 1:  # all rows at once need no order
+    """A split's training rows in the order of batches, so many epochs at a time."""
+    if block.steps == 1:  # a batch of all rows needs no order
         return repeat(np.tile(split.train, (epochs, 1)))
     return row_orders(split, epochs, seed)
+
+
+def row_orders(split: Split, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """A split's training rows in random orders, (epochs, training rows) at a time, without end."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(1, split.repeat + 1, split.fold + 1))
+    generator = np.random.default_rng(sequence)
+    while True:
+        yield generator.permuted(np.tile(split.train, (epochs, 1)), axis=1)

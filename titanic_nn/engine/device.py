@@ -1,4 +1,4 @@
-"""Where nets are trained: a GPU only if it really computes, a CPU with how many threads."""
+"""The device that trains: a GPU only if it passes a check; and the number of CPU threads."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,9 +12,8 @@ from titanic_nn.errors import DeviceError
 def choose_device(name: str) -> torch.device:
     """The device for "auto", "cpu" or "cuda".
 
-    A card can be listed and yet refuse this build's kernels, so one product is computed on it
-    before it is believed; "auto" then falls back to the CPU, with a warning.
-    Raises DeviceError if "cuda" was asked for and does not work.
+    A GPU can be listed and yet refuse this build's kernels, so one product is computed on it first.
+    Where that fails, "auto" falls back to the CPU with a warning, and "cuda" raises DeviceError.
     """
     if name == "cpu":
         return torch.device("cpu")
@@ -30,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute with so many threads of the CPU, and afterwards with as many as before."""
+    """Let torch compute with so many CPU threads, and afterwards with as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

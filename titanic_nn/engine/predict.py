@@ -1,8 +1,8 @@
-"""Predictions in which each row stands alone: the same bits, whatever rows stand beside it.
+"""Predictions that are the same bits for a row, whatever other rows are predicted with it.
 
 A matrix product may add up in another order when a matrix has other rows, and vectorised functions
-may round the last few numbers of an array in another way. In training that does not matter. A
-prediction should not depend on how a table was cut into pieces, so here neither happens.
+may round the last few numbers of an array differently. In training that does not matter. A
+prediction must not depend on how a table was cut into pieces, so both are avoided here.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ MULTIPLE = 64
 
 
 class _RowByRow(Tensor):
-    """A tensor whose `@` adds up from the first feature to the last, one at a time."""
+    """A tensor whose `@` adds up from the first feature to the last, one after the other."""
 
     def __matmul__(self, w: Tensor) -> Tensor:  # type: ignore[override]
         """Of rows (..., rows, features) and weights (..., features, outputs)."""
@@ -38,11 +38,11 @@ class _RowByRow(Tensor):
 
 @torch.no_grad()
 def mean_probabilities(net: Net, params: Params, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What some nets say of rows x (rows, features), averaged over the nets.
+    """Class probabilities of rows x (rows, features), averaged over some nets.
 
     params: of all nets, each (nets, ...), on the CPU. Returns (rows, classes).
     """
-    # Threads would share an array out, and each round the end of its part in its own way.
+    # Threads would divide an array, and each might round the end of its part differently.
     with torch_threads(1):
         parts = [
             _some_rows(partial(net.logits, params), x[first : first + ROWS_AT_ONCE])
@@ -54,12 +54,12 @@ def mean_probabilities(net: Net, params: Params, x: NDArray[np.float32]) -> NDAr
 def _some_rows(
     logits_of: Callable[[Tensor], Tensor], x: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    filled_up = np.zeros((-(-len(x) // MULTIPLE) * MULTIPLE, x.shape[1]), dtype=np.float32)
-    filled_up[: len(x)] = x
-    rows = cast(Tensor, torch.from_numpy(filled_up).as_subclass(_RowByRow))
-    # In float64, where a net that is very sure does not round to 0 or 1.
+    padded = np.zeros((-(-len(x) // MULTIPLE) * MULTIPLE, x.shape[1]), dtype=np.float32)
+    padded[: len(x)] = x
+    rows = cast(Tensor, torch.from_numpy(padded).as_subclass(_RowByRow))
+    # In float64, in which a confident prediction does not round to 0 or 1.
     logits = logits_of(rows).as_subclass(Tensor).double()  # (nets, rows, outputs)
-    if logits.shape[-1] == 1:  # each class by itself: 1 - p would lose what is small
+    if logits.shape[-1] == 1:  # not 1 - p, which loses the digits of a small probability
         by_net = torch.cat([probabilities(-logits), probabilities(logits)], -1)
     else:
         by_net = probabilities(logits)  # (nets, rows, classes)

@@ -1,6 +1,6 @@
 """Random numbers keyed by identity: the i-th number of a net depends on its key and i alone.
 
-A generator that is read in turn gives a net other numbers when nets are added before it. Here each
+A sequential generator gives a net other numbers when nets are added before it. Here each
 number is a hash of (key, purpose, i), so a net draws the same alone or among thousands, on CPU or
 GPU. The hash is the 32-bit finaliser "lowbias32" that Chris Wellons found by search (2018, public
 domain), applied to a counter and again to what a 64-bit key makes of it.
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Fold in the number shifted by so many bits, then multiply.
+# XOR with the number shifted by so many bits, then multiply.
 LOWBIAS32 = [(16, 0x7FEB352D), (15, 0x846CA68B)]
 LAST_SHIFT = 16
 
@@ -32,13 +32,13 @@ def keys(identities: Sequence[Sequence[int]], seed: int) -> Tensor:
 def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tensor = 0) -> Tensor:
     """Numbers from U(0, 1), never 0 or 1, as float32 (..., *shape) for keys (..., 2).
 
-    Purposes and steps draw apart from each other; step may be an int32 tensor of one number.
+    Purposes and steps have independent numbers; step may be an int32 tensor of one number.
     """
     stream = stream_of(purpose)
     stream -= (stream >> 31) << 32  # the same 32 bits as a signed number
     words = _mix_(_mix_(key ^ stream) + step)
     offset, factor = words.unsqueeze(-1).unbind(-2)  # (..., 1)
-    # Every key walks through the same scrambled counter by an offset and an odd factor of its own.
+    # Every key permutes the same scrambled counter, by its own offset and its own odd factor.
     counter = _mix_(torch.arange(prod(shape), dtype=torch.int32, device=key.device))
     bits = _mix_((counter + offset).mul_(factor | 1))  # (..., prod(shape))
     top = bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)  # 23 bits: with a half, still exact
@@ -46,7 +46,7 @@ def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tenso
 
 
 def stream_of(purpose: str) -> int:
-    """32 bits that part a purpose's numbers from those of others."""
+    """32 bits that separate a purpose's numbers from those of others."""
     return zlib.crc32(purpose.encode())
 
 
@@ -60,7 +60,7 @@ def _mix_(x: Tensor) -> Tensor:
 
 
 def _mix_by_numpy(bits: NDArray[np.uint32]) -> None:
-    """Twice as fast as torch: numbers without a sign, and less ado about each operation."""
+    """Twice as fast as torch: unsigned numbers, and less overhead per operation."""
     for shift, factor in LOWBIAS32:
         bits ^= bits >> shift
         bits *= factor
@@ -68,11 +68,11 @@ def _mix_by_numpy(bits: NDArray[np.uint32]) -> None:
 
 
 def _mix_by_torch(x: Tensor) -> None:
-    def fold_in(shift: int) -> None:
-        # torch's shift drags the sign along, and the mask takes it off.
+    def xor_shifted(shift: int) -> None:
+        # torch shifts copies of the sign bit in; the mask removes them.
         x.bitwise_xor_((x >> shift).bitwise_and_(2 ** (32 - shift) - 1))
 
     for shift, factor in LOWBIAS32:
-        fold_in(shift)
+        xor_shifted(shift)
         x.mul_(factor - (factor >> 31 << 32))  # the same 32 bits as a signed number
-    fold_in(LAST_SHIFT)
+    xor_shifted(LAST_SHIFT)

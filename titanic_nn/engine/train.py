@@ -1,22 +1,17 @@
-"""The training loop, for all nets of a model at once.
+"""The training of many nets at once.
 
-One axis leads every tensor: nets, each of them a member on a split. The loop itself is the
-lesson's: take a batch, get the gradients, take a step. The nets' losses share no parameter, so each
-net gets just its own gradient.
-
-Nets are trained in blocks that fit the processor's cache (or a GPU's memory), on a CPU one block a
-core. No net's numbers depend on the block that it is in, but for float rounding.
+One axis leads every tensor: nets, each of them a member on a split. Nets are trained in blocks that
+fit the processor's cache (or a GPU's memory), on a CPU one block per core; a backend trains a
+block. A net's numbers do not depend on the block that it is in, except for float rounding.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -24,118 +19,24 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from titanic_nn.engine import rng
-from titanic_nn.engine.batches import Batches
-from titanic_nn.engine.backends.numba_backend import compiled_epoch, worth_compiling
-from titanic_nn.engine.backends.cuda_graph import repeated
+from titanic_nn.engine.backends import BACKENDS, choose_backend
 from titanic_nn.engine.device import torch_threads
-from titanic_nn.engine.backends.in_place import gradient_writer
-from titanic_nn.engine.members import Block, Members, Hyperparameters, Split, net_keys
-from titanic_nn.engine.backends.triton_backend import fits_on_chip, train_on_chip
-from titanic_nn.nets.batch import Batch, Net, Params
-from titanic_nn.nets.losses import Loss, choose_loss, penalty_gradient, probabilities
-from titanic_nn.nets.optimizers import SCHEDULES, Adam
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.task import Block, BlockNets, SplitData, Task, TrainedNets, initial_nets
+from titanic_nn.nets.losses import Loss, probabilities
 
-# How to train: all nets of a block at once by torch, or one after the other by loops that numba
-# compiles (see compiled.py), or one on each of a GPU's multiprocessors (see on_chip.py).
-BackendName = Literal["stacked", "compiled", "on chip"]
+__all__ = ["SplitData", "TrainedNets", "make_task", "scaled", "train_blocks", "train_nets"]
 
-# Floats of a step's largest tensors that a block may have: what a core's cache holds, about.
+# Floats of a step's largest tensors that a block may have: about what a core's cache holds.
 CPU_BLOCK = 2**19
-# Predictions (net times row) that a block may make: bounds its memory for tables of any length.
+# Predictions (nets times rows) that a block may make: bounds its memory for tables of any length.
 CPU_ROWS = 2**23
 # Numbers that the host makes for a block's splits: matrices on demand, orders for a kernel.
 CPU_MADE, GPU_MADE = 2**24, 2**28
-# Predictions that are made at a time: few enough for the cache, enough to be worth the call.
+# Predictions that are made at once: few enough for the cache, enough for few calls.
 PREDICTED_AT_ONCE = 2**14
-# Share of a GPU's free memory that a block may take.
-GPU_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class TrainedNets:
-    """Nets after their last step; every array leads with (splits, members) or, in a block, (nets,).
-
-    Attributes:
-        net: the structure that they share.
-        params: their parameters, each (..., as the net has it).
-        probability: of surviving, for every row of the table, (..., rows); with an output a class,
-            of each class, (..., rows, classes).
-        epochs: those after which the learning curves were read off, (points,).
-        loss: mean loss without penalties, (..., points, 2): in training, held out.
-        accuracy: share of rows whose likeliest class is their own, in the same shape.
-    """
-
-    net: Net
-    params: Params
-    probability: Tensor
-    epochs: NDArray[np.int64]
-    loss: Tensor
-    accuracy: Tensor
-
-
-class Encodings(Protocol):
-    """Each split's own encoding of the whole table, made when a block of nets asks for it."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(splits, rows, features)."""
-
-    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
-        """Those of some splits, (splits asked for, rows, features)."""
-
-
-@dataclass(frozen=True, eq=False)
-class SplitData:
-    """What nets are trained on.
-
-    Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it:
-            then each block of nets has its own splits' matrices made, and memory is bounded for any
-            number of splits.
-        y: labels 0 or 1 of the table's first rows, (labelled rows,); for more classes one-hot,
-            (labelled rows, classes). No other row trains.
-        splits: which rows train, and which are held out.
-        weights: how much each labelled row counts in the loss, above 0 where it trains; the same
-            in all splits (labelled rows,) or not (splits, labelled rows). None: all rows count
-            alike. Only ratios within a split matter.
-    """
-
-    x: NDArray[np.float32] | Encodings
-    y: NDArray[np.int64]
-    splits: Sequence[Split]
-    weights: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be trained on what.
-
-    Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it.
-        labels: 0 or 1 for the table's first rows, (labelled rows, outputs): with one output whether
-            it is the second of two classes, with more which class it is. No other row trains.
-        weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
-        splits: which rows train, and which are held out.
-        members: the settings and seeds that each split trains.
-        seed: the number that all randomness grows from.
-        history_points: how many times the learning curves are read off, evenly over the epochs.
-        road: how to train.
-    """
-
-    x: Tensor | Encodings
-    labels: Tensor
-    weights: NDArray[np.float32] | None
-    splits: Sequence[Split]
-    members: Members
-    seed: int
-    history_points: int = 0
-    backend: BackendName = "stacked"
-
-    @property
-    def device(self) -> torch.device:
-        """Where everything is."""
-        return self.labels.device
+# Fraction of a GPU's free memory that a block may take.
+GPU_FRACTION = 0.5
 
 
 def train_nets(
@@ -145,39 +46,43 @@ def train_nets(
     seed: int,
     device: torch.device,
     history_points: int = 1,
-    backend: BackendName | None = None,
-    on_progress: Callable[[float], None] = lambda share: None,
+    backend: str | None = None,
+    long_job: bool = False,
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> TrainedNets:
     """Train every member on every split's training rows.
 
     Args:
         data: matrices, labels, splits and row weights.
         members: the settings and seeds that each split trains.
-        seed: the number that all randomness grows from.
+        seed: the random seed.
         device: where to train.
-        history_points: how many times the learning curves are read off, evenly over the epochs.
-        road: how to train, by default the fastest that knows these nets.
-        on_progress: is told the share of all the work that was just done.
+        history_points: how many points of the learning curves are recorded, evenly over the epochs.
+        backend: "eager", "numba" or "triton"; by default the fastest that supports these nets.
+        long_job: whether this call is one of many, so that compiling pays however short it is.
+        on_progress: is called with the fraction of the work that was just done.
+
+    Raises ConfigError for a backend that does not support these nets, this data or this device.
     """
-    task = make_task(data, members, seed, device, history_points, backend)
+    task = make_task(data, members, seed, device, history_points, backend, long_job)
     splits = data.splits
     blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
 
-    # Back to (splits, members): a net's place is its split's, then its member's.
-    place = np.concatenate([block.splits * len(members) + block.members for block in blocks])
-    order = torch.from_numpy(np.argsort(place)).to(device)
+    # Back to (splits, members).
+    position = np.concatenate([block.splits * len(members) + block.members for block in blocks])
+    order = torch.from_numpy(np.argsort(position)).to(device)
 
-    def in_place(parts: Sequence[Tensor]) -> Tensor:
-        by_net = torch.cat(list(parts))[order]
+    def in_order(by_block: Sequence[Tensor]) -> Tensor:
+        by_net = torch.cat(list(by_block))[order]
         return by_net.view(len(splits), len(members), *by_net.shape[1:])
 
     return TrainedNets(
         trained[0].net,
-        {name: in_place([part.params[name] for part in trained]) for name in trained[0].params},
-        in_place([part.probability for part in trained]),
+        {name: in_order([nets.params[name] for nets in trained]) for name in trained[0].params},
+        in_order([nets.probability for nets in trained]),
         trained[0].epochs,
-        in_place([part.loss for part in trained]),
-        in_place([part.accuracy for part in trained]),
+        in_order([nets.loss for nets in trained]),
+        in_order([nets.accuracy for nets in trained]),
     )
 
 
@@ -187,46 +92,29 @@ def make_task(
     seed: int,
     device: torch.device,
     history_points: int = 0,
-    backend: BackendName | None = None,
+    backend: str | None = None,
+    long_job: bool = False,
 ) -> Task:
     """A task on a device; the arguments are those of `train_nets`."""
     x, y, splits, weights = data.x, data.y, data.splits, data.weights
-    labels = torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device)
-    if backend is None and weights is None and labels.shape[1] == 1:  # the others know no more
-        backend = _fastest_road(splits, members, x.shape[2], device)
-    return Task(
+    task = Task(
         torch.from_numpy(x).to(device) if isinstance(x, np.ndarray) else x,
-        labels,
-        None if weights is None else np.broadcast_to(weights, (len(splits), len(labels))),
+        torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device),
+        None if weights is None else np.broadcast_to(weights, (len(splits), len(y))),
         splits,
         members,
         seed,
         history_points,
-        backend or "stacked",
     )
-
-
-def _fastest_road(
-    splits: Sequence[Split], members: Members, features: int, device: torch.device
-) -> BackendName:
-    """The fastest that knows these nets, where rows all count alike and there is one output."""
-    sizes = [len(split.train) for split in splits]
-    batch_size = members.shared.batch_size
-    places = max(sizes) if batch_size == "all" else int(batch_size)
-    if fits_on_chip(members, features, places, device):
-        return "on chip"
-    parameters = _parameters(members, features, 1)
-    rows, steps = len(members) * sum(sizes), ceil(max(sizes) / places)
-    long = worth_compiling(members.shared, parameters, rows, steps)
-    return "compiled" if device.type == "cpu" and long else "stacked"
+    return replace(task, backend=choose_backend(task, backend, long_job=long_job))
 
 
 def train_blocks(
-    task: Task, on_progress: Callable[[float], None] = lambda share: None
+    task: Task, on_progress: Callable[[float], None] = lambda fraction: None
 ) -> Iterator[tuple[Block, TrainedNets]]:
     """Train block after block, and yield each as it is done.
 
-    Whoever keeps only what they need of a block can train any number of nets in bounded memory.
+    A caller that keeps a part of each block's results trains any number of nets in bounded memory.
     """
     blocks = _blocks(task)
     nets = len(task.splits) * len(task.members)
@@ -238,8 +126,7 @@ def train_blocks(
                 # No further ahead than the workers can use, so that results do not pile up.
                 while blocks and len(waiting) < 2 * workers:
                     block = blocks.popleft()
-                    share = len(block.splits) / nets
-                    report = scaled(on_progress, share)
+                    report = scaled(on_progress, len(block.splits) / nets)
                     waiting.append((block, pool.submit(_train_block, task, block, report)))
                 block, done = waiting.popleft()
                 yield block, done.result()
@@ -248,13 +135,13 @@ def train_blocks(
 
 
 def scaled(report: Callable[[float], None], factor: float) -> Callable[[float], None]:
-    """What tells `report` of a part's progress as a share of the whole."""
-    return lambda share: report(share * factor)
+    """A callback for the progress of a part that is this fraction of the whole."""
+    return lambda fraction: report(fraction * factor)
 
 
 @contextmanager
 def _one_thread_each(workers: int) -> Iterator[None]:
-    """Let each worker compute in a thread of its own: blocks need not wait for each other."""
+    """Let each worker compute in one thread, so that blocks do not wait for each other."""
     if workers > 1:
         with torch_threads(1), threadpool_limits(1, user_api="blas"):
             yield
@@ -263,93 +150,53 @@ def _one_thread_each(workers: int) -> Iterator[None]:
 
 
 def _blocks(task: Task) -> deque[Block]:
-    """All nets, cut into blocks of nets with the same number of steps an epoch."""
+    """All nets, in blocks of nets with the same number of steps per epoch."""
     members, batch_size = len(task.members), task.members.shared.batch_size
     rows = np.array([len(split.train) for split in task.splits])
     steps = np.ones_like(rows) if batch_size == "all" else -(-rows // int(batch_size))
     blocks: deque[Block] = deque()
     for number in np.unique(steps):
         splits = np.flatnonzero(steps == number)
-        places = ceil(rows[splits].max() / number)
+        batch_rows = ceil(rows[splits].max() / number)
         nets = len(splits) * members
-        count = ceil(nets / _nets_at_once(task, places))
+        count = ceil(nets / _nets_at_once(task, batch_rows))
         if task.device.type == "cpu":
             workers = torch.get_num_threads()
             count = min(nets, ceil(count / workers) * workers)  # no worker idle at the end
-        for part in np.array_split(np.arange(nets), count):
-            blocks.append(Block(splits[part // members], part % members, int(number), places))
+        for some in np.array_split(np.arange(nets), count):
+            blocks.append(Block(splits[some // members], some % members, int(number), batch_rows))
     return blocks
 
 
-def _nets_at_once(task: Task, places: int) -> int:
+def _nets_at_once(task: Task, batch_rows: int) -> int:
     """How many nets a block may have, for batches of so many rows."""
     _, rows, features = task.x.shape
-    outputs = task.labels.shape[1]
-    batch = places * (features + 2 * sum(task.members.shared.layer_widths))
+    batch = batch_rows * (features + task.activations)
     made = 0 if isinstance(task.x, Tensor) else rows * features  # for a split
-    if task.backend == "on chip":
-        made += task.members.shared.epochs * rows
+    made += BACKENDS[task.backend].host_numbers(task)
     if task.device.type == "cpu":
-        at_once, made_at_once = min(CPU_BLOCK // batch, CPU_ROWS // (rows * outputs)), CPU_MADE
+        at_once, made_at_once = min(CPU_BLOCK // batch, CPU_ROWS // (rows * task.outputs)), CPU_MADE
     else:
-        parameters = _parameters(task.members, features, outputs)
-        a_net = 4 * (4 * batch + 8 * parameters + 8 * rows * outputs)  # bytes
+        bytes_of_net = 4 * (4 * batch + 8 * task.n_parameters + 8 * rows * task.outputs)
         free, _ = torch.cuda.mem_get_info(task.device)
-        at_once, made_at_once = int(GPU_SHARE * free) // a_net, GPU_MADE
+        at_once, made_at_once = int(GPU_FRACTION * free) // bytes_of_net, GPU_MADE
     if made:
         at_once = min(at_once, made_at_once // made * len(task.members))
     return max(1, at_once)
-
-
-def _parameters(members: Members, features: int, outputs: int) -> int:
-    """Weights and biases of one net."""
-    widths = [features, *members.shared.layer_widths, outputs]
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
-
-
-@dataclass(frozen=True, eq=False)
-class _Nets:
-    """A block's nets while they train.
-
-    Attributes:
-        x: the matrices that they read, (some splits, rows, features).
-        which: each net's matrix, (nets,).
-        keys: of each net's random numbers, (nets, 2).
-        flat: each net's trained parameters end to end, (nets, parameters), and
-        params: the same and running statistics by name, as views.
-        is_weight: 1 where a parameter is a weight, (parameters,).
-    """
-
-    own: Hyperparameters
-    net: Net
-    loss: Loss
-    x: Tensor
-    which: NDArray[np.int64]
-    keys: Tensor
-    flat: Tensor
-    params: Params
-    is_weight: Tensor
 
 
 @torch.no_grad()
 def _train_block(task: Task, block: Block, on_progress: Callable[[float], None]) -> TrainedNets:
     """Train a block's nets from their first step to their last."""
     config, labels = task.members.shared, task.labels
-    nets = _start(task, block)
-    if task.backend == "on chip":
-        state = Adam().init(nets.flat)
-        train = train_on_chip(
-            nets.own, nets.x, nets.which, labels, task.splits, block, task.seed, nets.flat, state
-        )
-    else:
-        train = _epoch_by_epoch(task, block, nets)
-    at_once = max(block.places, PREDICTED_AT_ONCE // len(nets.flat))
+    backend = BACKENDS[task.backend]
+    nets = initial_nets(task, block)
+    train = backend.start(task, block, nets)
+    at_once = max(block.batch_rows, PREDICTED_AT_ONCE // len(nets.flat))
     epochs = _evenly_spread(config.epochs, task.history_points)
     sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
-    # For whoever waits to see progress; a kernel shows none, its launch returns at once.
-    reports = 1 if task.backend == "on chip" else 10
-    stops = np.union1d(epochs, _evenly_spread(config.epochs, reports))
+    stops = np.union1d(epochs, _evenly_spread(config.epochs, backend.n_reports))
     for before, epoch in pairwise([0, *stops]):
         train(int(epoch - before))
         if sides is not None and epoch in epochs:
@@ -359,85 +206,11 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
 
     # (nets, points, 2 sides, 2 scores)
     curves = torch.stack(scores, 1) if scores else nets.flat.new_empty(len(nets.flat), 0, 2, 2)
-    # In float64, where a net that is very sure does not round to 0 or 1.
+    # In float64, in which a confident prediction does not round to 0 or 1.
     probability = probabilities(_logits(nets, nets.x.shape[1], at_once).double())
     if probability.shape[-1] == 1:
         probability = probability.squeeze(-1)
     return TrainedNets(nets.net, nets.params, probability, epochs, *curves.unbind(-1))
-
-
-def _start(task: Task, block: Block) -> _Nets:
-    """A block's nets before their first step."""
-    x, which = _encoded(task, block)
-    own = Hyperparameters(task.members, block.members, x.device)
-    net, outputs = own.net(), task.labels.shape[1]
-    keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)
-    params = net.init(x.shape[-1], outputs, partial(rng.uniform, keys))
-    flat, params, is_weight = _laid_end_to_end(params)
-    loss = choose_loss(task.members.shared.loss, outputs)
-    return _Nets(own, net, loss, x, which, keys, flat, params, is_weight)
-
-
-def _epoch_by_epoch(task: Task, block: Block, nets: _Nets) -> Callable[[int], None]:
-    """What trains a block's nets for so many epochs more, on the stacked or the compiled road."""
-    config, flat, own, device = task.members.shared, nets.flat, nets.own, nets.x.device
-    batches = Batches(nets.x, nets.which, task.labels, task.splits, block, task.seed, task.weights)
-    slope, gradients, _ = _laid_end_to_end({n: torch.zeros_like(p) for n, p in nets.params.items()})
-    write_gradients = gradient_writer(nets.net, nets.params, gradients, flat, slope, block.places)
-    optimizer = own.optimizer(nets.is_weight)
-    state = optimizer.init(flat)
-    l1, l2 = own.value("l1") * nets.is_weight, own.value("l2") * nets.is_weight
-    penalized = bool(l1.any() or l2.any())
-
-    steps = config.epochs * block.steps
-    factors = [SCHEDULES[config.schedule](step, steps) for step in range(steps)]
-    rates = torch.tensor(factors, device=device).view(-1, 1, 1) * own.value("learning_rate")
-    # On a GPU the count is there too, so that a recorded epoch counts on by itself.
-    step: int | Tensor = 0
-    if device.type == "cuda":
-        step = torch.zeros((), dtype=torch.int64, device=device)
-
-    def train_epoch() -> None:
-        nonlocal step
-        for x, targets, weights in batches:
-            rate = _at(rates, step)  # (nets, 1)
-            step += 1
-            uniform = partial(rng.uniform, nets.keys, step=step)
-            write_gradients(Batch(x, targets, weights, uniform), nets.loss)
-            if penalized:
-                slope.add_(penalty_gradient(flat, l1, l2))
-            optimizer.update(flat, slope, state, rate, step)
-
-    if task.backend == "compiled":
-        run_epoch = compiled_epoch(own, nets.keys, batches, flat, state, rates, nets.is_weight)
-    else:
-        run_epoch = repeated(train_epoch, device)
-
-    def train(epochs: int) -> None:
-        for _ in range(epochs):
-            batches.shuffle()
-            run_epoch()
-
-    return train
-
-
-def _at(table: Tensor, step: int | Tensor) -> Tensor:
-    """table[step], without a round trip to the host where step is on a GPU."""
-    return table[step] if isinstance(step, int) else table.index_select(0, step.view(1))[0]
-
-
-def _laid_end_to_end(params: Params) -> tuple[Tensor, Params, Tensor]:
-    """Nets' trained parameters as one tensor (nets, parameters), and as named views into it.
-
-    One tensor is updated in a few large operations instead of many small ones. The third value
-    (parameters,) is 1 where a parameter is a weight. Running statistics stay as they are.
-    """
-    trained = {name: p for name, p in params.items() if not name.startswith("running")}
-    flat = torch.cat([p.flatten(1) for p in trained.values()], -1)
-    parts = torch.split(flat, [p[0].numel() for p in trained.values()], -1)
-    views = {n: part.view(p.shape) for part, (n, p) in zip(parts, trained.items(), strict=True)}
-    is_weight = [flat.new_full((v[0].numel(),), n.startswith("w")) for n, v in views.items()]
-    return flat, params | views, torch.cat(is_weight)
 
 
 def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
@@ -445,35 +218,27 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
     return np.linspace(0, epochs, min(points, epochs) + 1)[1:].round().astype(np.int64)
 
 
-def _encoded(task: Task, block: Block) -> tuple[Tensor, NDArray[np.int64]]:
-    """The matrices that a block's nets read, (some splits, rows, features), and which is whose."""
-    if isinstance(task.x, Tensor):
-        return task.x, block.splits
-    splits, which = np.unique(block.splits, return_inverse=True)
-    return torch.from_numpy(task.x.encode(splits.tolist())).to(task.device), which
-
-
-def _logits(nets: _Nets, rows: int, at_once: int) -> Tensor:
-    """The logits (nets, rows, outputs) of the table's first rows, some of them at a time."""
-    which = torch.from_numpy(nets.which).to(nets.x.device)
-    parts = torch.split(nets.x[:, :rows], at_once, dim=1)  # each (some splits, some rows, features)
-    return torch.cat([nets.net.logits(nets.params, part[which]) for part in parts], -2)
+def _logits(nets: BlockNets, rows: int, at_once: int) -> Tensor:
+    """The logits (nets, rows, outputs) of the table's first rows, computed some rows at a time."""
+    own = torch.from_numpy(nets.matrix_of_net).to(nets.x.device)
+    chunks = torch.split(nets.x[:, :rows], at_once, dim=1)  # (some splits, some rows, features)
+    return torch.cat([nets.net.logits(nets.params, chunk[own]) for chunk in chunks], -2)
 
 
 def _loss_and_accuracy(logits: Tensor, labels: Tensor, loss: Loss, sides: Tensor) -> Tensor:
-    """Both, on the rows that train and on those held out: (nets, 2 sides, 2 scores).
+    """Of the rows that train and of those held out: (nets, 2 sides, 2 scores).
 
     logits: (nets, labelled rows, outputs); labels: (labelled rows, outputs). Rows without a label
-    have no part; where none is left, the score is NaN.
+    do not count; where a side has no row, the score is NaN.
     """
     losses = loss.per_row(logits, labels).squeeze(-1)  # (nets, labelled rows)
-    right = (_likeliest(logits) == _likeliest(labels - 0.5)).to(losses)  # a label is 0 or 1
+    right = (_most_probable(logits) == _most_probable(labels - 0.5)).to(losses)  # a label is 0 or 1
     both = torch.stack([losses, right], dim=1)  # (nets, 2 scores, labelled rows)
     return (both @ sides).mT
 
 
-def _likeliest(logits: Tensor) -> Tensor:
-    """Each row's likeliest class, (..., rows), by logits (..., rows, outputs)."""
+def _most_probable(logits: Tensor) -> Tensor:
+    """Each row's most probable class, (..., rows), by logits (..., rows, outputs)."""
     return (logits >= 0).squeeze(-1).long() if logits.shape[-1] == 1 else logits.argmax(-1)
 
 

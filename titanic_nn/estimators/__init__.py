@@ -1,1 +1,1 @@
-"""The nets at home in scikit-learn: classifiers, a transformer of passengers, all folds at once."""
+"""The nets in scikit-learn: classifiers, a transformer, cross-validation, saving, export."""

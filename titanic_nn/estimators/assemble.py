@@ -1,51 +1,76 @@
-"""What a run has trained, as the models that scikit-learn knows."""
+"""The nets that a run has trained, as a fitted scikit-learn Pipeline."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
+import torch
 from sklearn.pipeline import Pipeline
 
+from titanic_nn.competitions.competition import Competition
+from titanic_nn.engine.members import Hyperparameters, Members
+from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
-from titanic_nn.estimators.classifiers import CLASSIFIERS
-from titanic_nn.estimators.transformer import TitanicFeatures
-from titanic_nn.nets import Params
-from titanic_nn.tables import schema
+from titanic_nn.estimators.classifiers import NetClassifier
+from titanic_nn.estimators.transformer import CompetitionFeatures
+from titanic_nn.nets.batch import Params
+from titanic_nn.nets.config import NetConfig
 from titanic_nn.tables.encode import Encoder
-from titanic_nn.config import NetConfig
-
-OF_CONFIG = {classifier.Config: classifier for classifier in CLASSIFIERS}
 
 
-def passengers_to_probabilities(
+def assemble_pipeline(
+    competition: Competition,
     encoder: Encoder,
     columns: Sequence[int],
     config: NetConfig,
     params: Params,
+    *,
     seed: int,
     calibration: Calibration,
 ) -> Pipeline:
-    """A fitted Pipeline: passengers in Kaggle's columns in, probabilities of survival out.
+    """A fitted Pipeline from a competition's table to probabilities.
 
     Args:
+        competition: whose table.
         encoder: fitted on the rows that the nets were trained on.
-        columns: where its columns stand among the features that the nets read. The others are 0
-            in every row that it encodes.
-        settings: of the nets.
-        params: of the nets, each (nets, ...).
-        seed: the number that all randomness grew from.
+        columns: the positions of its columns among the features that the nets read. In every row
+            that it encodes the other features are 0.
+        config: the nets' settings.
+        params: the nets' parameters, each (n_seeds, ...).
+        seed: the random seed.
         calibration: of the nets' mean probabilities.
+
+    Raises:
+        ConfigError: the net's features cannot be left out one by one.
     """
     own = {name: p.cpu().numpy().copy() for name, p in params.items()}
-    first = "w" if "w" in own else "w1"
-    own[first] = np.ascontiguousarray(own[first][:, columns])  # (nets, own features, outputs)
-    net = OF_CONFIG[type(config)](
-        **asdict(config), n_seeds=len(own[first]), standardize=False, random_state=seed
+    first = _first_matrix(config)
+    own[first] = np.ascontiguousarray(own[first][:, columns])  # (n_seeds, own features, units)
+    net = NetClassifier.from_trained(
+        config,
+        own,
+        classes=[0, 1],
+        n_features=len(columns),
+        seed=seed,
+        calibration=calibration,
     )
-    net.classes_ = np.array([0, 1])
-    net.n_features_in_ = len(columns)
-    net.mean_ = net.scale_ = None
-    net.params_, net.calibration_ = own, calibration
-    features = TitanicFeatures(min_category_rows=encoder.config.min_category_rows)
-    features.set_fitted(encoder, [column.name for column in schema.TEST_COLUMNS])
-    return Pipeline([("features", features), ("net", net)])
+    return Pipeline(
+        [("features", CompetitionFeatures.from_encoder(competition, encoder)), ("net", net)]
+    )
+
+
+def _first_matrix(config: NetConfig) -> str:
+    """The name of the parameter with a row per feature, (features, units).
+
+    It is found by its shape in a net of two features and in one of three. If any other shape
+    depends on the number of features, leaving one out may change what the net computes.
+    """
+    net = Hyperparameters(Members([config], 1), np.zeros(1, np.int64), torch.device("cpu")).net()
+    two, three = (net.init(n, 1, lambda _, shape: torch.zeros(1, *shape)) for n in (2, 3))
+    changed = {name: p.shape[1:] for name, p in two.items() if p.shape != three[name].shape}
+    for name, shape in changed.items():
+        if len(changed) == 1 and shape == (2, *three[name].shape[2:]):
+            return name
+    raise ConfigError(
+        f"{type(config).__name__}: a run cannot save this net, which has a row per feature not in "
+        f"one matrix but in {', '.join(changed) or 'none'}"
+    )

@@ -1,4 +1,4 @@
-"""On top of trained nets: a calibration of one's probabilities, the average of several'."""
+"""What comes after trained nets: calibrated probabilities, and the average of several models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-# Probabilities closer to 0 or 1 than this count as this close: a logit must be finite.
+# Probabilities closer to 0 or 1 are moved to this distance: a logit must be finite.
 CLOSEST = 1e-12
 
 
@@ -18,7 +18,7 @@ CLOSEST = 1e-12
 class Calibration:
     """sigmoid(slope * logit(probability) + intercept), after Platt (1999).
 
-    A slope below 1 takes back a net that is too sure of itself; (1, 0) changes nothing.
+    A slope below 1 corrects overconfident probabilities; slope 1 and intercept 0 change nothing.
     """
 
     slope: float = 1.0
@@ -26,12 +26,15 @@ class Calibration:
 
     @classmethod
     def fit(cls, probability: NDArray[np.float64], y: NDArray[np.int64]) -> "Calibration":
-        """By maximum likelihood, on probabilities (rows,) of rows that did not train the net."""
+        """By maximum likelihood, from probabilities (rows,) and class codes y (rows,).
+
+        The rows must not have trained the net.
+        """
         model = LogisticRegression(C=np.inf).fit(_logit(probability)[:, None], y)
         return cls(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities, in the shape of those given."""
+        """Calibrated probabilities, in the same shape."""
         calibrated: NDArray[np.float64] = expit(self.slope * _logit(probability) + self.intercept)
         return calibrated
 
@@ -41,8 +44,8 @@ class Ensemble:
     """A weighted average of fitted models' probabilities.
 
     Attributes:
-        models: name -> a Pipeline from passengers to probabilities of two classes.
-        weights: name -> its share of the average.
+        models: name -> a Pipeline from a table to probabilities of two classes.
+        weights: name -> its weight; they sum to 1.
     """
 
     models: Mapping[str, Pipeline]
@@ -50,7 +53,7 @@ class Ensemble:
 
     @property
     def classes_(self) -> NDArray[np.int64]:
-        """The labels, sorted, as the models have them."""
+        """The labels, sorted, which all models share."""
         classes: NDArray[np.int64] = next(iter(self.models.values())).classes_
         return classes
 
@@ -60,18 +63,18 @@ class Ensemble:
         return weighted_average(each, self.weights)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
-        """The likelier class of each row, (rows,)."""
-        likelier = (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
-        predicted: NDArray[np.int64] = self.classes_[likelier]
+        """The more probable class of each row, (rows,)."""
+        which = (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
+        predicted: NDArray[np.int64] = self.classes_[which]
         return predicted
 
 
 def weighted_average(
     each: Mapping[str, NDArray[np.floating]], weights: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """The average of what each name's array says, in the arrays' shape; the weights sum to 1."""
-    shares = [weights[name] * said.astype(np.float64) for name, said in each.items()]
-    average: NDArray[np.float64] = np.sum(shares, axis=0)
+    """The average of arrays of one shape, by their names' weights, which sum to 1."""
+    weighted = [weights[name] * array.astype(np.float64) for name, array in each.items()]
+    average: NDArray[np.float64] = np.sum(weighted, axis=0)
     return average
 
 

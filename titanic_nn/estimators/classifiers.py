@@ -1,16 +1,18 @@
-"""The three nets as scikit-learn's classifiers, over the engine.
+"""Every net as a scikit-learn classifier, over the engine.
 
-`fit` gives the engine one split, all rows; `cross_val_many` gives it one a fold. A fit's random
-numbers depend on `random_state` alone, so both train the same nets.
+`fit` trains on one split, all rows; `cross_validate` trains the splits of all folds at once. The
+random numbers of a fit depend on `random_state` alone, so both train the same nets.
 
-The defaults are meant for any table. What `train` uses for Titanic is in `params/`.
+The settings and their defaults are those of nets/config.py, which suit any table. What `train` uses
+in a competition may have been tuned for it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from inspect import Parameter, Signature
+from math import prod
 from numbers import Integral
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -20,31 +22,45 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from titanic_nn.config import check_config
 from titanic_nn.engine.device import choose_device
-from titanic_nn.engine.members import Members, Hyperparameters
+from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
-from titanic_nn.engine.train import train_nets
+from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
-from titanic_nn.nets import Net
+from titanic_nn.nets.batch import Net, Params
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import FINAL, Split
-from titanic_nn.config import DeepConfig, NetConfig, ReLUConfig, check_config
 
 # What scikit-learn takes for a table of numbers: an array, a DataFrame, a list of lists.
 Rows: TypeAlias = Any
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 RandomState = int | np.random.RandomState | None
 
+# The parameters that every classifier has besides its net's settings.
+COMMON: Mapping[str, Any] = {
+    "n_seeds": 5,
+    "standardize": True,
+    "class_weight": None,
+    "device": "auto",
+    "random_state": None,
+}
+
+# Settings class -> classifier; each subclass of NetClassifier adds itself.
+_CLASSES: dict[type[NetConfig], "type[NetClassifier]"] = {}
+
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a fit hands to the engine.
+    """The rows that a fit trains on.
 
     Attributes:
         x: features, (rows, features).
         targets: 0 or 1 for two classes, (rows, 1); one-hot for more, (rows, classes).
-        weights: how much each row counts, (rows,), or None: all alike.
-        kept: where these rows stand in what `fit` was given, (rows,): some may not count at all.
+        weights: sample weights, (rows,), or None: all equal.
+        kept: positions of these rows in the table that `fit` was given, (rows,); rows of weight 0
+            are left out.
     """
 
     x: NDArray[np.float32]
@@ -54,17 +70,20 @@ class TrainingRows:
 
 
 class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """What the three classifiers share: all but their settings.
+    """The base of all classifiers. A subclass names its settings class as `Config`.
+
+    The parameters are the fields of `Config` and those in COMMON, all keyword-only. Their defaults
+    stand there alone: `__init__` is generated from them.
 
     Attributes, after `fit`:
         classes_: the labels, sorted, (classes,).
         n_features_in_: columns of X.
-        feature_names_in_: their names, where X was a DataFrame with names.
-        mean_, scale_: of each column over the training rows, (features,); None if not
+        feature_names_in_: their names, if X was a DataFrame with names.
+        mean_, scale_: of each column over the training rows, (features,); None without
             `standardize`.
-        params_: the nets' numbers, by name, each (seeds, ...).
-        calibration_: what is made of two classes' mean probabilities; `fit` leaves them as they
-            are, a run's nets come with one.
+        params_: the nets' parameters by name, each (n_seeds, ...).
+        calibration_: of two classes' mean probabilities; `fit` does not calibrate, the nets of a
+            run are calibrated.
     """
 
     Config: ClassVar[type[NetConfig]]
@@ -81,39 +100,96 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     params_: dict[str, NDArray[np.float32]]
     calibration_: Calibration
 
-    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Train `seeds` nets.
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "Config" in vars(cls):
+            _CLASSES.setdefault(cls.Config, cls)
+            if "__init__" not in vars(cls):
+                cls.__init__ = _init_of(cls.Config)  # type: ignore[method-assign]
+
+    @staticmethod
+    def from_trained(
+        config: NetConfig,
+        params: Mapping[str, NDArray[np.float32]],
+        *,
+        classes: ArrayLike,
+        n_features: int,
+        seed: int | None,
+        calibration: Calibration = Calibration(),  # noqa: B008 (frozen)
+        mean: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        **parameters: Any,
+    ) -> "NetClassifier":
+        """A fitted classifier of nets that were trained elsewhere.
 
         Args:
-            X: numbers, (rows, features), none of them missing.
-            y: two or more classes, (rows,), of any type that sorts.
-            sample_weight: how much each row counts, (rows,); all alike by default. A row of
-                weight 2 counts as if it stood there twice, one of weight 0 as if it were not there
-                (exactly so where a batch holds all rows).
+            config: the nets' settings, which also decide the classifier's class.
+            params: their parameters by name, each (n_seeds, ...).
+            classes: the labels, sorted, (classes,).
+            n_features: columns that the nets read.
+            seed: the random seed that they were trained with.
+            calibration: of their mean probabilities.
+            mean, scale: of each column, (features,); by default columns are not standardized.
+            feature_names: the columns' names, if they have any.
+            parameters: others of COMMON.
 
         Raises:
-            ValueError: X, y or sample_weight is not what it must be.
-            SettingsError: a parameter is not what it must be.
+            ValueError: arrays do not have the shapes and types that such nets have.
+        """
+        common = {"standardize": mean is not None, "n_seeds": len(next(iter(params.values()), ()))}
+        values = asdict(config) | common | {"random_state": seed} | parameters
+        model = classifier_class(type(config))(**values)
+        model.classes_, model.n_features_in_ = np.asarray(classes), n_features
+        model.mean_ = None if mean is None else np.array(mean, dtype=np.float64)
+        model.scale_ = None if scale is None else np.array(scale, dtype=np.float64)
+        if any(a is not None and a.shape != (n_features,) for a in (model.mean_, model.scale_)):
+            raise ValueError("means and scales are not of the shape of a row")
+        if feature_names is not None:
+            model.feature_names_in_ = np.array(feature_names, dtype=object)
+        expected = model._layout(sum(p.size for p in params.values()))
+        if {name: (p.shape, p.dtype.str) for name, p in params.items()} != expected:
+            raise ValueError("the tensors are not those of the net")
+        model.params_ = {name: params[name] for name in expected}
+        model.calibration_ = calibration
+        return model
+
+    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Train `n_seeds` nets.
+
+        Args:
+            X: numbers, (rows, features), without missing values.
+            y: labels of two or more classes, (rows,), of any type that can be sorted.
+            sample_weight: (rows,); all equal by default. A row of weight 2 counts like two equal
+                rows, a row of weight 0 is left out (exactly if one batch holds all rows).
+
+        Raises:
+            ValueError: X, y or sample_weight is not valid.
+            ConfigError: a parameter is not valid.
         """
         rows = self.prepare(X, y, sample_weight)
-        return fit_together([self], [rows], [rows.kept])[0]
+        fit_together([self], [rows], [rows.kept])
+        return self
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:  # noqa: N803
-        """The probability of each class, the mean of what the nets say, (rows, classes).
+        """The probability of each class, the mean over the nets, (rows, classes).
 
-        A row's numbers are the same, to the last bit, whatever rows stand beside it.
+        A row's probabilities are bitwise the same, whatever other rows X has.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
+        return self.probabilities(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
+        """`predict_proba` of a checked array."""
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
         p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
         if self.calibration_ != Calibration():
             second = self.calibration_(p[:, 1])
             p = np.stack([1 - second, second], axis=1)
-        return p.astype(np.float32)  # like the nets' own numbers, in single precision
+        return p.astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
-        """The likeliest class of each row, (rows,); of two that are level, the second."""
+        """The most probable class of each row, (rows,); the second of two at equal probability."""
         p = self.predict_proba(X)
         which = (p[:, 1] >= p[:, 0]).astype(int) if p.shape[1] == 2 else p.argmax(axis=1)
         predicted: NDArray[Any] = self.classes_[which]
@@ -124,31 +200,40 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logs = np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
         return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
 
-    def save(self, folder: str | Path) -> None:
-        """Write the fitted nets into a new folder, which `titanic_nn.load` reads.
-
-        Raises SettingsError if the folder holds something already.
-        """
-        from titanic_nn.estimators.persistence import save
-
-        save(self, folder)
-
     def net(self) -> Net:
         """The structure that the nets share."""
         which = np.zeros(self.checked_n_seeds(), dtype=np.int64)
         return Hyperparameters(Members([self.config()], 1), which, torch.device("cpu")).net()
 
     def config(self) -> NetConfig:
-        """The parameters that are the nets' settings, checked. Raises SettingsError."""
+        """The parameters that are the net's settings, checked. Raises ConfigError."""
         values = {f.name: _plain(getattr(self, f.name)) for f in fields(self.Config)}
         return check_config(self.Config, values)
 
     def checked_n_seeds(self) -> int:
-        """How many nets. Raises SettingsError."""
+        """How many nets. Raises ConfigError."""
         n_seeds = _plain(self.n_seeds)
         if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or n_seeds < 1:
-            raise ConfigError(f"seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
+            raise ConfigError(f"n_seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
         return n_seeds
+
+    def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shapes and types of `params_`. Raises ValueError if it has more than so many numbers."""
+        n_seeds, classes = self.checked_n_seeds(), len(self.classes_)
+
+        def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+            # Not on torch's "meta" device, whose import takes a second.
+            if n_seeds * prod(shape) > numbers:
+                raise ValueError("the tensors are not those of the net")
+            return torch.zeros(n_seeds, *shape)
+
+        params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
+        return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
+
+    def _take(self, params: Params) -> None:
+        """Take over trained nets, each parameter (n_seeds, ...)."""
+        self.params_ = {name: p.cpu().numpy().copy() for name, p in params.items()}
+        self.calibration_ = Calibration()
 
     def prepare(
         self,
@@ -156,22 +241,22 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> TrainingRows:
-        """Check what `fit` is given, and learn classes, means and scales from it."""
+        """Check the arguments of `fit`, and set classes, means and scales."""
         config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(labels)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         kept = np.flatnonzero(weights)
         if not len(kept):
-            raise ValueError("sample_weight is 0 in every row: no row is left to learn from")
+            raise ValueError("sample_weight is 0 in every row: no row is left to train on")
         self.classes_, which = np.unique(labels[kept], return_inverse=True)
         classes = len(self.classes_)
         if classes < 2:
             raise ValueError(f"y has only one class, {_plain(self.classes_[0])!r}; two are needed")
         rows, weights = X[kept], weights[kept]
         if config.batch_size == "all" or len(rows) <= config.batch_size:
-            # In one batch neither the order of rows nor a repetition has a meaning. Merged and
-            # sorted, they train the same net to the last bit.
+            # In a single batch neither order nor repetition of rows matters. Merged and sorted,
+            # such rows train bitwise the same net.
             first, weights = _merged(np.column_stack([which, rows]), weights)
             kept, rows, which = kept[first], rows[first], which[first]
 
@@ -180,20 +265,20 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.mean_, self.scale_ = _mean_and_scale(rows, weights)
         weights = weights * self._class_weights(which, weights)[which]
         if not weights.any():
-            raise ValueError("class_weight is 0 for every class: no row is left to learn from")
+            raise ValueError("class_weight is 0 for every class: no row is left to train on")
         counts = weights > 0
         rows, which, weights, kept = rows[counts], which[counts], weights[counts], kept[counts]
         targets = which[:, None] if classes == 2 else np.eye(classes, dtype=np.int64)[which]
-        alike = bool((weights == weights[0]).all())
-        relative = None if alike else (weights / weights.mean()).astype(np.float32)
+        equal = bool((weights == weights[0]).all())
+        relative = None if equal else (weights / weights.mean()).astype(np.float32)
         return TrainingRows(self._scaled(rows), targets, relative, kept)
 
     def _class_weights(
         self, which: NDArray[np.int64], weights: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """How much the rows of each class count by `class_weight`, (classes,)."""
+        """The weight of each class's rows by `class_weight`, (classes,)."""
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            # As the weighted rows have it, so that a row of weight 2 still stands for two.
+            # By the sum of weights, so that a row of weight 2 still counts like two rows.
             sums = np.bincount(which, weights=weights)
             return np.asarray(weights.sum() / (len(sums) * sums))
         by_class = compute_class_weight(
@@ -210,7 +295,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _merged(
     rows: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Where each distinct row first stands, in the rows' sorted order, and its weights' sum."""
+    """The first position of each distinct row, in the rows' sorted order, and its total weight."""
     _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     return first.astype(np.int64), np.bincount(place.ravel(), weights=weights).astype(np.float64)
 
@@ -226,32 +311,59 @@ def _mean_and_scale(
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as settings take it: a grid's values may be NumPy's."""
+    """A parameter as `Config` takes it: those of a grid may be NumPy's."""
     if isinstance(value, np.generic):
         return value.item()
     return tuple(_plain(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def _seed(random_state: RandomState) -> int:
-    """The number that all randomness grows from: an integer itself."""
+    """The random seed: `random_state` itself, if it is an integer."""
     generator = check_random_state(random_state)  # refuses what scikit-learn refuses
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(generator.randint(np.iinfo(np.int32).max))
 
 
-C = TypeVar("C", bound=NetClassifier)
+def _init_of(config_class: type[NetConfig]) -> Callable[..., None]:
+    """The `__init__` of a classifier with these settings, as scikit-learn's conventions ask."""
+    config = config_class()
+    defaults = {f.name: getattr(config, f.name) for f in fields(config_class)} | COMMON
+    signature = Signature(
+        [
+            Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
+            *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in defaults.items()),
+        ]
+    )
+
+    def __init__(self: NetClassifier, **parameters: Any) -> None:  # noqa: N807
+        signature.bind(self, **parameters)  # raises TypeError, as a call does
+        for name, default in defaults.items():
+            setattr(self, name, parameters.get(name, default))
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    return __init__
+
+
+def classifier_class(config_class: type[NetConfig]) -> type[NetClassifier]:
+    """The classifier with these settings; it is made if there is none yet."""
+    if config_class not in _CLASSES:
+        name = f"{config_class.__name__.removesuffix('Config')}Classifier"
+        type(name, (NetClassifier,), {"Config": config_class, "__doc__": config_class.__doc__})
+    return _CLASSES[config_class]
 
 
 def fit_together(
-    classifiers: Sequence[C], prepared: Sequence[TrainingRows], where: Sequence[NDArray[np.int64]]
-) -> list[C]:
-    """Train like classifiers at once, each on rows of its own; returns them, fitted.
+    classifiers: Sequence[NetClassifier],
+    prepared: Sequence[TrainingRows],
+    where: Sequence[NDArray[np.int64]],
+) -> None:
+    """Fit equal classifiers at once, each on its own rows.
 
     Args:
         classifiers: clones of one, with the same classes and features.
-        prepared: what the `prepare` of each made of its rows.
-        where: which rows of the whole table those are.
+        prepared: the result of each one's `prepare`.
+        where: positions of those rows in the whole table.
     """
     first = classifiers[0]
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]
@@ -262,44 +374,39 @@ def fit_together(
         x[i, rows], y[rows] = own.x, own.targets
         if own.weights is not None:
             weights[i, rows] = own.weights
-    # All have the key of a fit on its own: each trains the nets that it would train alone.
+    # All have the random numbers of a single fit: each trains the nets that it would train alone.
     splits = [Split(FINAL, FINAL, rows, np.empty(0, dtype=np.int64)) for rows in where]
-    config = first.config()
+    equal = all(own.weights is None for own in prepared)
     nets = train_nets(
-        x,
-        y,
-        splits,
-        Members([config], first.checked_n_seeds()),
+        SplitData(x, y, splits, None if equal else weights),
+        Members([first.config()], first.checked_n_seeds()),
         seed=_seed(first.random_state),
         device=choose_device(first.device),
-        weights=None if all(own.weights is None for own in prepared) else weights,
         history_points=0,
     )
     for i, classifier in enumerate(classifiers):
-        classifier.params_ = {name: p[i].cpu().numpy().copy() for name, p in nets.params.items()}
-        classifier.calibration_ = Calibration()
-    return list(classifiers)
+        classifier._take({name: p[i] for name, p in nets.params.items()})
 
 
 class LinearClassifier(NetClassifier):
-    """The linear model: with cross-entropy, logistic regression.
+    """The linear model; with cross-entropy, logistic regression.
 
     Args:
         epochs: passes over the training rows.
-        batch_size: rows a step: a number, or "all".
+        batch_size: rows per step, or "all".
         loss: "cross_entropy", "squared_error" or "absolute_error", of probabilities.
         optimizer: "sgd", "adam" or "adamw".
         learning_rate: of the optimizer.
-        schedule: "constant", "cosine" or "one_cycle": how the learning rate moves.
-        momentum: share of the last step's velocity that is kept; "sgd" only.
-        weight_decay: weights shrink by learning_rate * weight_decay each step; "adamw" only.
+        schedule: of the learning rate: "constant", "cosine" or "one_cycle".
+        momentum: fraction of the last step's velocity that is kept; "sgd" only.
+        weight_decay: weights shrink by learning_rate * weight_decay in each step; "adamw" only.
         l1, l2: penalties l1 * sum(|w|) and l2 / 2 * sum(w^2), added to the loss.
-        initialization: "xavier", "he" or "fastai": how weights start.
-        seeds: nets whose probabilities are averaged.
-        standardize: bring each column to mean 0 and standard deviation 1 over the training rows.
-        class_weight: {class: how much its rows count}, "balanced", or None.
+        initialization: of the weights: "xavier", "he" or "fastai".
+        n_seeds: nets whose probabilities are averaged.
+        standardize: scale each column to mean 0 and standard deviation 1 over the training rows.
+        class_weight: {class: weight of its rows}, "balanced", or None.
         device: "auto", "cpu" or "cuda": where to train. Predictions are made on the CPU.
-        random_state: an integer makes every fit the same, bit for bit.
+        random_state: with an integer, every fit gives bitwise the same nets.
 
     Examples:
         >>> from sklearn.datasets import load_iris
@@ -312,51 +419,14 @@ class LinearClassifier(NetClassifier):
         (150, 3)
     """
 
-    Config = NetConfig
-
-    def __init__(
-        self,
-        *,
-        epochs: int = 200,
-        batch_size: int | Literal["all"] = 128,
-        loss: str = "cross_entropy",
-        optimizer: str = "adamw",
-        learning_rate: float = 0.03,
-        schedule: str = "cosine",
-        momentum: float = 0.0,
-        weight_decay: float = 0.1,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        initialization: str = "xavier",
-        n_seeds: int = 5,
-        standardize: bool = True,
-        class_weight: ClassWeight = None,
-        device: str = "auto",
-        random_state: RandomState = None,
-    ) -> None:
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.l1 = l1
-        self.l2 = l2
-        self.initialization = initialization
-        self.n_seeds = n_seeds
-        self.standardize = standardize
-        self.class_weight = class_weight
-        self.device = device
-        self.random_state = random_state
+    Config = LinearConfig
 
 
 class ReLUClassifier(NetClassifier):
     """The net with one hidden layer of rectified linear units.
 
     Args:
-        hidden: hidden units.
+        hidden_size: hidden units.
         epochs, ...: the others are those of `LinearClassifier`.
 
     Examples:
@@ -371,54 +441,15 @@ class ReLUClassifier(NetClassifier):
 
     Config = ReLUConfig
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 64,
-        epochs: int = 100,
-        batch_size: int | Literal["all"] = 128,
-        loss: str = "cross_entropy",
-        optimizer: str = "adamw",
-        learning_rate: float = 0.01,
-        schedule: str = "cosine",
-        momentum: float = 0.0,
-        weight_decay: float = 1.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        initialization: str = "he",
-        n_seeds: int = 5,
-        standardize: bool = True,
-        class_weight: ClassWeight = None,
-        device: str = "auto",
-        random_state: RandomState = None,
-    ) -> None:
-        self.hidden = hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.l1 = l1
-        self.l2 = l2
-        self.initialization = initialization
-        self.n_seeds = n_seeds
-        self.standardize = standardize
-        self.class_weight = class_weight
-        self.device = device
-        self.random_state = random_state
-
 
 class DeepClassifier(NetClassifier):
-    """The net with two and more hidden layers.
+    """The net with two or more hidden layers.
 
     Args:
-        hidden: units of each hidden layer, first to last.
+        hidden_sizes: units of each hidden layer, first to last.
         activation: "relu", "leaky_relu", "tanh", "sigmoid" or "gelu".
         normalization: "none", "batch" or "layer", before each activation.
-        dropout: share of each hidden layer's units that a training step leaves out.
+        dropout: fraction of each hidden layer's units that a training step drops.
         epochs, ...: the others are those of `LinearClassifier`.
 
     Examples:
@@ -426,57 +457,33 @@ class DeepClassifier(NetClassifier):
         >>> from titanic_nn import DeepClassifier
         >>> X = np.random.default_rng(0).normal(size=(300, 2))
         >>> inside = np.where((X**2).sum(axis=1) < 1, "inside", "outside")
-        >>> model = DeepClassifier(hidden=(16, 16), random_state=0).fit(X, inside)
+        >>> model = DeepClassifier(hidden_sizes=(16, 16), random_state=0).fit(X, inside)
         >>> model.predict([[0, 0], [2, 2]]).tolist()
         ['inside', 'outside']
     """
 
     Config = DeepConfig
 
-    def __init__(
-        self,
-        *,
-        hidden: Sequence[int] = (64, 32),
-        activation: str = "relu",
-        normalization: str = "none",
-        dropout: float = 0.2,
-        epochs: int = 60,
-        batch_size: int | Literal["all"] = 128,
-        loss: str = "cross_entropy",
-        optimizer: str = "adamw",
-        learning_rate: float = 0.01,
-        schedule: str = "cosine",
-        momentum: float = 0.0,
-        weight_decay: float = 1.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        initialization: str = "he",
-        n_seeds: int = 5,
-        standardize: bool = True,
-        class_weight: ClassWeight = None,
-        device: str = "auto",
-        random_state: RandomState = None,
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.normalization = normalization
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.l1 = l1
-        self.l2 = l2
-        self.initialization = initialization
-        self.n_seeds = n_seeds
-        self.standardize = standardize
-        self.class_weight = class_weight
-        self.device = device
-        self.random_state = random_state
 
+class ResNetClassifier(NetClassifier):
+    """The tabular ResNet of Gorishniy et al. (2021): residual blocks with normalization.
 
-CLASSIFIERS: tuple[type[NetClassifier], ...] = (LinearClassifier, ReLUClassifier, DeepClassifier)
+    Args:
+        width: units of the vector that each block adds to.
+        hidden_size: hidden units within a block.
+        n_blocks: residual blocks.
+        normalization: "batch" or "layer", before each block and the last layer.
+        hidden_dropout: fraction of a block's hidden units that a training step drops.
+        residual_dropout: fraction of the units of a block's output that a training step drops.
+        epochs, ...: the others are those of `LinearClassifier`.
+
+    Examples:
+        >>> from sklearn.datasets import load_wine
+        >>> from titanic_nn import ResNetClassifier
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = ResNetClassifier(n_blocks=1, epochs=20, random_state=0).fit(X, y)
+        >>> bool(model.score(X, y) > 0.95)
+        True
+    """
+
+    Config = ResNetConfig

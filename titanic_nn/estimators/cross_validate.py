@@ -18,45 +18,57 @@ from titanic_nn.estimators.classifiers import NetClassifier, Rows, TrainingRows,
 def cross_validate(
     estimator: NetClassifier | Pipeline,
     X: Rows,  # noqa: N803
-    y: ArrayLike,
-    cv: Any = None,
+    y: ArrayLike | None = None,
     *,
     groups: ArrayLike | None = None,
     scoring: Any = None,
+    cv: Any = None,
+    return_train_score: bool = False,
     return_estimator: bool = False,
+    **unsupported: Any,
 ) -> dict[str, Any]:
-    """What `sklearn.model_selection.cross_validate` finds, many times sooner.
+    """The results of `sklearn.model_selection.cross_validate`, several times faster.
 
-    Each fold trains the nets that it would train alone, so the scores are the same but for float
-    rounding. That holds for an integer `random_state`; without one, folds share a random number.
+    Each fold trains the nets that it would train alone, so the scores are equal but for float
+    rounding. This holds for an integer `random_state`; without one, all folds share a random seed.
+    An error in a fold is raised.
 
     Args:
-        estimator: one of our classifiers, or a Pipeline that ends in one: then each fold fits the
-            steps before it on its own training rows.
-        X, y, groups: the table, its labels, and what `cv` may need to split it.
-        cv: a number of folds, a splitter or an iterable of splits, as scikit-learn takes them.
+        estimator: one of the package's classifiers, or a Pipeline that ends in one: then each fold
+            fits the steps before it on its own training rows.
+        X: the table, (rows, features).
+        y: its labels, (rows,).
+        groups: passed to the splitter, (rows,).
         scoring: a metric's name, several in a list, or a scorer; accuracy by default.
-        return_estimator: whether the fitted estimators come along.
+        cv: a number of folds, a splitter or an iterable of splits, as in scikit-learn.
+        return_train_score: whether to score the training rows too.
+        return_estimator: whether to return the fitted estimators.
+        unsupported: scikit-learn's other parameters, which are refused.
 
     Returns:
-        "test_score" (or "test_<metric>" for each of several) and "score_time": an entry a fold;
-        "fit_time": each fold's share of the time that all took; and, if asked for, "estimator".
+        A dict with an entry per fold: "test_score" (or "test_<metric>" for each of several), and
+        "train_..." likewise; "score_time"; "fit_time", an equal part of the time that all took; and
+        "estimator", if asked for.
 
     Raises:
-        SettingsError: the estimator does not end in one of our classifiers.
+        ConfigError: the estimator does not end in one of the package's classifiers, y is missing,
+            or a parameter is not supported.
 
     Examples:
         >>> from sklearn.datasets import load_iris
-        >>> from titanic_nn import LinearClassifier, cross_val_many
+        >>> from titanic_nn import LinearClassifier, cross_validate
         >>> X, y = load_iris(return_X_y=True)
-        >>> found = cross_val_many(LinearClassifier(random_state=0), X, y, cv=5)
-        >>> found["test_score"].shape
+        >>> scores = cross_validate(LinearClassifier(random_state=0), X, y, cv=5)
+        >>> scores["test_score"].shape
         (5,)
     """
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if not isinstance(last, NetClassifier):
+    if unsupported:
+        raise ConfigError(f"cross_validate does not support {', '.join(unsupported)}; leave it out")
+    if y is None:
+        raise ConfigError("cross_validate needs labels y: it trains classifiers")
+    if not isinstance(last := _net(estimator), NetClassifier):
         raise ConfigError(
-            f"cross_val_many trains titanic_nn's classifiers; {type(last).__name__} is none"
+            f"cross_validate trains titanic_nn's classifiers; {type(last).__name__} is none of them"
         )
     X, y, groups = indexable(X, y, groups)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
@@ -69,26 +81,29 @@ def cross_validate(
         _prepared(one, _safe_indexing(X, train), _safe_indexing(y, train))
         for one, train in zip(fitted, trains, strict=True)
     ]
-    for alike in _alike(fitted, rows):
+    for equal in _equal(fitted, rows):
         fit_together(
-            [_net(fitted[i]) for i in alike],
-            [rows[i] for i in alike],
-            [trains[i][rows[i].kept] for i in alike],
+            [_net(fitted[i]) for i in equal],
+            [rows[i] for i in equal],
+            [trains[i][rows[i].kept] for i in equal],
         )
     fit_time = (time.perf_counter() - start) / len(splits)
 
-    scores, seconds = [], []
-    for one, (_, test) in zip(fitted, splits, strict=True):
+    def scores(estimator: NetClassifier | Pipeline, rows: Any) -> dict[str, float]:
+        score = scorer(estimator, _safe_indexing(X, rows), _safe_indexing(y, rows))
+        return score if isinstance(score, dict) else {"score": score}
+
+    results: dict[str, Any] = {"fit_time": np.full(len(splits), fit_time), "score_time": []}
+    for one, (train, test) in zip(fitted, splits, strict=True):
         start = time.perf_counter()
-        score = scorer(one, _safe_indexing(X, test), _safe_indexing(y, test))
-        scores.append(score if isinstance(score, dict) else {"score": score})
-        seconds.append(time.perf_counter() - start)
-    found = {
-        "fit_time": np.full(len(splits), fit_time),
-        "score_time": np.array(seconds),
-        **{f"test_{name}": np.array([score[name] for score in scores]) for name in scores[0]},
-    }
-    return {**found, "estimator": fitted} if return_estimator else found
+        found = {f"test_{name}": score for name, score in scores(one, test).items()}
+        results["score_time"].append(time.perf_counter() - start)
+        if return_train_score:
+            found |= {f"train_{name}": score for name, score in scores(one, train).items()}
+        for name, score in found.items():
+            results.setdefault(name, []).append(score)
+    results = {name: np.asarray(values) for name, values in results.items()}
+    return {**results, "estimator": fitted} if return_estimator else results
 
 
 def _net(estimator: NetClassifier | Pipeline) -> NetClassifier:
@@ -97,13 +112,13 @@ def _net(estimator: NetClassifier | Pipeline) -> NetClassifier:
 
 
 def _prepared(estimator: NetClassifier | Pipeline, X: Rows, y: NDArray[Any]) -> TrainingRows:  # noqa: N803
-    """Fit whatever comes before the net, and hand the net its training rows."""
+    """Fit the steps before the net, and prepare the net's training rows."""
     if isinstance(estimator, Pipeline):
         X = Pipeline(estimator.steps[:-1]).fit_transform(X, y) if len(estimator) > 1 else X  # noqa: N806
     return _net(estimator).prepare(X, y)
 
 
-def _alike(fitted: list[NetClassifier | Pipeline], rows: list[TrainingRows]) -> list[list[int]]:
+def _equal(fitted: list[NetClassifier | Pipeline], rows: list[TrainingRows]) -> list[list[int]]:
     """Folds that can train together: with as many features, and the same classes."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, (one, own) in enumerate(zip(fitted, rows, strict=True)):

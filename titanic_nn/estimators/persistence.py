@@ -1,53 +1,49 @@
-"""Saved models: a folder of two files, read without running anything that is in them.
+"""Saved models: a folder of two files, which is read without running anything from it.
 
-`model.safetensors` holds the nets' tensors, `model.json` all else: parameters, classes, what was
-fitted to features, versions, and checksums. Nothing is pickled, and no passenger's row is inside:
-tickets and parties are there, counted, and the training passengers' numbers, without their labels.
-So a training passenger is predicted as a new one who travels with themselves: judge a saved model
-on other rows.
+`model.safetensors` holds the nets' tensors; `model.json` all else: settings, classes, what was
+fitted to features, versions and checksums. Nothing is pickled, and no row of a table is inside:
+groups of rows are, as counts, and the training rows' ids, without labels. So a training row is
+predicted like a new one that belongs to its own group: evaluate a saved model on other rows.
 """
 
 import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import version
-from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensors_as_bytes
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from titanic_nn import __version__
-from titanic_nn.errors import ModelError, ConfigError, TitanicError
+from titanic_nn.config import check_config
+from titanic_nn.errors import ConfigError, ModelError, TitanicError
 from titanic_nn.estimators.calibration import Calibration, Ensemble
-from titanic_nn.estimators.classifiers import CLASSIFIERS, NetClassifier
-from titanic_nn.estimators.transformer import TitanicFeatures
+from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class
+from titanic_nn.estimators.transformer import CompetitionFeatures
 from titanic_nn.files import write_folder
-from titanic_nn.tables.encode import Encoder
+from titanic_nn.nets.registry import NETS, spec_of
+from titanic_nn.version import __version__
 
-# A classifier, passengers to numbers and then a classifier, or several of those together.
+# A classifier, a transformer and then a classifier, or several of the latter together.
 Model: TypeAlias = NetClassifier | Pipeline | Ensemble
 
 KIND = "titanic_nn model"
-FORMAT = 2
-OPENED = 4  # of the nested objects in a description, with a line for each entry
+FORMAT = 3
+OPENED = 4  # levels of nested objects in a description that have a line per entry
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 LARGEST = 2**30  # bytes of a file that is read at all
 LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")
-BY_NAME = {classifier.__name__: classifier for classifier in CLASSIFIERS}
-# What labels can be: numbers, truth values, text. "O" is text as pandas has it.
+# The types that labels can have: numbers, truth values, text. "O" is text in pandas.
 LABELS = "iufbUO"
-# What goes wrong where a description says something else than `save` would have written.
+# What is raised where a description differs from any that `save` writes.
 _NOT_OURS = (
     LookupError,
     TypeError,
@@ -59,25 +55,16 @@ _NOT_OURS = (
 )
 
 
-@dataclass(frozen=True)
-class Saved:
-    """What a folder holds: the model, and further numbers that belong to it."""
-
-    model: Model
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
-def save(model: Model, folder: str | Path, extra: Mapping[str, Any] | None = None) -> None:
+def save(model: Model, folder: str | Path) -> None:
     """Write a fitted model into a new folder, which appears whole or not at all.
 
     Args:
-        model: one of our classifiers, a Pipeline of TitanicFeatures and one of them, or an Ensemble
-            of such Pipelines.
-        folder: where to; it must not be there yet, or be empty.
-        extra: further plain numbers that belong to the model; `read` gives them back.
+        model: one of the package's classifiers, a Pipeline of CompetitionFeatures and one of them,
+            or an Ensemble of such Pipelines.
+        folder: where to write; it must not exist yet, or be empty.
 
     Raises:
-        SettingsError: the folder holds something already, or the model is not one of these.
+        ConfigError: the folder holds something already, or the model is not one of these.
         NotFittedError: the model has not been fitted.
 
     Examples:
@@ -95,87 +82,68 @@ def save(model: Model, folder: str | Path, extra: Mapping[str, Any] | None = Non
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ConfigError(f"{folder}: is there already; choose a new folder for the model")
-    write_folder(folder, model_files(model, extra))
+    write_folder(folder, model_files(model))
 
 
 def load(folder: str | Path) -> Model:
-    """The model that `save` wrote, predicting the same to the last bit.
+    """The model that `save` wrote; its predictions are bitwise the same.
 
     Raises:
-        ModelError: the folder is not one of ours, is damaged or was changed, or was written by a
-            newer version.
+        ModelError: the folder is not a saved model's, is damaged or was changed, or was written in
+            another format.
     """
-    return read(folder).model
-
-
-def read(folder: str | Path) -> Saved:
-    """The model and what else was saved with it; raises as `load` does."""
     folder = Path(folder)
     document = _document(folder / DESCRIPTION)
     if "weights" in document:
-        return Saved(_ensemble(document["weights"], folder), document["extra"])
+        return _ensemble(document["weights"], folder)
     content = _read(folder / TENSORS)
     if _sha256(content) != document["sha256"].get(TENSORS):
         raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
     try:
         classifier = _classifier(document["classifier"], read_tensors(content))
-        features = document["features"]
-        if features is None:
-            return Saved(classifier, document["extra"])
-        pipeline = Pipeline([("features", _features(features)), ("net", classifier)])
-        if len(pipeline[0].get_feature_names_out()) != classifier.n_features_in_:
+        if document["features"] is None:
+            return classifier
+        features = CompetitionFeatures.from_state(document["features"])
+        if len(features.get_feature_names_out()) != classifier.n_features_in_:
             raise ValueError("the features are not those of the net")
     except _NOT_OURS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{folder}: does not hold a model as titanic_nn saves it ({reason})"
         ) from None
-    return Saved(pipeline, document["extra"])
+    return Pipeline([("features", features), ("net", classifier)])
 
 
-def model_files(
-    model: Model, extra: Mapping[str, Any] | None = None
-) -> Iterator[tuple[str, str | bytes]]:
-    """The files of a saved model, name and content; arguments and errors are those of `save`."""
+def model_files(model: Model) -> Iterator[tuple[str, str | bytes]]:
+    """The files of a saved model, name and content; argument and errors are those of `save`."""
     if isinstance(model, Ensemble):
-        yield _description({"weights": dict(model.weights)}, extra, {})
+        yield _description({"weights": dict(model.weights)}, {})
         for name, member in model.models.items():
             for file, content in model_files(member):
                 yield f"{name}/{file}", content
         return
-    features, classifier = _parts(model)
+    features, classifier = _steps(model)
     check_is_fitted(classifier)
     tensors: bytes = tensors_as_bytes(classifier.params_)
     document = {
-        "features": None if features is None else _features_state(features),
+        "features": None if features is None else features.state(),
         "classifier": _classifier_state(classifier),
     }
-    yield _description(document, extra, {TENSORS: _sha256(tensors)})
+    yield _description(document, {TENSORS: _sha256(tensors)})
     yield TENSORS, tensors
 
 
-def _description(
-    document: Mapping[str, Any], extra: Mapping[str, Any] | None, digests: Mapping[str, str]
-) -> tuple[str, str]:
-    """model.json: what it says, by which versions, and checksums of itself and of other files."""
-    versions = {name: version(name) for name in LIBRARIES}
-    document = {
-        "kind": KIND,
-        "format": FORMAT,
-        "versions": {
-            "titanic_nn": __version__,
-            "python": platform.python_version(),
-            **versions,
-        },
-        **document,
-        "extra": dict(extra or {}),
-    }
+def _description(document: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[str, str]:
+    """model.json: a document, the versions that wrote it, checksums of itself and other files."""
+    versions = {"titanic_nn": __version__, "python": platform.python_version()}
+    versions |= {name: version(name) for name in LIBRARIES}
+    document = {"kind": KIND, "format": FORMAT, "versions": versions, **document}
     digests = {**digests, DESCRIPTION: _sha256(_canonical(document))}
     return DESCRIPTION, _readable({**document, "sha256": digests}) + "\n"
 
 
 def _readable(value: Any, depth: int = 0) -> str:
-    """JSON with a line for each entry of the outer objects, and long lists on one."""
+    """JSON with a line per entry of the outer objects, and each list on one line."""
     names = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     if not names or not value or depth == OPENED:
         return json.dumps(value, allow_nan=False)
@@ -185,53 +153,46 @@ def _readable(value: Any, depth: int = 0) -> str:
 
 
 def _ensemble(weights: Mapping[str, float], folder: Path) -> Ensemble:
-    """Several models that lie in folders of their own, below."""
+    """Several models, each in a folder of its own below."""
     models = {}
     for name in weights:
-        model = read(folder / Path(name).name).model
+        model = load(folder / Path(name).name)
         if not isinstance(model, Pipeline):
-            raise ModelError(f"{folder / name}: does not go from passengers to probabilities")
+            raise ModelError(f"{folder / name}: does not go from a table to probabilities")
         models[name] = model
     return Ensemble(models, {name: float(weight) for name, weight in weights.items()})
 
 
-def _parts(model: NetClassifier | Pipeline) -> tuple[TitanicFeatures | None, NetClassifier]:
+def _steps(model: NetClassifier | Pipeline) -> tuple[CompetitionFeatures | None, NetClassifier]:
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    match steps:
-        case [NetClassifier() as classifier]:
-            return None, classifier
-        case [TitanicFeatures() as features, NetClassifier() as classifier]:
-            return features, classifier
+    # A subclass may act otherwise than the class that would be loaded.
+    exact = isinstance(steps[-1], NetClassifier) and (
+        type(steps[-1]) is classifier_class(type(steps[-1]).Config)
+    )
+    if exact and len(steps) == 1:
+        return None, steps[0]
+    if exact and len(steps) == 2 and type(steps[0]) is CompetitionFeatures:
+        return steps[0], steps[1]
     names = " and ".join(type(step).__name__ for step in steps)
     raise ConfigError(
-        f"{names} cannot be saved; save {', '.join(BY_NAME)}, or a Pipeline of TitanicFeatures "
-        "and one of them"
+        f"{names} cannot be saved; save one of the package's classifiers, or a Pipeline of "
+        "CompetitionFeatures and one of them"
     )
 
 
-def _features_state(features: TitanicFeatures) -> dict[str, Any]:
-    return {
-        "parameters": features.get_params(),
-        "columns": _names(features),
-        "encoder": features.encoder_.state(),
-    }
-
-
-def _features(state: Mapping[str, Any]) -> TitanicFeatures:
-    features = TitanicFeatures(**state["parameters"])
-    return features.set_fitted(Encoder.from_state(state["encoder"]), state["columns"])
-
-
 def _classifier_state(classifier: NetClassifier) -> dict[str, Any]:
-    parameters = {name: _json_value(name, v) for name, v in classifier.get_params().items()}
-    if classifier.classes_.dtype.kind not in LABELS:
-        raise ConfigError(f"classes of type {classifier.classes_.dtype} cannot be saved")
+    classes = classifier.classes_
+    if classes.dtype.kind not in LABELS:
+        raise ConfigError(f"classes of type {classes.dtype} cannot be saved")
+    config = classifier.config()
+    names = getattr(classifier, "feature_names_in_", None)
     return {
-        "class": type(classifier).__name__,
-        "parameters": parameters,
-        "classes": {"dtype": classifier.classes_.dtype.str, "values": classifier.classes_.tolist()},
-        "features": classifier.n_features_in_,
-        "names": _names(classifier),
+        "net": spec_of(config).name,
+        "config": asdict(config),
+        "parameters": {name: _json_value(name, getattr(classifier, name)) for name in COMMON},
+        "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
+        "n_features": classifier.n_features_in_,
+        "feature_names": None if names is None else [str(name) for name in names],
         "mean": None if classifier.mean_ is None else classifier.mean_.tolist(),
         "scale": None if classifier.scale_ is None else classifier.scale_.tolist(),
         "calibration": asdict(classifier.calibration_),
@@ -239,66 +200,40 @@ def _classifier_state(classifier: NetClassifier) -> dict[str, Any]:
 
 
 def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]) -> NetClassifier:
-    values = dict(state["parameters"])
-    if isinstance(values["class_weight"], list):
-        values["class_weight"] = dict(values["class_weight"])
-    if "hidden" in values and isinstance(values["hidden"], list):
-        values["hidden"] = tuple(values["hidden"])
-    classifier = BY_NAME[state["class"]](**values)
     dtype = np.dtype(state["classes"]["dtype"])
     if dtype.kind not in LABELS:
         raise ValueError(f"classes of type {dtype}")
-    classifier.classes_ = np.array(state["classes"]["values"], dtype=dtype)
-    classifier.n_features_in_ = int(state["features"])
-    if state["names"] is not None:
-        classifier.feature_names_in_ = np.array(state["names"], dtype=object)
-    for name in ("mean", "scale"):
-        values_or_none = state[name]
-        array = None if values_or_none is None else np.array(values_or_none, dtype=np.float64)
-        if array is not None and array.shape != (classifier.n_features_in_,):
-            raise ValueError(f"{name} of shape {array.shape}")
-        setattr(classifier, f"{name}_", array)
+    parameters = dict(state["parameters"])
+    if isinstance(parameters["class_weight"], list):
+        parameters["class_weight"] = dict(parameters["class_weight"])
     calibration = {name: float(value) for name, value in state["calibration"].items()}
-    classifier.params_, classifier.calibration_ = params, Calibration(**calibration)
-    if {name: (p.shape, p.dtype.str) for name, p in params.items()} != _shapes(classifier):
-        raise ValueError("the tensors are not those of the net")
-    return classifier
-
-
-def _shapes(classifier: NetClassifier) -> dict[str, tuple[tuple[int, ...], str]]:
-    """What the tensors of such a net look like."""
-    outputs = len(classifier.classes_) if len(classifier.classes_) > 2 else 1
-    n_seeds = classifier.checked_n_seeds()
-    stored = sum(p.size for p in classifier.params_.values())
-
-    def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-        # Not on torch's "meta" device, which takes no memory and a second to import.
-        if n_seeds * prod(shape) > stored:
-            raise ValueError("the tensors are not those of the net")
-        return torch.zeros(n_seeds, *shape)
-
-    params = classifier.net().init(classifier.n_features_in_, outputs, blank)
-    return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
-
-
-def _names(estimator: BaseEstimator) -> list[str] | None:
-    names = getattr(estimator, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
+    return NetClassifier.from_trained(
+        check_config(NETS[state["net"]].config, state["config"]),
+        params,
+        classes=np.array(state["classes"]["values"], dtype=dtype),
+        n_features=int(state["n_features"]),
+        seed=parameters.pop("random_state"),
+        calibration=Calibration(**calibration),
+        mean=state["mean"],
+        scale=state["scale"],
+        feature_names=state["feature_names"],
+        **parameters,
+    )
 
 
 def _json_value(name: str, value: Any) -> Any:
-    """A parameter as JSON has it."""
+    """A parameter as a JSON value."""
     if name == "random_state" and not isinstance(value, int):
-        return None  # a generator: what it would have drawn next is not part of a fitted model
+        return None  # the state of a generator is not part of a fitted model
     if isinstance(value, Mapping):
-        value = list(value.items())  # JSON's own keys could only be text
+        value = list(value.items())  # the keys of a JSON object could only be text
     if isinstance(value, list | tuple):
         return [_json_value("", item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """model.json, known to be ours, of a format that is understood, and as it was written."""
+    """model.json, checked: it is a saved model's, in the known format, and as it was written."""
     try:
         document = json.loads(_read(path))
     except (ValueError, RecursionError):
@@ -321,7 +256,7 @@ def _document(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST:
-            raise ModelError(f"{path}: is larger than any model of titanic_nn's")
+            raise ModelError(f"{path}: is larger than any model of titanic_nn")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(

@@ -1,6 +1,6 @@
-"""Raw passengers to numbers, as a scikit-learn transformer."""
+"""A competition's tables to numbers, as a scikit-learn transformer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,115 +10,144 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from titanic_nn.errors import DataError
-from titanic_nn.tables import schema
-from titanic_nn.tables.encode import Encoder
-from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.competitions.competition import Competition
+from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import FeatureConfig, check_config
+from titanic_nn.errors import DataError
+from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.encode import Encoder
+from titanic_nn.tables.schema import check_frame
 
-PASSENGER_ID = schema.PASSENGER_ID.name
 
+class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encodes the rows of a competition's tables as numbers.
 
-class TitanicFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Encodes passengers in Kaggle's columns: titles, families, tickets, decks, ... as numbers.
+    Everything is fitted (medians, scales, categories, features of groups) on the rows that `fit` is
+    given, so that in a Pipeline no held-out row leaks.
 
-    Whatever is fitted (medians, scales, vocabularies, who shares a ticket, how companions fared) is
-    fitted on the rows that `fit` is given, so that in a Pipeline nothing leaks from held-out rows.
-
-    PassengerId may be left out. Where it is there it tells who was already counted among the
-    holders of their ticket, and whose own label to leave out (a row with a training passenger's
-    number and ticket is taken for that passenger); where it is not, `transform` takes everyone for
-    a new passenger.
+    The id column may be left out. With it, `transform` recognizes training rows, which are not
+    counted twice and do not see their own label. Without it, every row is a new one.
 
     Args:
-        min_category_rows: categories that fewer training rows carry share one column.
+        competition: its slug.
+        min_category_rows: categories with fewer training rows share one column.
 
     Attributes, after `fit`:
-        encoder_: what was fitted (`titanic_nn.tables.encode.Encoder`).
+        encoder_: the fitted encoder (`titanic_nn.tables.encode.Encoder`).
         n_features_in_, feature_names_in_: columns of X.
 
     Examples:
         >>> from sklearn.pipeline import make_pipeline
-        >>> from titanic_nn import ReLUClassifier, TitanicFeatures, load_passengers
-        >>> passengers = load_passengers()
-        >>> X, y = passengers.train.drop(columns="Survived"), passengers.train["Survived"]
-        >>> model = make_pipeline(TitanicFeatures(), ReLUClassifier(random_state=0)).fit(X, y)
-        >>> model.predict_proba(passengers.test).shape
+        >>> from titanic_nn import CompetitionFeatures, ReLUClassifier, load_tables
+        >>> tables = load_tables()
+        >>> X, y = tables.train, tables.y
+        >>> net = ReLUClassifier(random_state=0)
+        >>> model = make_pipeline(CompetitionFeatures(), net).fit(X, y)
+        >>> model.predict_proba(tables.test).shape
         (418, 2)
-        >>> model[0].get_feature_names_out()[:3].tolist()
-        ['title=Master', 'title=Miss', 'title=Mr']
     """
 
-    def __init__(self, *, min_category_rows: int = 5) -> None:
+    def __init__(self, competition: str = "titanic", *, min_category_rows: int = 5) -> None:
+        self.competition = competition
         self.min_category_rows = min_category_rows
 
+    @classmethod
+    def from_encoder(
+        cls, competition: Competition, encoder: Encoder, columns: Sequence[str] = ()
+    ) -> Self:
+        """The fitted transformer with an encoder that was fitted on a table with these columns.
+
+        By default it has those of the competition's test table.
+        """
+        features = cls(competition.slug, min_category_rows=encoder.config.min_category_rows)
+        return features._take(encoder, columns or [c.name for c in competition.schema.test_columns])
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as JSON values, from which `from_state` makes an equal transformer."""
+        return {
+            "competition": self.competition,
+            "columns": self.feature_names_in_.tolist(),
+            "encoder": self.encoder_.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted transformer with this state. Raises ConfigError for a competition unknown."""
+        competition = get_competition(state["competition"])
+        encoder = Encoder.from_state(competition.features, state["encoder"])
+        return cls.from_encoder(competition, encoder, state["columns"])
+
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:  # noqa: N803
-        """Learn medians, scales, vocabularies and the fate of parties from training rows.
+        """Fit on training rows.
 
         Args:
-            X: passengers in Kaggle's columns; further columns, Survived too, are not read.
-            y: who survived, 0 or 1, (rows,): it tells how companions fared.
+            X: a table in the competition's columns; further columns, such as the target, are not
+                read.
+            y: class codes 0 or 1, (rows,), from which some features of other rows are made.
 
         Raises:
-            DataError: X breaks the schema: column, row and value are named; or y is not 0 or 1.
+            ConfigError: a parameter is not valid.
+            DataError: X breaks the schema (column, row and value are named), or y is not 0 or 1.
         """
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
-        """Fit on training rows and encode them; none counts twice, or sees its own label."""
+        """Fit on training rows and encode them, (rows, features); no row sees its own label."""
         values = {"min_category_rows": self.min_category_rows}
-        encoder = Encoder(check_config(FeatureConfig, values))
-        rows, with_ids = _features(X)
-        x = encoder.fit(rows, _labels(y, len(rows))).transform(rows)
+        competition = get_competition(self.competition)
+        encoder = Encoder(competition.features, check_config(FeatureConfig, values))
+        rows, with_ids = self._columns(X)
+        schema, labels = competition.schema, np.asarray(y)
+        if labels.shape != (len(rows),):
+            raise DataError(
+                f"y has shape {labels.shape}: give one label per {schema.row_name}, ({len(rows)},)"
+            )
+        if not np.isin(labels, (0, 1)).all():
+            class_0, class_1 = schema.class_names
+            raise DataError(f"y has labels other than 0 ({class_0}) and 1 ({class_1})")
+        x = encoder.fit(rows, labels.astype(np.int64)).transform(rows)
         if not with_ids:
-            encoder.counted = encoder.counted[:0]
-            encoder.companions.labels = encoder.companions.labels[:0]
-        self.set_fitted(encoder, [str(column) for column in X.columns])
+            encoder.forget_ids()
+        self._take(encoder, [str(column) for column in X.columns])
         return x
 
-    def set_fitted(self, encoder: Encoder, columns: Sequence[str]) -> Self:
-        """Take over an encoder that was fitted elsewhere, on a table with these columns."""
-        self.encoder_ = encoder
-        self.feature_names_in_ = np.array(columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
-        return self
-
     def transform(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
-        """Encode any passengers, (rows, features). Raises DataError, like `fit`."""
+        """Encode any rows, (rows, features). Raises DataError, like `fit`."""
         check_is_fitted(self)
-        return self.encoder_.transform(_features(X)[0])
+        return self.encoder_.transform(self._columns(X)[0])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the encoded columns: `title=Mr`, `age`, ...; input_features is not read."""
+        """Names of the encoded columns; input_features is not read."""
         check_is_fitted(self)
         return np.asarray(self.encoder_.feature_names, dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        # A DataFrame of words and numbers, not a matrix.
+        # A DataFrame of text and numbers, not a matrix.
         tags.input_tags.two_d_array = False
         tags.input_tags.string = tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
         return tags
 
+    def _take(self, encoder: Encoder, columns: Sequence[str]) -> Self:
+        """Set the fitted state: an encoder, and the columns of the table it was fitted on."""
+        self.encoder_ = encoder
+        self.feature_names_in_ = np.array(columns, dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        return self
 
-def _labels(y: ArrayLike, rows: int) -> NDArray[np.int64]:
-    labels = np.asarray(y)
-    if labels.shape != (rows,):
-        raise DataError(f"y has shape {labels.shape}: give one label a passenger, ({rows},)")
-    if not np.isin(labels, (0, 1)).all():
-        raise DataError("y has labels other than 0 (died) and 1 (survived)")
-    return labels.astype(np.int64)
-
-
-def _features(X: pd.DataFrame) -> tuple[pd.DataFrame, bool]:  # noqa: N803
-    """The row-wise features of checked passengers, and whether PassengerId tells who they are."""
-    with_ids = isinstance(X, pd.DataFrame) and PASSENGER_ID in X.columns
-    columns = schema.TEST_COLUMNS if with_ids else schema.FEATURES
-    table = schema.check_frame(X, name="X", columns=columns)
-    if not with_ids:
-        # Numbers that no passenger has.
-        table = table.assign(**{PASSENGER_ID: -1 - np.arange(len(table))})
-    return passenger_features(table), with_ids
+    def _columns(self, X: pd.DataFrame) -> tuple[Columns, bool]:  # noqa: N803
+        """The row features of a table, which is checked, and whether it has the id column."""
+        competition = get_competition(self.competition)
+        schema = competition.schema
+        with_ids = isinstance(X, pd.DataFrame) and schema.id.name in X.columns
+        table = check_frame(
+            X, name="X", columns=schema.test_columns if with_ids else schema.columns
+        )
+        if not with_ids:  # negative numbers, or text with a leading blank: no checked id is like it
+            new = -1 - np.arange(len(table))
+            ids = [f" {number}" for number in new] if schema.id.dtype == "str" else new
+            table = table.assign(**{schema.id.name: ids})
+        return competition.features.columns(table), with_ids

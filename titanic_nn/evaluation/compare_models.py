@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from titanic_nn.config import ENSEMBLE, Config
 from titanic_nn.engine.train import TrainedNets
-from titanic_nn.estimators.assemble import fitted_pipeline
+from titanic_nn.estimators.assemble import assemble_pipeline
 from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.evaluation.baselines import baseline_probabilities, baselines
 from titanic_nn.evaluation.comparison import comparison_table, interval
@@ -224,7 +224,7 @@ def _fitted_models(
     """Each net of the final split as a Pipeline from raw rows to probabilities; the ensemble."""
     encoder, columns = encoders.encoder(final)
     models: dict[str, Pipeline | Ensemble] = {
-        model: fitted_pipeline(
+        model: assemble_pipeline(
             run.competition,
             encoder,
             columns,

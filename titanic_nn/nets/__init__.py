@@ -1,6 +1,6 @@
-"""The maths of ONE net, a file per net: torch only. No fold, no pandas, no device is known here.
+"""The maths of ONE net, a file per net: torch only, without folds, pandas or devices.
 
-`@`, `+` and `relu` do not care how many leading axes their tensors have, so the same lines train
-one net (x: rows x features) or thousands (x: splits x 1 x rows x features; w1: splits x members x
-features x hidden). Shapes are written for one net, with `...` for whatever leads.
+`@`, `+` and `relu` accept any number of leading axes, so the same lines train one net (x: rows x
+features) or thousands (x: splits x 1 x rows x features; w1: splits x members x features x hidden).
+Shapes in comments are those of one net, with `...` for the leading axes.
 """

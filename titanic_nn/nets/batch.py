@@ -1,4 +1,4 @@
-"""What every net has in common: named parameters, a batch of rows, three methods."""
+"""What every net has in common: named parameters, a batch of rows, and the methods of a net."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
@@ -8,21 +8,32 @@ from torch import Tensor
 if TYPE_CHECKING:
     from titanic_nn.nets.losses import Loss
 
-# A net's numbers by name. Weights (the matrices) start with "w"; only they are decayed.
+# A net's tensors by name. The first letters of a name say how a tensor is treated: "w..." are
+# weights, which decay and penalties act on; "running..." are statistics of batch normalization,
+# which are not trained; all others (biases, scales, shifts) are trained and not decayed.
 Params = dict[str, Tensor]
-Shapes = dict[str, tuple[int, ...]]
-# Draws (..., *shape) numbers from U(0, 1) for the purpose that the name tells.
+# Draws (..., *shape) numbers from U(0, 1) for a named purpose.
 Uniform = Callable[[str, tuple[int, ...]], Tensor]
 
 
+def is_weight(name: str) -> bool:
+    """Whether weight decay and penalties act on the parameter of this name."""
+    return name.startswith("w")
+
+
+def is_trained(name: str) -> bool:
+    """Whether the parameter of this name follows a gradient."""
+    return not name.startswith("running")
+
+
 class Batch(NamedTuple):
-    """The rows of one step, and what a forward pass needs only while it trains.
+    """The rows of one training step.
 
     Attributes:
         x: features, (..., rows, features).
-        targets: what the outputs should say, (..., rows, outputs).
-        weights: each row's share of the loss, (..., rows, 1); a batch's shares sum to 1 and a row
-            that only fills up the batch has 0.
+        targets: 0 or 1 for each output, (..., rows, outputs).
+        weights: each row's weight in the loss, (..., rows, 1). A batch's weights sum to 1; rows
+            that pad the batch have weight 0.
         uniform: this step's random numbers, for dropout.
     """
 
@@ -33,17 +44,20 @@ class Batch(NamedTuple):
 
 
 class Net(Protocol):
-    """A net is its structure; its parameters are arguments and results."""
+    """The structure of a net. Its parameters are arguments and results, not attributes."""
 
     @classmethod
     def from_config(cls, config: Any, value: Callable[[str], Tensor]) -> Self:
-        """The net with these settings; `value` gives a setting that nets differ in, (..., 1, 1)."""
+        """The net with these settings.
+
+        `value(name)` gives a setting in which nets differ (`per_member`), as (..., 1, 1).
+        """
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
-        """Parameters to start from."""
+        """Initial parameters."""
 
     def logits(self, params: Params, x: Tensor) -> Tensor:
-        """Log-odds (..., rows, outputs) for features (..., rows, features)."""
+        """Logits (..., rows, outputs) for features (..., rows, features)."""
 
     def gradients(self, params: Params, batch: Batch, loss: "Loss") -> Params:
-        """The derivative of the batch's loss by every trained parameter, under its name."""
+        """The gradient of the batch's loss by every trained parameter, under its name."""

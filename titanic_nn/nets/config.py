@@ -48,6 +48,8 @@ class NetConfig:
 
     # Setting -> where tuning searches it. What is not searched keeps its default.
     search_space: ClassVar[SearchSpace] = {}
+    # Settings in which the nets of one program may differ; a net reads them by `value(name)`.
+    per_member: ClassVar[Sequence[str]] = ("learning_rate", "momentum", "weight_decay", "l1", "l2")
 
     # Passes over the training rows. Never chosen on the fold that scores the net.
     epochs: Count
@@ -106,7 +108,7 @@ _WEIGHT_DECAY = Range(1e-2, 3.0, log=True)
 _EPOCHS = Range(10, 60, step=10)
 # Whether the rate falls to zero (cosine), rises first (one cycle), or stays.
 _SCHEDULE = Choice(["constant", "cosine", "one_cycle"])
-_TRAINING: SearchSpace = {
+_TRAINING: dict[str, Range | Choice] = {
     "epochs": _EPOCHS,
     "learning_rate": _LEARNING_RATE,
     "weight_decay": _WEIGHT_DECAY,
@@ -136,6 +138,8 @@ class ReLUConfig(NetConfig):
         # With fewer than 16 units the loss is higher; 128 overfit.
         "hidden_size": Range(16, 128, step=16),
     }
+    # As a summary of the net calls it; no setting.
+    activation: ClassVar[str] = "relu"
 
     epochs: Count = 100
     learning_rate: Positive = 0.01
@@ -162,6 +166,7 @@ class DeepConfig(NetConfig):
         # With more than half the units dropped, 16 are too few.
         "dropout": Range(0.0, 0.5),
     }
+    per_member = (*NetConfig.per_member, "dropout")
 
     epochs: Count = 60
     learning_rate: Positive = 0.01
@@ -178,3 +183,43 @@ class DeepConfig(NetConfig):
     def layer_widths(self) -> tuple[int, ...]:
         """Units of each hidden layer."""
         return self.hidden_sizes
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ResNetConfig(NetConfig):
+    """The tabular ResNet of Gorishniy et al. (2021), with gradients by autograd."""
+
+    search_space: ClassVar[SearchSpace] = _TRAINING | {
+        # The paper's tables have 10,000 rows and more, and it searches 64 to 512 units and up to 8
+        # blocks; with some hundreds of rows the small end of that is large.
+        "width": Range(16, 64, step=16),
+        "hidden_size": Range(16, 128, step=16),
+        "n_blocks": Range(1, 4, step=1),
+        # Batch statistics also act as noise; a layer's depend on the row alone.
+        "normalization": Choice(["batch", "layer"]),
+        # The paper's range for both.
+        "hidden_dropout": Range(0.0, 0.5),
+        "residual_dropout": Range(0.0, 0.5),
+    }
+    per_member = (*NetConfig.per_member, "hidden_dropout", "residual_dropout")
+
+    epochs: Count = 60
+    learning_rate: Positive = 0.003
+    weight_decay: NotNegative = 1.0
+    # Units of the vector that each block adds to.
+    width: Count = 32
+    # Hidden units within a block.
+    hidden_size: Count = 64
+    # Residual blocks.
+    n_blocks: Count = 2
+    # What precedes each block and the last layer.
+    normalization: Literal["batch", "layer"] = "batch"
+    # Fraction of a block's hidden units that a training step drops.
+    hidden_dropout: Rate = 0.2
+    # Fraction of the units of a block's output that a training step drops.
+    residual_dropout: Rate = 0.0
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Units after each linear layer but the last."""
+        return (self.width, *self.n_blocks * (self.hidden_size, self.width))

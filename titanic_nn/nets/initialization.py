@@ -1,4 +1,4 @@
-"""How a weight matrix starts: wide enough that signals live, narrow enough that none explodes.
+"""Initial weights: their variance keeps signals from vanishing or exploding through the layers.
 
 fan_in and fan_out are a matrix's rows and columns; u is uniform on (0, 1).
 """
@@ -16,13 +16,13 @@ def xavier(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
 
 
 def he(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
-    """Normal with variance 2 / fan_in (He et al. 2015): ReLU silences half of what comes in."""
+    """Normal with variance 2 / fan_in (He et al. 2015): a ReLU is 0 for half of its inputs."""
     standard_normal = math.sqrt(2) * torch.erfinv(2 * u - 1)
     return standard_normal * math.sqrt(2 / fan_in)
 
 
 def fastai(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
-    """(u - 0.5) / fan_out, as fast.ai's lesson 5 starts its hidden layer."""
+    """(u - 0.5) / fan_out, as fast.ai's lesson 5 initializes its hidden layer."""
     return (u - 0.5) / fan_out
 
 

@@ -1,6 +1,6 @@
 """The linear model, by hand: no nn.Module, no optimizer of torch's, no autograd.
 
-    z = x w + b          one number a passenger: the log-odds of living
+    z = x w + b          one number per row: the log-odds of class 1
 
 The gradient on paper. A row's loss L depends on w only through that row's z, so with
 dz = dL/dz (losses.py has it: p - t for cross-entropy) the chain rule gives

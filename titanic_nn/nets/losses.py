@@ -7,17 +7,17 @@ dp/dz = p (1 - p):
     squared error    (p - t)^2                                              dz: 2 (p - t) p (1 - p)
     absolute error   |p - t|                                             dz: sign(p - t) p (1 - p)
 
-Cross-entropy's derivative never fades while a prediction is wrong; the other two carry the factor
-p (1 - p), which does when a net is sure of a wrong answer.
+Cross-entropy's derivative stays large while a prediction is wrong; the other two have the factor
+p (1 - p), which vanishes for a confident wrong prediction.
 
 With three and more classes a net has an output for each, p = softmax(z) = exp(z) / sum_k exp(z_k),
-targets are 1 for a row's own class and else 0, and dp_k/dz_j = p_k ((1 if j = k else 0) - p_j):
+the target is 1 for the row's class and else 0, and dp_k/dz_j = p_k ((1 if j = k else 0) - p_j):
 
     cross-entropy    -sum_k t_k log p_k = log(sum_k exp(z_k)) - t z         dz: p - t
     squared error    1/2 sum_k (p_k - t_k)^2             dz_j: p_j (s_j - sum_k p_k s_k), s = p - t
     absolute error   1/2 sum_k |p_k - t_k|                     the same, s = sign(p - t) / 2
 
-The halves make two outputs z and 0 cost what the one output z does.
+With the halves, two outputs z and 0 have the same loss as the one output z.
 """
 
 from collections.abc import Callable
@@ -30,23 +30,23 @@ from torch.nn.functional import softplus
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss a row and its derivative; logits and targets are (..., rows, outputs).
+    """A loss and its derivative; logits and targets are (..., rows, outputs).
 
     Attributes:
         per_row: the loss of each row, (..., rows, 1).
-        slope: its derivative by each logit, (..., rows, outputs).
+        gradient_per_row: its derivative by each logit, (..., rows, outputs).
     """
 
     per_row: Callable[[Tensor, Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
+    gradient_per_row: Callable[[Tensor, Tensor], Tensor]
 
     def value(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """The loss (...), for the rows' shares in it (..., rows, 1)."""
+        """The loss (...), with the rows' weights (..., rows, 1)."""
         return (weights * self.per_row(logits, targets)).sum((-2, -1))
 
     def gradient(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The loss's derivative by each logit, (..., rows, outputs)."""
-        return weights * self.slope(logits, targets)
+        return weights * self.gradient_per_row(logits, targets)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return softplus(logits) - targets * logits
 
 
-def _cross_entropy_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _cross_entropy_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.sigmoid(logits) - targets
 
 
@@ -62,7 +62,7 @@ def _squared_error(logits: Tensor, targets: Tensor) -> Tensor:
     return (torch.sigmoid(logits) - targets) ** 2
 
 
-def _squared_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _squared_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     p = torch.sigmoid(logits)
     return 2 * (p - targets) * p * (1 - p)
 
@@ -71,7 +71,7 @@ def _absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
     return (torch.sigmoid(logits) - targets).abs()
 
 
-def _absolute_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _absolute_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     p = torch.sigmoid(logits)
     return (p - targets).sign() * p * (1 - p)
 
@@ -80,7 +80,7 @@ def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.logsumexp(-1, keepdim=True) - (targets * logits).sum(-1, keepdim=True)
 
 
-def _softmax_cross_entropy_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _softmax_cross_entropy_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.softmax(-1) - targets
 
 
@@ -88,7 +88,7 @@ def _softmax_squared_error(logits: Tensor, targets: Tensor) -> Tensor:
     return (logits.softmax(-1) - targets).square().sum(-1, keepdim=True) / 2
 
 
-def _softmax_squared_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _softmax_squared_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     p = logits.softmax(-1)
     return _through_softmax(p, p - targets)
 
@@ -97,27 +97,27 @@ def _softmax_absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
     return (logits.softmax(-1) - targets).abs().sum(-1, keepdim=True) / 2
 
 
-def _softmax_absolute_error_slope(logits: Tensor, targets: Tensor) -> Tensor:
+def _softmax_absolute_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
     p = logits.softmax(-1)
     return _through_softmax(p, (p - targets).sign() / 2)
 
 
-def _through_softmax(p: Tensor, slope: Tensor) -> Tensor:
+def _through_softmax(p: Tensor, dp: Tensor) -> Tensor:
     """From the derivative by each probability to that by each logit, both (..., rows, outputs)."""
-    return p * (slope - (p * slope).sum(-1, keepdim=True))
+    return p * (dp - (p * dp).sum(-1, keepdim=True))
 
 
-# For one output, the log-odds of the second of two classes.
+# For one output: the log-odds of class 1 of two.
 LOSSES = {
-    "cross_entropy": Loss(_cross_entropy, _cross_entropy_slope),
-    "squared_error": Loss(_squared_error, _squared_error_slope),
-    "absolute_error": Loss(_absolute_error, _absolute_error_slope),
+    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient),
+    "squared_error": Loss(_squared_error, _squared_error_gradient),
+    "absolute_error": Loss(_absolute_error, _absolute_error_gradient),
 }
-# For an output a class.
+# For one output per class.
 SOFTMAX_LOSSES = {
-    "cross_entropy": Loss(_softmax_cross_entropy, _softmax_cross_entropy_slope),
-    "squared_error": Loss(_softmax_squared_error, _softmax_squared_error_slope),
-    "absolute_error": Loss(_softmax_absolute_error, _softmax_absolute_error_slope),
+    "cross_entropy": Loss(_softmax_cross_entropy, _softmax_cross_entropy_gradient),
+    "squared_error": Loss(_softmax_squared_error, _softmax_squared_error_gradient),
+    "absolute_error": Loss(_softmax_absolute_error, _softmax_absolute_error_gradient),
 }
 
 
@@ -127,13 +127,13 @@ def choose_loss(name: str, outputs: int) -> Loss:
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """What logits (..., rows, outputs) say: of one output its sigmoid, of more their softmax."""
+    """Of logits (..., rows, outputs): the sigmoid of one output, the softmax of several."""
     return logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
 
 
 def penalty_gradient(weights: Tensor, l1: Tensor, l2: Tensor) -> Tensor:
-    """The derivative of l1 * sum(|w|) + l2 / 2 * sum(w^2): a constant pull to 0, and one like w.
+    """The derivative of l1 * sum(|w|) + l2 / 2 * sum(w^2).
 
-    weights: (..., parameters); l1, l2: (..., 1), a net's own.
+    weights: (..., parameters); l1, l2: (..., 1), of each net.
     """
     return l1 * weights.sign() + l2 * weights

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 
 if TYPE_CHECKING:
     from titanic_nn.nets.batch import Net
@@ -41,6 +41,7 @@ NETS: dict[str, NetSpec] = {
         NetSpec("linear", LinearConfig, "titanic_nn.nets.linear:LinearNet"),
         NetSpec("relu", ReLUConfig, "titanic_nn.nets.relu:ReLUNet"),
         NetSpec("deep", DeepConfig, "titanic_nn.nets.deep:DeepNet"),
+        NetSpec("resnet", ResNetConfig, "titanic_nn.nets.resnet:ResNet"),
     )
 }
 

@@ -3,14 +3,14 @@
     h = max(0, x w1 + b1)      each unit is a bent plane: 0 on one side, rising on the other
     z = h w2 + b2              a weighted sum of them
 
-Backward, from the end to the start. With dz = dL/dz from the loss, the last layer is the linear
-model again, with h in the place of x:
+Backward, from the last layer to the first. With dz = dL/dz from the loss, the last layer is the
+linear model with h for x:
 
     dL/dw2 = hᵀ dz             dL/db2 = sum over rows of dz
 
-The loss reaches a unit through its outgoing weight, dL/dh = dz w2ᵀ, and passes a ReLU only where
-the unit was awake (h > 0), for there its slope is 1 and elsewhere 0. Call what is left da; below
-it stands the linear model once more:
+The loss depends on a unit through its outgoing weight, dL/dh = dz w2ᵀ. The derivative of a ReLU is
+1 where the unit is active (h > 0) and 0 elsewhere, so da = dL/dh where h > 0, else 0. The first
+layer is the linear model once more, with da for dz:
 
     dL/dw1 = xᵀ da             dL/db1 = sum over rows of da
 """

@@ -1,7 +1,7 @@
 """Every picture: one function each, from a run's DataFrames to a matplotlib Figure.
 
-A Figure shows itself at the end of a notebook's cell (after `%matplotlib inline`) and is saved with
-`figure.savefig("name.png")`. pyplot, with its hidden state, has no part in it.
+A Figure is displayed at the end of a notebook's cell (after `%matplotlib inline`) and saved with
+`figure.savefig("name.png")`. pyplot, with its global state, is not used.
 """
 
 from titanic_nn.plots.probabilities import (
@@ -11,7 +11,7 @@ from titanic_nn.plots.probabilities import (
     roc,
     threshold,
 )
-from titanic_nn.plots.reasons import coefficients, hard_passengers, hidden_units, importance
+from titanic_nn.plots.reasons import coefficients, hidden_units, importance, misclassified
 from titanic_nn.plots.scores import differences, fold_scores
 from titanic_nn.plots.style import STYLE
 from titanic_nn.plots.tracking import cv_against_public
@@ -27,10 +27,10 @@ __all__ = [
     "cv_against_public",
     "differences",
     "fold_scores",
-    "hard_passengers",
     "hidden_units",
     "importance",
     "learning_curves",
+    "misclassified",
     "precision_recall",
     "roc",
     "rows_curve",

@@ -1,4 +1,4 @@
-"""Scores over folds, and whether the best is really better."""
+"""Scores over folds, and the differences from the best model."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -33,8 +33,8 @@ def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
     figure, (axes,) = panels(
         f"{METRIC_NAMES[metric].split(' (')[0].capitalize()} on each held-out fold",
         f"{better.capitalize()} is better. Box: the middle half of {len(scores[0])} folds; bar: "
-        "median; diamond: mean; whiskers reach at most 1.5 boxes. Models are scored on the same "
-        "folds: boxes may overlap where one model wins on nearly all.",
+        "median; diamond: mean; whiskers: at most 1.5 boxes. All models are scored on the same "
+        "folds, so one can be better on nearly every fold though the boxes overlap.",
         height=0.6 + 0.36 * len(models),
     )
     boxes = axes.boxplot(
@@ -59,18 +59,18 @@ def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
 
 @styled
 def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
-    """How far each model is behind the best, with the corrected interval of the difference.
+    """The difference of each model from the best, with its corrected interval.
 
     Args:
         comparison: what `comparison_table` returns: indexed by model, best first.
-        metric: the one that was compared.
+        metric: the metric that was compared.
     """
     best, *others = (str(model) for model in comparison.index)
     figure, (axes,) = panels(
         f"Is {spoken(best)} really better?",
-        f"Dot and line: mean difference on the same folds, with the 95 % interval of the corrected "
-        f"resampled t-test. Grey: less than {ROPES[metric]:g}, no difference to anyone. An "
-        "interval that crosses 0 leaves open which is better.",
+        "Dot and line: mean difference on the same folds, with the 95 % interval of the corrected "
+        f"resampled t-test. Grey: practically equivalent (at most {ROPES[metric]:g}). Where the "
+        "interval holds 0, either model may be better.",
         height=0.8 + 0.36 * len(others),
     )
     axes.axvspan(-ROPES[metric], ROPES[metric], color=FAINT, alpha=0.2, linewidth=0)
@@ -80,5 +80,5 @@ def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
         axes.plot([row["low"], row["high"]], [place, place], color=colour(model), linewidth=2.5)
         axes.plot(row["difference"], place, "o", color=colour(model), markersize=7)
     name_rows(axes, [spoken(model) for model in others])  # the closest on top
-    axes.set_xlabel(f"{METRIC_NAMES[metric]}, less {spoken(best)}'s")
+    axes.set_xlabel(f"{METRIC_NAMES[metric]} minus that of {spoken(best)}")
     return figure

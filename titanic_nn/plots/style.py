@@ -1,4 +1,4 @@
-"""How every picture looks: one width, one set of colours, a title and a note."""
+"""The style of every picture: one width, one set of colours, a title and a note."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -7,32 +7,32 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 P = ParamSpec("P")
 
-# Text and marks that belong to no model; on a dark page report.py gives them other colours.
+# Text and marks of no model; report/pictures.py replaces them by the page's own colours.
 INK, NOTE = "#222222", "#666666"
-FAINT = "#8a8a8a"  # lines that are seen on white and on black
-WIDTH = 5.4  # inches: fills a notebook's column, and is still read on a phone
+FAINT = "#8a8a8a"  # visible on white and on black
+WIDTH = 5.4  # inches: a notebook's column, and legible on a phone
 
-# Okabe and Ito's colours (2008), told apart by readers with any kind of colour vision.
+# Okabe and Ito's colours (2008), distinct for every kind of colour vision. A model without a colour
+# of its own is grey.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY = "#CC79A7", "#56B4E9"
+PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#C9B900"
 MODEL_COLOURS = {
     "linear": BLUE,
     "relu": RED,
     "deep": GREEN,
+    "resnet": YELLOW,
     "ensemble": PURPLE,
     "logistic_regression": SKY,
     "gradient_boosting": ORANGE,
-    "sex_rule": FAINT,
 }
 CHOICE_COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-DIED, SURVIVED = ORANGE, BLUE
+NEGATIVE, POSITIVE = ORANGE, BLUE
 
 # For pictures of a notebook's own: plt.style.use(titanic_nn.plots.STYLE).
 STYLE: Any = {
@@ -66,16 +66,16 @@ STYLE: Any = {
 }
 
 METRIC_NAMES = {
-    "accuracy": "accuracy (share of passengers)",
-    "log_loss": "log loss (nats per passenger)",
+    "accuracy": "accuracy",
+    "log_loss": "log loss (nats per row)",
     "roc_auc": "area under the ROC curve",
-    "brier": "Brier score (squared error)",
+    "brier": "Brier score",
     "f1": "F1 score",
 }
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Have a picture drawn in STYLE, whatever matplotlib is set to outside."""
+    """Draw a picture in STYLE, whatever matplotlib's settings are."""
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -88,7 +88,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def panels(
     title: str, note: str, *, count: int = 1, columns: int = 1, height: float = 3.2
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with so many axes in rows of `columns`, its title above and a note below.
+    """A figure with `count` axes in rows of `columns`, its title above and a note below.
 
     `height` is that of one row, in inches.
     """
@@ -105,26 +105,20 @@ def panels(
 
 
 def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
-    """Write names down the left side, the first on top, and leave a dollar in one a dollar."""
+    """Write names down the left side, the first on top; a dollar sign starts no formula."""
     axes.set_yticks(range(len(names)), names, parse_math=False, **text)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
 
 
 def spoken(name: str) -> str:
-    """A model's or feature's name as it is read: "sex rule"."""
+    """A model's or feature's name as words: "gradient boosting"."""
     return name.replace("_", " ")
 
 
 def colour(model: str) -> str:
-    """A model's own colour, in every picture the same."""
-    return MODEL_COLOURS.get(model, INK)
-
-
-def models_in(table: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
-    """The models to draw: those asked for, or every model column of an out-of-fold table."""
-    keys = {"PassengerId", "Survived", "repeat", "fold"}
-    return list(models) if models else [str(name) for name in table if name not in keys]
+    """A model's colour, the same in every picture."""
+    return MODEL_COLOURS.get(model, FAINT)
 
 
 def shade(axes: Axes, x: Any, low: Any, high: Any, model_colour: str) -> None:

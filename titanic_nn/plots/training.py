@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from titanic_nn.plots.style import CHOICE_COLOURS, INK, colour, panels, shade, spoken, styled
 
 TRAINING, HELD_OUT = "--", "-"
+Y_LABELS = {"loss": "loss (nats)", "accuracy": "accuracy"}
 
 
 @styled
@@ -24,7 +25,7 @@ def learning_curves(history: pd.DataFrame, score: str = "loss") -> Figure:
         history,
         x="epoch",
         score=score,
-        title=f"{score.capitalize()} while the nets train",
+        title=f"{score.capitalize()} by epoch",
         x_label="epochs",
         of="single nets",
     )
@@ -38,25 +39,25 @@ def rows_curve(learning_curve: pd.DataFrame, score: str = "loss") -> Figure:
         learning_curve: a learning_curve.csv.
         score: "loss" or "accuracy".
     """
-    # Folds of one share can differ by a row.
-    rows = learning_curve.groupby("share")["rows"].transform("mean")
+    # Folds of one fraction can differ by a row.
+    rows = learning_curve.groupby("train_fraction")["rows"].transform("mean")
     return _curves(
         learning_curve.assign(rows=rows),
         x="rows",
         score=score,
-        title=f"Would more passengers help? {score.capitalize()} by training rows",
-        x_label="passengers to train on",
+        title=f"Learning curve: {score} by training rows",
+        x_label="training rows",
         of="models",
     )
 
 
 @styled
 def compare_curves(curves: Mapping[str, pd.DataFrame], title: str, score: str = "loss") -> Figure:
-    """Training (dashed) and held-out (solid) curves of some choices, on one pair of axes.
+    """Training (dashed) and held-out (solid) curves of several choices, on one pair of axes.
 
     Args:
         curves: by the choice's name: epoch, training_loss and held_out_loss (or accuracy).
-        title: what was chosen between.
+        title: what differs between them.
         score: "loss" or "accuracy".
     """
     figure, (axes,) = panels(
@@ -68,7 +69,7 @@ def compare_curves(curves: Mapping[str, pd.DataFrame], title: str, score: str = 
             curve["epoch"], curve[f"held_out_{score}"], HELD_OUT, color=own_colour, label=name
         )
     axes.set_xlabel("epochs")
-    axes.set_ylabel("loss (nats)" if score == "loss" else "accuracy (share)")
+    axes.set_ylabel(Y_LABELS[score])
     axes.legend()
     return figure
 
@@ -80,7 +81,7 @@ def _curves(
     figure, every = panels(
         title,
         f"Solid: held-out rows; dashed: training rows; {of}, mean over folds. Band: the middle "
-        "80 % of folds. The gap between the two is what was learnt by heart.",
+        "80 % of folds. The distance between the two lines is the generalization gap.",
         count=len(models),
         columns=min(2, len(models)),
         height=2.3,
@@ -97,8 +98,8 @@ def _curves(
         axes.set_title(spoken(model))
         axes.set_xlabel(x_label)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for axes in every[:: min(2, len(models))]:  # the left ones speak for their row
-        axes.set_ylabel("loss (nats)" if score == "loss" else "accuracy (share)")
+    for axes in every[:: min(2, len(models))]:  # the left one of each row
+        axes.set_ylabel(Y_LABELS[score])
     # One scale for all, so that panels can be compared.
     lows, highs = zip(*(axes.get_ylim() for axes in every), strict=True)
     for axes in every:

@@ -1,67 +1,71 @@
-"""A run's folder as one HTML page that needs nothing but itself."""
+"""A run's folder as one HTML page that loads nothing else."""
 
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
+from titanic_nn.competitions.registry import get_competition
+from titanic_nn.config import Config
 from titanic_nn.errors import DataError
-from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.files import write_text
-from titanic_nn.runs.find import read_json, read_run
-from titanic_nn.plots.style import spoken
 from titanic_nn.report.pictures import pictures
-from titanic_nn.report.sentences import in_words, percent
+from titanic_nn.report.sentences import findings
+from titanic_nn.report.tables import run_tables
+from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
 
 REPORT = "report.html"
-# What later commands may have added: its columns of words, and of numbers.
-ADDED: dict[str, tuple[list[str], list[str]]] = {
-    "learning_curve.csv": (["model"], ["share", "rows", "training_loss", "held_out_loss"]),
-    "importance.csv": (["model", "feature"], ["log_loss_increase"]),
-    "coefficients.csv": (["feature"], ["mean", "low", "high"]),
-    "hard.csv": (["Name", "Sex"], ["Survived", "Pclass"]),
-}
+REQUIRED = ("metrics.csv", "oof.csv", "history.csv")
+LOSSES = ["training_loss", "held_out_loss"]
 
 
 def write_report(folder: Path) -> Path:
     """Write `report.html` into a run's folder, from the files that are there.
 
-    Raises DataError where one of them is missing or broken.
+    Raises DataError or ConfigError where one of them is missing or malformed.
     """
     write_text(folder / REPORT, render(folder))
     return folder / REPORT
 
 
 def render(folder: Path) -> str:
-    """The page as text. What stands in the files is escaped: a name cannot become markup."""
+    """The page as text. What the files hold is escaped."""
     run = read_run(folder)
-    summary, environment = (
-        read_json(folder / name) for name in ("summary.json", "environment.json")
-    )
+    summary, environment = (read_json(folder / f"{n}.json") for n in ("summary", "environment"))
+    settings = folder / "settings.toml"
+    competition = get_competition(Config.from_toml(settings).competition)
     models = list(run.models)
+    # Columns of text, and of numbers; the optional files are those of other commands.
     columns: dict[str, tuple[list[str], list[str]]] = {
         "metrics.csv": (["model"], ["repeat", "fold", "accuracy", "log_loss"]),
-        "oof.csv": ([], ["PassengerId", "Survived", "repeat", "fold", *models]),
-        "history.csv": (["model"], ["epoch", "training_loss", "held_out_loss"]),
+        "oof.csv": ([], ["label", "repeat", "fold", *models]),
+        "history.csv": (["model"], ["epoch", *LOSSES]),
+        "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
+        "importance.csv": (["model", "feature"], ["log_loss_increase"]),
+        "coefficients.csv": (["feature"], ["mean", "low", "high"]),
+        "misclassified.csv": (list(competition.display_columns), ["label", *models]),
     }
-    columns |= {name: ADDED[name] for name in ADDED if (folder / name).is_file()}
-    tables = {name: read_table(folder, name, *wanted) for name, wanted in columns.items()}
+    found = {
+        name: read_table(folder, name, *wanted)
+        for name, wanted in columns.items()
+        if name in REQUIRED or (folder / name).is_file()
+    }
     try:
-        config = (folder / "settings.toml").read_text(encoding="utf-8")
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
         return _template().render(
             run=run,
             summary=summary,
-            paragraphs=in_words(summary, tables["oof.csv"], tables["history.csv"]),
-            pictures=list(pictures(folder, tables, comparison, run.recommended)),
-            rope=ROPES[summary["comparison"]["metric"]],
+            competition=competition,
+            paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
+            tables=run_tables(summary, wide=True),
+            pictures=list(pictures(folder, found, comparison, run.recommended, competition)),
             environment=environment,
-            config=config,
+            settings=settings.read_text(encoding="utf-8"),
         )
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, UndefinedError) as error:
         raise DataError(
-            f"{folder}: is no run's folder, or an older version's ({error}); make the run again"
+            f"{folder}: is no run's folder, or one of an older version ({error}); train again"
         ) from None
 
 
@@ -73,15 +77,10 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["spoken"] = spoken
-    environment.globals |= {"number": _number, "mean_and_sd": _mean_and_sd, "percent": percent}
+    environment.filters["words"] = _words
     return environment.get_template("page.html")
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    """A score; a dash for one that is not finite, which JSON has as null."""
-    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
-
-
-def _mean_and_sd(score: dict[str, float]) -> str:
-    return f"{_number(score['mean'])} ± {_number(score['sd'])}"
+def _words(text: str) -> str:
+    """Names as words, and no line break before a per cent sign."""
+    return text.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%")

@@ -1,121 +1,221 @@
-"""What a run's numbers say, in sentences. Each says how far it can be trusted."""
+"""Every sentence that states a result, for terminal, page and files; names are as in tables."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from titanic_nn.evaluation.comparison import ROPES
-from titanic_nn.plots.style import spoken
+from titanic_nn.analysis.diagnosis import Diagnosis
+from titanic_nn.competitions.competition import Competition
+from titanic_nn.evaluation.comparison import DECISIVE, ROPES
+from titanic_nn.nets.config import NetConfig
 
-NBSP = "\N{NO-BREAK SPACE}"
-SURE = 0.95  # posterior probability from which a sentence says so without an "if"
+if TYPE_CHECKING:  # they load torch
+    from titanic_nn.analysis.ablation import Ablation
+    from titanic_nn.analysis.learning_curve import LearningCurve
+
+MATTERS = ROPES["log_loss"]
 
 
-def in_words(summary: dict[str, Any], oof: pd.DataFrame, history: pd.DataFrame) -> list[str]:
+def findings(
+    summary: Mapping[str, Any], oof: pd.DataFrame, history: pd.DataFrame, competition: Competition
+) -> list[str]:
     """The findings of a run, the most important first, a paragraph each.
 
     Args:
-        summary: a run's summary.json.
-        oof: its oof.csv.
-        history: its history.csv.
+        summary, oof, history: the run's files of these names.
+        competition: whose tables it was made from.
     """
-    model = summary["recommended"]
+    model, rows = summary["recommended"], len(oof) // oof["repeat"].nunique()
+    error = 100 * summary["models"][model]["calibration_error"]
     paragraphs = [
-        _how_good(model, summary["models"], len(oof) // oof["repeat"].nunique()),
-        _how_sure(model, summary["comparison"]),
-        _mistakes(model, oof),
-        _calibrated(model, summary["models"][model]["calibration_error"]),
+        _scores(model, summary["models"], rows, competition),
+        _comparison(model, summary["comparison"], f"{rows} {competition.schema.row_names}"),
+        _mistakes(model, oof, competition),
+        f"The expected calibration error of {model} is {error:.1f} points: its predicted "
+        "probabilities and the fractions of positives differ by this much on average.",
     ]
-    curves = history[history["model"] == model]
-    if len(curves):  # an ensemble has none of its own
-        paragraphs.append(_overfit(model, curves))
-    return paragraphs
+    curves = history[history["model"] == model]  # an ensemble has none
+    return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
 
 
-def _how_good(model: str, models: dict[str, Any], passengers: int) -> str:
-    accuracy, log_loss = models[model]["accuracy"], models[model]["log_loss"]
-    said = (
-        f"{spoken(model)} is recommended: on passengers held out from its training it is right "
-        f"for {percent(accuracy['mean'], 1)} of them (95{NBSP}% interval "
-        f"{percent(accuracy['low'], 1)} to {percent(accuracy['high'], 1)}), with a log loss of "
-        f"{log_loss['mean']:.3f}."
-    )
-    if "sex_rule" in models:
-        rule = models["sex_rule"]["accuracy"]["mean"]
-        said += f' The rule "women live, men die" is right for {percent(rule, 1)}.'
-    # The standard error of a share: two of them make a 95 % interval.
-    luck = 1.96 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / passengers)
+def learning_curve(result: "LearningCurve") -> str:
+    """Would more training rows lower the held-out loss of the best net?"""
+    net, law = result.best, result.extrapolation[result.best]
+    question = "Do I have enough data?"
+    if not law.fits:
+        of_best = result.summary[result.summary["model"] == net]
+        (rows, loss), (all_rows, end) = of_best[["rows", "held_out_loss"]].to_numpy()[-2:]
+        return (
+            f"{question} The power law cannot tell: it misses the held-out log loss of {net}, the "
+            f"best net, by up to {law.misfit:.3f}, more than {MATTERS:g}. From {rows:.0f} training "
+            f"rows to {all_rows:.0f} the loss went from {loss:.3f} to {end:.3f}."
+        )
+    unsure = f"{law.rows:.0f} training rows are too few to tell (posterior of a gain that matters: "
+    answers = {"yes": "Yes.", "no": "No.", "unknown": f"{unsure}{percent(law.p_matters)})."}
     return (
-        f"{said} With {passengers} passengers luck alone moves an accuracy by "
-        f"± {100 * luck:.1f} points."
+        f"{question} {answers[law.enough]} With {2 * law.rows:.0f} training rows instead of "
+        f"{law.rows:.0f}, the held-out log loss of {net}, the best net, would be lower by about "
+        f"{law.gain:.3f} (95 % interval {law.low:.3f} to {law.high:.3f}; more than {MATTERS:g} "
+        "matters)."
     )
 
 
-def _how_sure(model: str, comparison: dict[str, Any]) -> str:
-    best, *others = comparison["models"]
+def ablation(result: "Ablation", model: str) -> str:
+    """Which features improve a net, as far as the intervals allow to say."""
+    dropped, added = result.variants(model, "drop"), result.variants(model, "add")
+    text = f"Which features improve {model} by more than {MATTERS:g} of log loss? Dropped one by "
+    text += f"one: {_sorted_out(dropped)}."
+    if len(added):
+        together = result.variants(model, "plain").iloc[0]
+        text += (
+            f" Added one by one: {_sorted_out(added)}. Dropping all features of the group "
+            f"{result.group} changes the log loss by {together['change']:+.3f} (95 % "
+            f"interval {together['low']:+.3f} to {together['high']:+.3f})."
+        )
+    return f"{text} A feature that can be dropped may be redundant rather than useless."
+
+
+def diagnosis(case: Diagnosis, config: NetConfig) -> str:
+    """What the learning curves of a net show, and which of its settings to change."""
+    restrain, release = _advice(config)
+    text = {
+        "rise": f"The held-out loss rose by {case.rose:.3f} since its minimum at epoch "
+        f"{case.lowest_epoch}. Try {restrain}, or fewer epochs. Evaluate them with another --seed: "
+        "the minimum was found on these folds.",
+        "fall": f"The held-out loss still fell by {case.fell:.3f} in the last quarter of the "
+        "epochs. Try more epochs, or a larger learning_rate.",
+        "high training loss": f"The training loss is {case.training_loss:.3f}, while "
+        f"{case.best_other} has a held-out loss of {case.best_other_loss or 0:.3f}. Try {release}.",
+        "wide gap": f"The gap to the training loss is {percent(case.gap / case.held_out_loss)} of "
+        f"the held-out loss, which does not rise yet. Try {restrain}, or more rows "
+        "(`titanic-nn learning_curve` estimates their effect).",
+        "none": "The held-out loss is level at the end, and its gap to the training loss is small. "
+        "Other features or more rows may help more than other settings.",
+    }
+    return f"{case.model}: {case.verdict}. {text[case.cause]}"
+
+
+def misclassified(
+    found: pd.DataFrame, models: Sequence[str], rows: int, competition: Competition
+) -> str:
+    """How many of `rows` labelled rows all models misclassify."""
+    of_all = f"{len(found)} of {rows} {competition.schema.row_names}"
+    return f"All {len(models)} models misclassify {of_all}: {_listed(models)}."
+
+
+def shared_outcome(found: pd.DataFrame, related: pd.DataFrame, competition: Competition) -> str:
+    """How often labelled rows of a group share the class of a misclassified one."""
+    names, known = competition.schema.row_names, related.dropna(subset="label")
+    if known.empty:
+        return f"None of them is in a group with other labelled {names}."
+    own = known["of"].map(found.set_index(competition.schema.id.name)["label"])
+    return (
+        f"{known['of'].nunique()} of them are in a group with other labelled {names}: "
+        f"{percent((own == known['label']).mean())} of the {len(known)} others have the same class."
+    )
+
+
+def percent(fraction: float, digits: int = 0) -> str:
+    """0.79 as 79 %."""
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def _scores(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
+    accuracy, rule = models[model]["accuracy"], competition.rule
+    mean, low, high = (percent(accuracy[name], 1) for name in ("mean", "low", "high"))
+    text = (
+        f"{model} is recommended. On held-out {competition.schema.row_names} its accuracy is "
+        f"{mean} (95 % interval {low} to {high}), its log loss "
+        f"{models[model]['log_loss']['mean']:.3f}."
+    )
+    if rule.name in models:
+        of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
+        text += f' The accuracy of the rule "{rule.description}" is {of_rule}.'
+    # Two standard errors of a proportion.
+    error = 196 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / rows)
+    return (
+        f"{text} With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
+        f"± {error:.1f} points."
+    )
+
+
+def _comparison(model: str, comparison: Mapping[str, Any], rows: str) -> str:
+    found = comparison["models"]
+    best, *others = found
     if not others:
-        return "It was compared with no other model."
-    rope = ROPES[comparison["metric"]]
-    said = ""
-    if best != model:
-        said = f"By log loss the best of all is {spoken(best)}, which is not a net of ours. "
-    rows = comparison["models"]
-    worse = [other for other in others if rows[other]["p_worse"] >= SURE]
-    same = [other for other in others if rows[other]["p_equivalent"] >= SURE]
-    open_ = [other for other in others if other not in worse + same]
+        return f"{best} was compared with no other model."
+    worse = [other for other in others if found[other]["p_worse"] >= DECISIVE]
+    same = [other for other in others if found[other]["p_equivalent"] >= DECISIVE]
+    unsure = [
+        f"{other} (posterior {percent(found[other]['p_worse'])})"
+        for other in others
+        if other not in worse + same
+    ]
+    text = f"The best model by log loss is the baseline {best}. " if best != model else ""
     if worse:
-        sure = f"{percent(SURE)} sure or more"
-        said += f"{spoken(best)} is really better than {_listed(worse)} ({sure}). "
+        text += f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)}). "
     if same:
-        said += f"Against {_listed(same)} it makes no difference (less than {rope:g}). "
-    if open_:
-        said += f"Whether it beats {_listed(open_)} these folds cannot tell. "
-    return said + f"It is the best of all with probability {percent(rows[best]['p_best'])}."
+        text += f"{_listed(same)} {'is' if len(same) == 1 else 'are'} practically equivalent to "
+        text += f"{best} (difference of at most {ROPES[comparison['metric']]:g}). "
+    if unsure:
+        text += f"{rows} are too few to tell whether {best} is better than "
+        text += f"{_listed(unsure, 'or')}. "
+    p_best = percent(found[best]["p_best"])
+    return f"{text}{best} is the best of all models with probability {p_best}."
 
 
-def _mistakes(model: str, oof: pd.DataFrame) -> str:
-    repeats = oof["repeat"].nunique()
-    survived, called = oof["Survived"] == 1, oof[model] >= 0.5
-    missed, false = (survived & ~called).sum() / repeats, (~survived & called).sum() / repeats
-    return (
-        f"Of {survived.sum() / repeats:.0f} survivors {spoken(model)} takes {missed:.0f} for dead, "
-        f"and of {(~survived).sum() / repeats:.0f} dead {false:.0f} for survivors."
-    )
+def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:
+    wrong = oof["label"] != (oof[model] >= 0.5)
+    counts = []
+    for label, name in enumerate(competition.schema.class_names):
+        of_class = oof["label"] == label
+        n_wrong, n = (of_class & wrong).sum(), of_class.sum()
+        repeats = oof["repeat"].nunique()
+        counts.append(f'{n_wrong / repeats:.0f} of {n / repeats:.0f} of class "{name}"')
+    rows = competition.schema.row_names
+    return f"{model} misclassifies {counts[1]} and {counts[0]} ({rows}, mean over repeats)."
 
 
-def _calibrated(model: str, error: float) -> str:
-    return (
-        f"Its probabilities are off by {100 * error:.1f} points on average: where it says "
-        f"{percent(0.7)}, about so much more or less than {percent(0.7)} survive."
-    )
-
-
-def _overfit(model: str, curves: pd.DataFrame) -> str:
+def _gap(model: str, curves: pd.DataFrame) -> str:
     mean = curves.groupby("epoch")[["training_loss", "held_out_loss"]].mean()
     training, held_out = mean.iloc[-1]
-    lowest = int(np.asarray(mean["held_out_loss"]).argmin())
-    said = (
-        f"A single {spoken(model)} net ends with a loss of {training:.3f} on its training rows and "
-        f"{held_out:.3f} on held-out ones: the gap of {held_out - training:.3f} is what it learnt "
-        "by heart."
+    lowest, epoch = mean["held_out_loss"].min(), mean["held_out_loss"].idxmin()
+    text = (
+        f"A single {model} net ends with a training loss of {training:.3f} and a held-out loss of "
+        f"{held_out:.3f}: a generalization gap of {held_out - training:.3f}."
     )
-    if mean["held_out_loss"].iloc[lowest] < held_out - ROPES["log_loss"]:
-        said += (
-            f" The held-out loss was lowest after {mean.index[lowest]} epochs "
-            f"({mean['held_out_loss'].iloc[lowest]:.3f}): it trains too long, or decays too little."
-        )
-    return said
+    if lowest >= held_out - MATTERS:
+        return text
+    return f"{text} The held-out loss was lowest after {epoch} epochs ({lowest:.3f}): it overfits."
 
 
-def _listed(models: Sequence[str]) -> str:
+def _sorted_out(variants: pd.DataFrame) -> str:
+    """Which features matter, how many do not, and for how many neither is decided."""
+    p = variants["p_helps"]
+    matter = list(variants["feature"][p >= DECISIVE])
+    do_not = int((p <= 1 - DECISIVE).sum())
+    return (
+        f"{_listed(matter or ['none'])} (posterior at least {percent(DECISIVE)}); {do_not} of "
+        f"{len(p)} do not; for {len(p) - len(matter) - do_not} there are too few rows to tell"
+    )
+
+
+def _advice(config: NetConfig) -> tuple[str, str]:
+    """What makes a net fit less closely, and what makes it fit more closely."""
+    decay = "weight_decay" if config.optimizer == "adamw" else "l2"
+    dropouts = [f.name for f in fields(config) if "dropout" in f.name]
+    restrain = f"a larger {_listed([decay, *dropouts], 'or')}"
+    held = [name for name in ("weight_decay", "l1", "l2", *dropouts) if getattr(config, name)]
+    release = f"a smaller {_listed(held, 'or')}, or " if held else ""
+    if not config.layer_widths:
+        return restrain, f"{release}a net with hidden units"
+    return f"{restrain}, or fewer hidden units", f"{release}more hidden units"
+
+
+def _listed(names: Sequence[Any], last_word: str = "and") -> str:
     """a, b and c"""
-    *first, last = map(spoken, models)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """79.0 %, not to be broken at the end of a line."""
-    return f"{100 * share:.{digits}f}{NBSP}%"
+    *first, last = names
+    return f"{', '.join(first)} {last_word} {last}" if first else str(last)

@@ -1,4 +1,4 @@
-"""What only a GPU has: work that is recorded once and repeated without the host."""
+"""CUDA graphs: work on a GPU that is recorded once and replayed without the host."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ import torch
 
 
 def repeated(work: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """`work`, for calling again and again on the same tensors; it must only change them in place.
+    """`work`, for repeated calls on the same tensors; it must change them in place only.
 
-    On a GPU the first call runs it, the second records it as a CUDA graph, and that one and all
-    later ones replay the graph: hundreds of small kernels for one launch. Elsewhere it is `work`.
+    On a GPU the first call runs it and the second records it as a CUDA graph, which that call and
+    all later ones replay: hundreds of small kernels in one launch. Elsewhere it is `work`.
     """
     return _Recorded(work) if device.type == "cuda" else work
 
@@ -22,7 +22,7 @@ class _Recorded:
 
     def __call__(self) -> None:
         if not self._warm:
-            # On a stream of its own, as recording asks for: libraries set themselves up here.
+            # On a separate stream, as recording requires: libraries initialize themselves here.
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):

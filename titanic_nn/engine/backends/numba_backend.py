@@ -1,105 +1,94 @@
-"""An epoch of plain nets, compiled for the CPU: one net after the other.
+"""The numba backend: a net's epoch in loops that are compiled for the CPU, one net after the other.
 
-A stack of nets goes through memory once for every operation of a step. One net alone fits a core's
-nearest cache, with its table, its parameters and Adam's memory of them; only Python is too slow to
-walk through it. numba compiles the plain loops of loops.py, which train twice as fast as stacked
-tensors. They are used where a job is long enough to be worth the seconds that compiling takes, and
-needed nowhere: tests hold them to the same plain loop as every other road.
+Stacked tensors go through memory once for every operation of a step. One net alone fits a core's
+nearest cache, with its table, its parameters and Adam's state, and compiled loops (numba_loops.py)
+train it twice as fast. Tests compare them with the same plain loop as every other backend.
 """
 
 from collections.abc import Callable
 from importlib import import_module
+from math import ceil
 
 import numpy as np
 from torch import Tensor
 
 from titanic_nn.engine import rng
+from titanic_nn.engine.backends.base import DEEP, LINEAR_AND_RELU, Backend, lists
 from titanic_nn.engine.batches import Batches
-from titanic_nn.engine.members import Hyperparameters
-from titanic_nn.nets.optimizers import State
-from titanic_nn.nets.config import DeepConfig, NetConfig
+from titanic_nn.engine.task import Block, BlockNets, Task
+from titanic_nn.nets.optimizers import Adam
 
 # Products of a row and a parameter from which compiling pays: a few seconds' work.
 WORTH_COMPILING = 2**32
-# As many such products as a step of stacked tensors takes the time of, however few its nets.
+# As many such products take the time of one step of stacked tensors, however few its nets.
 STACKED_STEP = 2**17
 
 
-def is_plain(config: NetConfig) -> bool:
-    """Whether it is a net of ReLUs with a loss and an optimizer that loops.py has."""
-    if isinstance(config, DeepConfig) and (
-        config.activation != "relu" or config.normalization != "none"
-    ):
-        return False
-    return config.loss == "cross_entropy" and config.optimizer in ("adam", "adamw")
+class Numba(Backend):
+    """Linear models, and nets of ReLUs with any number of layers, on a CPU."""
 
+    name = "numba"
+    supported = LINEAR_AND_RELU | DEEP
 
-def can_compile(config: NetConfig) -> bool:
-    """Whether loops.py has it, and can be compiled here."""
-    if not is_plain(config):
-        return False
-    try:
-        import_module("titanic_nn.engine.backends.numba_loops")
-    except (ImportError, RuntimeError):  # no numba, or nowhere to keep what it compiles
-        return False
-    return True
+    def supports(self, task: Task) -> bool:
+        """What the list has, where numba is installed and can keep what it compiles."""
+        if task.device.type != "cpu" or not lists(self.supported, task):
+            return False
+        try:
+            import_module("titanic_nn.engine.backends.numba_loops")
+        except (ImportError, RuntimeError):
+            return False
+        return True
 
+    def worthwhile(self, task: Task, long_job: bool) -> bool:
+        """Long jobs, and tasks that are long themselves: compiling takes seconds."""
+        sizes = [len(split.train) for split in task.splits]
+        rows, steps = len(task.members) * sum(sizes), ceil(max(sizes) / task.batch_rows)
+        products = rows * task.n_parameters + steps * STACKED_STEP  # of an epoch
+        return long_job or task.members.shared.epochs * products >= WORTH_COMPILING
 
-def worth_compiling(config: NetConfig, parameters: int, rows: int, steps: int) -> bool:
-    """Whether it can be compiled, and an epoch has enough to do: `rows` of all nets, `steps`."""
-    products = config.epochs * (rows * parameters + steps * STACKED_STEP)
-    return products >= WORTH_COMPILING and can_compile(config)
+    def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
+        """The loops work on memory that they share with the tensors."""
+        from titanic_nn.engine.backends.numba_loops import Arrays, PerNet, Rows, train_epoch
 
-
-def compiled_epoch(
-    own: Hyperparameters,
-    keys: Tensor,
-    batches: Batches,
-    flat: Tensor,
-    state: State,
-    rates: Tensor,
-    is_weight: Tensor,
-) -> Callable[[], None]:
-    """What trains these nets for the next epoch, on memory that it shares with the tensors.
-
-    keys: of the nets' random numbers (nets, 2); flat: parameters (nets, parameters); state: Adam's;
-    rates: (all steps, nets, 1); is_weight: (parameters,), 1 where decay and penalties apply.
-    """
-    from titanic_nn.engine.backends.numba_loops import train_epoch
-
-    hidden = own.members.shared.layer_widths
-    widths = np.array([batches.table.shape[1], *hidden, 1])
-    dropout = np.zeros(len(flat), np.float32)
-    if isinstance(own.members.shared, DeepConfig):
-        dropout = own.value("dropout").squeeze(-1).numpy()
-    streams = np.array(
-        [rng.stream_of(f"dropout{i}") for i in range(1, len(hidden) + 1)], np.uint32
-    )
-    by_net = rates.squeeze(-1).T.contiguous().numpy()  # (nets, all steps)
-    decay, l1, l2 = ((own.value(name) * is_weight).numpy() for name in ("weight_decay", "l1", "l2"))
-    before = 0
-
-    def run() -> None:
-        nonlocal before
-        steps = slice(before, before + batches.steps)
-        train_epoch(
-            batches.table.numpy(),
-            batches.rows.numpy(),
-            batches.counts,
-            batches.epoch_targets.squeeze(-1).numpy(),
-            widths,
-            flat.numpy(),
-            state["mean"].numpy(),
-            state["square"].numpy(),
-            by_net[:, steps],
-            decay,
-            l1,
-            l2,
-            dropout,
-            keys.numpy().view(np.uint32),
-            streams,
-            before,
+        config, own = task.members.shared, nets.hyperparameters
+        batches = Batches(
+            nets.x, nets.matrix_of_net, task.labels, task.splits, block, task.seed, None
         )
-        before += batches.steps
+        state = Adam().init(nets.flat)
+        streams = [rng.stream_of(f"dropout{i + 1}") for i in range(len(config.layer_widths))]
+        arrays = Arrays(
+            widths=np.array([nets.x.shape[2], *config.layer_widths, 1]),
+            params=nets.flat.numpy(),
+            exp_avg=state["exp_avg"].numpy(),
+            exp_avg_sq=state["exp_avg_sq"].numpy(),
+            keys=nets.keys.numpy().view(np.uint32),
+            streams=np.array(streams, np.uint32),
+        )
+        rates = own.learning_rates(config.epochs * block.steps).squeeze(-1).T  # (nets, all steps)
+        dropout = own.value("dropout") if "dropout" in config.per_member else 0 * own.value("l1")
+        per_net = PerNet(
+            learning_rates=rates.contiguous().numpy(),
+            weight_decay=_of_weights(nets, "weight_decay"),
+            l1=_of_weights(nets, "l1"),
+            l2=_of_weights(nets, "l2"),
+            dropout=dropout.squeeze(-1).numpy(),
+        )
+        step = 0
 
-    return run
+        def train(epochs: int) -> None:
+            nonlocal step
+            for _ in range(epochs):
+                batches.shuffle()
+                targets = batches.epoch_targets.squeeze(-1).numpy()
+                rows = Rows(batches.table.numpy(), batches.rows.numpy(), batches.counts, targets)
+                train_epoch(rows, arrays, per_net, step)
+                step += batches.steps
+
+        return train
+
+
+def _of_weights(nets: BlockNets, name: str) -> np.ndarray:
+    """Each net's value of a setting at its weights, and 0 elsewhere: (nets, parameters)."""
+    by_net: Tensor = nets.hyperparameters.value(name) * nets.is_weight
+    return by_net.numpy()

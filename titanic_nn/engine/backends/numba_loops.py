@@ -1,8 +1,10 @@
-"""The plain loops that compiled.py runs: one net's epoch, row by row. numba compiles this file.
+"""The loops of the numba backend: each net's epoch, row by row. numba compiles this file.
 
-Everything is float32, and an array's shape stands beside its name. fastmath lets sums be taken in
-any order, which is what vector instructions need; NaN and infinity keep their meaning.
+Everything is float32, and an array's shape is given beside its name. fastmath lets sums be taken in
+any order, as vector instructions require; NaN and infinity keep their meaning.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,45 +19,63 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LAST_PLACE = np.float32(2**-23)
 
 
+class Rows(NamedTuple):
+    """An epoch's batches."""
+
+    table: Floats  # (rows of all matrices, features)
+    rows: Integers  # (nets, steps, batch_rows): positions in the table
+    counts: Integers  # (nets, steps): how many rows of a batch are not padding
+    targets: Floats  # (steps, nets, batch_rows)
+
+
+class Arrays(NamedTuple):
+    """The nets."""
+
+    widths: Integers  # (layers + 1,): features, units of each hidden layer, 1
+    params: Floats  # (nets, parameters): w1, b1, w2, b2, ... end to end
+    exp_avg: Floats  # (nets, parameters): Adam's state
+    exp_avg_sq: Floats  # (nets, parameters): Adam's state
+    keys: Bits  # (nets, 2): of each net's random numbers
+    streams: Bits  # (hidden layers,): what separates the layers' random numbers
+
+
+class PerNet(NamedTuple):
+    """Their hyper-parameters."""
+
+    learning_rates: Floats  # (nets, all steps)
+    weight_decay: Floats  # (nets, parameters)
+    l1: Floats  # (nets, parameters)
+    l2: Floats  # (nets, parameters)
+    dropout: Floats  # (nets,): fraction of hidden units that a step drops
+
+
 @compiled
-def train_epoch(
-    table: Floats,  # (rows of all splits, features)
-    rows: Integers,  # (nets, steps, places): positions in the table
-    counts: Integers,  # (nets, steps): how many of the places are taken
-    targets: Floats,  # (steps, nets, places)
-    widths: Integers,  # (layers + 1,): features, units of each hidden layer, 1
-    params: Floats,  # (nets, parameters): w1, b1, w2, b2, ... end to end
-    mean: Floats,  # (nets, parameters): Adam's
-    square: Floats,  # (nets, parameters): Adam's
-    rates: Floats,  # (nets, steps): learning rates
-    decay: Floats,  # (nets, parameters)
-    l1: Floats,  # (nets, parameters)
-    l2: Floats,  # (nets, parameters)
-    dropout: Floats,  # (nets,): share of hidden units that a step leaves out
-    keys: Bits,  # (nets, 2): of each net's random numbers
-    streams: Bits,  # (hidden layers,): what parts the layers' numbers from each other
-    before: int,  # steps taken before this epoch
-) -> None:
-    """Train each net for an epoch, changing params, mean and square in place."""
-    nets, steps, places = rows.shape
+def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
+    """Train each net for an epoch, changing params, exp_avg and exp_avg_sq in place.
+
+    before: steps taken before this epoch.
+    """
+    n_nets, steps, batch_rows = data.rows.shape
+    widths, params = nets.widths, nets.params
     features, hidden = widths[0], len(widths) - 2  # hidden layers
-    x_buffer = np.empty((places, features), np.float32)
-    # Of all hidden layers: what they say, and the loss's derivative by it.
-    h_buffer = np.empty(places * widths[1:-1].sum(), np.float32)
+    x_buffer = np.empty((batch_rows, features), np.float32)
+    # Of all hidden layers: their outputs, and the loss's derivative by them.
+    h_buffer = np.empty(batch_rows * widths[1:-1].sum(), np.float32)
     d_buffer = np.empty_like(h_buffer)
-    z_buffer = np.empty(places, np.float32)
-    slope = np.empty(params.shape[1], np.float32)
-    penalized, dropping = l1.any() or l2.any(), dropout.any()
-    counter = np.arange(places * widths.max() if dropping else 0).astype(np.uint32)
+    z_buffer = np.empty(batch_rows, np.float32)
+    gradient = np.empty(params.shape[1], np.float32)
+    penalized, dropping = own.l1.any() or own.l2.any(), own.dropout.any()
+    counter = np.arange(batch_rows * widths.max() if dropping else 0).astype(np.uint32)
     for i in range(len(counter)):
         counter[i] = mix(counter[i])
 
-    for net in range(nets):
-        p, scale = params[net], ONE / (ONE - dropout[net])
+    for net in range(n_nets):
+        p, rate = params[net], own.dropout[net]
+        scale = ONE / (ONE - rate)
         for step in range(steps):
-            n, done = counts[net, step], before + step + 1
+            n, done = data.counts[net, step], before + step + 1
             x, z = x_buffer[:n], z_buffer[:n]
-            gather(table, rows[net, step], x)
+            gather(data.table, data.rows[net, step], x)
 
             # Forward. `at` is where a layer's weights begin, `of` where its units do.
             h, at, of = x, 0, 0
@@ -66,39 +86,41 @@ def train_epoch(
                 np.dot(h, p[at:bias].reshape(fan_in, units), a)
                 add_and_relu(a, p[bias : bias + units])
                 if dropping:
-                    drop(a, dropout[net], scale, keys[net], streams[layer], done, counter)
-                h, at, of = a, bias + units, of + places * units
+                    drop(a, rate, scale, nets.keys[net], nets.streams[layer], done, counter)
+                h, at, of = a, bias + units, of + batch_rows * units
             last = at + widths[hidden]  # where the last bias is
             weigh(h, p[at:last], p[last], z)
 
             # Backward.
-            slope_of_cross_entropy(z, targets[step, net])
-            slope[last] = z.sum()
+            cross_entropy_gradient(z, data.targets[step, net])
+            gradient[last] = z.sum()
             if hidden:
-                of -= places * widths[hidden]
+                of -= batch_rows * widths[hidden]
                 d = d_buffer[of : of + n * widths[hidden]].reshape(n, widths[hidden])
-                back_to_units(h, z, p[at:last], scale, slope[at:last], d)
+                back_to_units(h, z, p[at:last], scale, gradient[at:last], d)
             else:
-                back_to_weights(x, z, slope[at:last])
+                back_to_weights(x, z, gradient[at:last])
             for layer in range(hidden - 1, -1, -1):
                 fan_in, units = widths[layer], widths[layer + 1]
                 bias = at - units
                 at = bias - fan_in * units
                 below = x
                 if layer:
-                    of -= places * fan_in
+                    of -= batch_rows * fan_in
                     below = h_buffer[of : of + n * fan_in].reshape(n, fan_in)
-                np.dot(below.T, d, slope[at:bias].reshape(fan_in, units))
-                sum_over_rows(d, slope[bias : bias + units])
+                np.dot(below.T, d, gradient[at:bias].reshape(fan_in, units))
+                sum_over_rows(d, gradient[bias : bias + units])
                 if layer:
                     above = d
                     d = d_buffer[of : of + n * fan_in].reshape(n, fan_in)
                     np.dot(above, p[at:bias].reshape(fan_in, units).T, d)
-                    close_gates(below, scale, d)
+                    multiply_by_gates(below, scale, d)
 
             if penalized:
-                penalize(p, slope, l1[net], l2[net])
-            adam(p, slope, mean[net], square[net], decay[net], rates[net, step], done)
+                penalize(p, gradient, own.l1[net], own.l2[net])
+            learning_rate = own.learning_rates[net, before + step]
+            m, v, decay = nets.exp_avg[net], nets.exp_avg_sq[net], own.weight_decay[net]
+            adam(p, gradient, m, v, decay, learning_rate, done)
 
 
 @compiled
@@ -130,11 +152,11 @@ def weigh(h: Floats, w: Floats, b: float, z: Floats) -> None:
 
 
 @compiled
-def slope_of_cross_entropy(z: Floats, t: Floats) -> None:
+def cross_entropy_gradient(z: Floats, t: Floats) -> None:
     """(sigmoid(z) - t) / rows in place of the logits z (rows,)."""
-    share = np.float32(1 / len(z))
+    weight = np.float32(1 / len(z))
     for i in range(len(z)):
-        z[i] = (ONE / (ONE + np.exp(-z[i])) - t[i]) * share
+        z[i] = (ONE / (ONE + np.exp(-z[i])) - t[i]) * weight
 
 
 @compiled
@@ -149,18 +171,18 @@ def back_to_weights(x: Floats, dz: Floats, dw: Floats) -> None:
 
 @compiled
 def back_to_units(h: Floats, dz: Floats, w: Floats, scale: float, dw: Floats, d: Floats) -> None:
-    """dw = hᵀ dz (hidden,), and d = dz wᵀ where a unit h was awake, scaled as it was."""
+    """dw = hᵀ dz (hidden,), and d = scale * dz wᵀ where a unit h is active, else 0."""
     dw[:] = ZERO
     for i in range(h.shape[0]):
-        slope = dz[i]
+        di = dz[i]
         for j in range(h.shape[1]):
-            dw[j] += h[i, j] * slope
-            d[i, j] = slope * w[j] * scale if h[i, j] > ZERO else ZERO
+            dw[j] += h[i, j] * di
+            d[i, j] = di * w[j] * scale if h[i, j] > ZERO else ZERO
 
 
 @compiled
-def close_gates(h: Floats, scale: float, d: Floats) -> None:
-    """The same for the derivative d by other layers' units h, in place."""
+def multiply_by_gates(h: Floats, scale: float, d: Floats) -> None:
+    """d = scale * d where a unit h is active, else 0, in place; both (rows, hidden)."""
     for i in range(h.shape[0]):
         for j in range(h.shape[1]):
             d[i, j] = d[i, j] * scale if h[i, j] > ZERO else ZERO
@@ -168,11 +190,11 @@ def close_gates(h: Floats, scale: float, d: Floats) -> None:
 
 @compiled
 def drop(
-    h: Floats, share: float, scale: float, key: Bits, stream: int, step: int, counter: Bits
+    h: Floats, rate: float, scale: float, key: Bits, stream: int, step: int, counter: Bits
 ) -> None:
-    """Leave out a share of the units h (rows, hidden), and scale up the others.
+    """Set a fraction `rate` of the units h (rows, hidden) to 0, and multiply the others by `scale`.
 
-    The numbers are those of random.py: counter (rows * hidden, at least) is scrambled already.
+    The random numbers are those of rng.py; counter (at least rows * hidden) is scrambled already.
     """
     offset = mix(mix(key[0] ^ stream) + step)
     factor = mix(mix(key[1] ^ stream) + step) | np.uint32(1)
@@ -180,13 +202,13 @@ def drop(
     for i in range(h.shape[0]):
         for j in range(units):
             bits = mix((counter[i * units + j] + offset) * factor)
-            kept = (np.float32(bits >> np.uint32(9)) + HALF) * LAST_PLACE >= share
+            kept = (np.float32(bits >> np.uint32(9)) + HALF) * LAST_PLACE >= rate
             h[i, j] = h[i, j] * scale if kept else ZERO
 
 
 @compiled
 def mix(word: int | np.uint32) -> np.uint32:
-    """lowbias32, as random.py has it."""
+    """lowbias32, as in rng.py."""
     bits = np.uint32(word)
     bits = np.uint32((bits ^ (bits >> np.uint32(16))) * np.uint32(0x7FEB352D))
     bits = np.uint32((bits ^ (bits >> np.uint32(15))) * np.uint32(0x846CA68B))
@@ -203,23 +225,25 @@ def sum_over_rows(da: Floats, db: Floats) -> None:
 
 
 @compiled
-def penalize(p: Floats, slope: Floats, l1: Floats, l2: Floats) -> None:
+def penalize(p: Floats, gradient: Floats, l1: Floats, l2: Floats) -> None:
     """Add the derivative of l1 |p| + l2 / 2 p²."""
     for j in range(len(p)):
-        slope[j] += l1[j] * np.sign(p[j]) + l2[j] * p[j]
+        gradient[j] += l1[j] * np.sign(p[j]) + l2[j] * p[j]
 
 
 @compiled
 def adam(
-    p: Floats, slope: Floats, mean: Floats, square: Floats, decay: Floats, rate: float, step: int
-) -> None:
-    """One step of Adam, or AdamW, as nets/optimizers.py has it."""
-    seen1, seen2 = 1 - 0.9**step, np.sqrt(1 - 0.999**step)
-    scale, epsilon = np.float32(rate * seen2 / seen1), np.float32(1e-8 * seen2)
+    p: Floats, gradient: Floats, exp_avg: Floats, exp_avg_sq: Floats, decay: Floats,
+    learning_rate: float, step: int,
+) -> None:  # fmt: skip
+    """One step of Adam or AdamW, as in nets/optimizers.py."""
+    bias_correction1, root_correction2 = 1 - 0.9**step, np.sqrt(1 - 0.999**step)
+    scale = np.float32(learning_rate * root_correction2 / bias_correction1)
+    epsilon = np.float32(1e-8 * root_correction2)
     new1, kept2, new2 = np.float32(1 - 0.9), np.float32(0.999), np.float32(1 - 0.999)
     for j in range(len(p)):
-        g = slope[j]
-        m = mean[j] + new1 * (g - mean[j])
-        v = kept2 * square[j] + new2 * g * g
-        mean[j], square[j] = m, v
-        p[j] = p[j] * (ONE - rate * decay[j]) - scale * m / (np.sqrt(v) + epsilon)
+        g = gradient[j]
+        m = exp_avg[j] + new1 * (g - exp_avg[j])
+        v = kept2 * exp_avg_sq[j] + new2 * g * g
+        exp_avg[j], exp_avg_sq[j] = m, v
+        p[j] = p[j] * (ONE - learning_rate * decay[j]) - scale * m / (np.sqrt(v) + epsilon)
