@@ -1,4 +1,4 @@
-"""Passengers who never were, as many as one likes, in the columns of the real tables."""
+"""Made-up passengers, any number of them, in the columns of the real tables."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 
 def make_passengers(rows: int, seed: int) -> pd.DataFrame:
-    """Draw passengers who never were: families on shared tickets, with gaps as in Kaggle's table.
+    """Draw made-up passengers: families on shared tickets, with gaps as in Kaggle's table.
 
-    Who survives hangs on sex and on the ticket, so that labels are worth leaking.
+    Survival depends on sex and on the ticket, so that a leaked label would help a model.
     """
     rng = np.random.default_rng(seed)
     party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
@@ -49,7 +49,7 @@ def make_passengers(rows: int, seed: int) -> pd.DataFrame:
 
 
 def write_tables(folder: Path, rows: int, seed: int = 0) -> None:
-    """Write train.csv with so many rows and, beside it, a test.csv with a tenth as many."""
+    """Write train.csv with this many rows and, beside it, a test.csv with a tenth as many."""
     passengers = make_passengers(rows + rows // 10, seed)
     passengers[:rows].to_csv(folder / "train.csv", index=False)
     passengers[rows:].drop(columns="Survived").to_csv(folder / "test.csv", index=False)

@@ -1,6 +1,6 @@
-"""Folders of data that must be refused, and what the refusal must say.
+"""Folders of data that must be refused, and what the error must say.
 
-Each starts from a good small pair of tables and spoils one thing in it.
+Each starts from a small valid pair of tables and spoils one thing in it.
 """
 
 import os
@@ -37,7 +37,7 @@ class BadTable:
 
     id: str
     spoil: Callable[[Path], object]  # acts on a folder that holds the good pair
-    fragments: tuple[str, ...]  # each stands in the one line that the user sees
+    fragments: tuple[str, ...]  # each is part of the one line that the user sees
 
 
 def bad_file(id: str, name: str, content: bytes, *fragments: str) -> BadTable:
@@ -52,13 +52,13 @@ def bad_train(id: str, old: str, new: str, *fragments: str) -> BadTable:
 
 def bad_value(column: str, old: str, new: str, line: int, value: str, expected: str) -> BadTable:
     """Put a wrong value into one row of train.csv; `old` and `new` may show its neighbours too."""
-    said = f"{value!r} is not accepted" if value else "the value is missing"
+    fault = f"{value!r} is not accepted" if value else "the value is missing"
     id = f"{column}-{value or 'missing'}"
-    return bad_train(id, old, new, f"line {line}, column {column}: {said}; expected {expected}")
+    return bad_train(id, old, new, f"line {line}, column {column}: {fault}; expected {expected}")
 
 
 def only_zip(folder: Path, members: dict[str, str]) -> Path:
-    """Put a titanic.zip in the place of the tables."""
+    """Replace the tables by a titanic.zip."""
     for table in folder.glob("*.csv"):
         table.unlink()
     path = folder / "titanic.zip"
@@ -77,7 +77,7 @@ def _cut_zip(folder: Path) -> None:
 
 
 def _flip_byte_in_zip(folder: Path) -> None:
-    """Flip one bit within train.csv, stored as it is: only its checksum can tell."""
+    """Flip one bit within train.csv, uncompressed: only its checksum shows it."""
     path = only_zip(folder, {})
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in GOOD_MEMBERS.items():
@@ -117,11 +117,18 @@ BAD_TABLES = [
     BadTable("forbidden", _forbid_reading, ("train.csv", "Permission denied")),
     bad_file("empty", "train.csv", b"", "is empty"),
     bad_file("only-empty-lines", "train.csv", b"\n\r\n\n", "is empty"),
-    bad_file("only-a-mark", "test.csv", b"\xef\xbb\xbf", "is empty"),
-    bad_file("header-only", "test.csv", TEST.splitlines(True)[0].encode(), "no passengers"),
+    bad_file("only-a-byte-order-mark", "test.csv", b"\xef\xbb\xbf", "is empty"),
+    bad_file("header-only", "test.csv", TEST.splitlines(True)[0].encode(), "no rows"),
     # Encodings and separators.
     bad_file("utf-16", "train.csv", TRAIN.encode("utf-16"), "line 1", "UTF-16", "save it as UTF-8"),
-    bad_file("utf-16-no-mark", "train.csv", TRAIN.encode("utf-16-le"), "line 1", "NUL", "UTF-8"),
+    bad_file(
+        "utf-16-without-byte-order-mark",
+        "train.csv",
+        TRAIN.encode("utf-16-le"),
+        "line 1",
+        "NUL",
+        "UTF-8",
+    ),
     bad_file("nul", "test.csv", TEST.replace("Tom", "T\0m").encode(), "line 2", "NUL"),
     bad_file(
         "latin-1",
@@ -225,7 +232,7 @@ BAD_TABLES = [
     bad_value("Fare", "7.25", "-7.25", 2, "-7.25", NUMBER),
     bad_value("Fare", "7.25", "-inf", 2, "-inf", NUMBER),
     bad_value("Fare", "7.25", "1e300", 2, "1e300", NUMBER),
-    # The line stays the file's own after empty lines and a line break within quotes.
+    # Lines are counted as an editor counts them, after empty lines and line breaks within quotes.
     bad_train(
         "lines-counted",
         '\n2,1,1,"Jones, Mrs. Eve (Ann ""Nan"" Hill)",female,38,1,0,B 200,71.5,C85,C\n3',

@@ -9,7 +9,7 @@ import torch
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # GPU kernels run in Triton's interpreter
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on, onnxruntime tells its makers of each use
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime from 1.29 on sends usage data
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Checks that an encoding of passengers leaks nothing: neither labels nor held-out features.
 
-A leak check changes what must not matter, encodes again, and wants the same bits. It is run on
-synthetic passengers unless it is given a table.
+A leak check changes what must not matter, encodes again, and compares the bits. It runs on
+synthetic passengers by default.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ OWN_LABELS_TRIED = 40
 def assert_labels_do_not_leak(encode: Encode, passengers: pd.DataFrame | None = None) -> None:
     """Fail where a held-out row's label, or a training row's own label, reaches the encoding.
 
-    1. The held-out rows' labels are flipped, shuffled and deleted: no row may be encoded otherwise.
-    2. One training row's label is flipped: that very row must stay as it was. Other rows may
-       change, so an encoder may use the labels of OTHER training rows: it keeps inner folds that do
-       not hang on labels, and scales what it draws from labels by constants, since a training mean
-       would hold the row's own label too. In a large table a sample of the rows is tried.
+    1. The held-out rows' labels are flipped, shuffled and deleted: no row's encoding may change.
+    2. One training row's label is flipped: the encoding of this row must not change. Other rows may
+       change, so an encoder may use the labels of OTHER training rows: its inner folds must not
+       depend on labels, and it scales what it makes from labels by constants, since a training mean
+       would include the row's own label. In a large table a sample of the rows is tried.
 
-    What 2 cannot see: a leave-one-out mean passes, although within a group the rows' means betray
-    the labels to each other. Inner folds are the remedy.
+    What 2 cannot detect: a leave-one-out mean passes, although within a group the rows' means
+    reveal the labels. Inner folds are the remedy.
     """
     passengers = make_passengers(100, seed=0) if passengers is None else passengers
     rng = np.random.default_rng(0)
@@ -61,13 +61,13 @@ def assert_labels_do_not_leak(encode: Encode, passengers: pd.DataFrame | None = 
         changed = labels.copy()
         changed[row] = 1 - changed[row]
         after = encoded(changed, split)
-        assert _same_bits(before[row], after[row]), f"row {row} sees its own label"
+        assert _same_bits(before[row], after[row]), f"row {row}'s own label reached its encoding"
 
 
 def assert_held_out_features_do_not_leak(
     encode: Encode, passengers: pd.DataFrame | None = None
 ) -> None:
-    """Fail where what is known of the held-out rows changes how a training row is encoded."""
+    """Fail where the held-out rows' features change how a training row is encoded."""
     passengers = make_passengers(100, seed=0) if passengers is None else passengers
     strangers = make_passengers(len(passengers), seed=1).assign(
         PassengerId=passengers["PassengerId"], Survived=passengers["Survived"]

@@ -1,19 +1,20 @@
 """Settings travel through TOML unchanged, and a mistake in them is one line that says where."""
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from titanic_nn.competitions.registry import load_config
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.config import ENSEMBLE, Config, FeatureConfig, check_config, read_toml
 from titanic_nn.errors import ConfigError
-from titanic_nn.config import (
-    MODELS,
-    DeepConfig,
-    FeatureConfig,
-    LinearConfig,
-    ReLUConfig,
-    Config,
-)
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.nets.registry import NETS, spec_of
+
+# Every registered net has this setting.
+EPOCHS: dict[str, Any] = {name: {"epochs": 3} for name in NETS}
 
 
 @pytest.fixture
@@ -27,37 +28,45 @@ def read(file: Path, text: str) -> Config:
 
 
 OTHER = Config(
+    competition="other",
     models=("deep", "linear"),
     folds=5,
     repeats=2,
     seed=7,
     n_seeds=3,
+    inner_folds=0,
     device="cpu",
     history_points=4,
-    features=FeatureConfig(count_tickets_among="known"),
-    linear=LinearConfig(batch_size="all", optimizer="sgd", momentum=0.9, l1=1e-3),
-    relu=ReLUConfig(hidden=12, optimizer="adamw", weight_decay=0.1, learning_rate=3e-4),
-    deep=DeepConfig(hidden=(9, 8, 7), activation="gelu", normalization="batch", dropout=0.25),
+    features=FeatureConfig(count_groups_among="known"),
+    nets={
+        "linear": LinearConfig(batch_size="all", optimizer="sgd", momentum=0.9, l1=1e-3),
+        "relu": ReLUConfig(hidden_size=12, weight_decay=0.1, learning_rate=3e-4),
+        "deep": DeepConfig(
+            hidden_sizes=(9, 8, 7), activation="gelu", normalization="batch", dropout=0.25
+        ),
+    },
 )
 
 
-@pytest.mark.parametrize("settings", [Config(), OTHER], ids=["default", "other"])
+@pytest.mark.parametrize(
+    "config", [Config(), OTHER, TITANIC.config()], ids=["default", "other", "titanic"]
+)
 def test_written_and_read_again_they_are_equal(config: Config, file: Path) -> None:
     assert read(file, config.to_toml()) == config
 
 
-def test_without_a_file_they_are_the_shipped_ones() -> None:
+def test_without_a_file_they_are_the_defaults() -> None:
     assert Config.from_toml() == Config()
 
 
 def test_a_file_may_leave_anything_out(file: Path) -> None:
-    config = read(file, "folds = 4\n[deep]\nhidden = [16]\n[features]\nmin_category_rows = 9\n")
-    shipped = Config()
-    assert config == replace(
-        shipped,
+    text = "folds = 4\n[deep]\nhidden_sizes = [16]\n[features]\nmin_category_rows = 9\n"
+    default = Config()
+    assert read(file, text) == replace(
+        default,
         folds=4,
-        deep=replace(shipped.deep, hidden=(16,)),
-        features=replace(shipped.features, min_category_rows=9),
+        nets={**default.nets, "deep": DeepConfig(hidden_sizes=(16,))},
+        features=replace(default.features, min_category_rows=9),
     )
 
 
@@ -65,36 +74,145 @@ def test_an_empty_file_changes_nothing(file: Path) -> None:
     assert read(file, "") == Config()
 
 
-def test_overrides_win_over_the_file_and_none_is_no_override(file: Path) -> None:
+def test_overrides_replace_the_files_settings_and_none_is_no_override(file: Path) -> None:
     file.write_text("folds = 4\nseed = 1\n", encoding="utf-8")
     config = Config.from_toml(file, folds=3, seed=None, models=["relu"])
     assert (config.folds, config.seed, config.models) == (3, 1, ("relu",))
 
 
-def test_an_override_of_a_net_keeps_the_rest_of_it_as_shipped() -> None:
-    shipped = Config().relu
-    assert Config.from_toml(relu={"hidden": 5}).relu == replace(shipped, hidden=5)
+def test_an_override_of_a_net_keeps_its_other_settings() -> None:
+    config = Config.from_toml(relu={"hidden_size": 5})
+    assert config.nets["relu"] == ReLUConfig(hidden_size=5)
+    tuned = TITANIC.config().nets["relu"]
+    assert TITANIC.config(relu={"hidden_size": 5}).nets["relu"] == replace(tuned, hidden_size=5)
 
 
 def test_they_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
-        Config().relu.hidden = 3  # type: ignore[misc]
+        Config().nets["relu"].hidden_size = 3
+    with pytest.raises(FrozenInstanceError):
+        Config().folds = 3  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_each_net_is_found_by_its_name(model: str) -> None:
-    config = Config()
-    assert config.net(model) is getattr(config, model)  # type: ignore[arg-type]
+def test_every_registered_net_is_found_by_its_name() -> None:
+    for config in (Config(), Config(nets={"relu": ReLUConfig()}), TITANIC.config()):
+        assert list(config.nets) == list(NETS)
+        for name, net in config.nets.items():
+            assert spec_of(net).name == name
 
 
-# What is wrong in a file, and what the line says after the file's name.
+def test_several_nets_have_an_ensemble_and_one_has_none() -> None:
+    assert Config(models=("deep", "relu")).predictors == ("deep", "relu", ENSEMBLE)
+    assert Config(models=("relu",)).predictors == ("relu",)
+
+
+@pytest.mark.parametrize(
+    "nets", [{"relu": LinearConfig()}, {"relu": {"epochs": 3}}, {"cnn": ReLUConfig()}]
+)
+def test_a_net_with_settings_of_another_class_is_refused(nets: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"^nets: \w+ is no net with settings \w+$"):
+        check_config(Config, {"nets": nets})
+    with pytest.raises(ConfigError, match=r"^relu = LinearConfig\("):
+        Config.from_toml(relu=LinearConfig())
+    with pytest.raises(ConfigError, match=r"^there is no setting nets; name a net's settings by"):
+        Config.from_toml(nets=nets)
+
+
+# --- One home per default ---
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_nets_value_is_the_competitions_tuned_one_or_else_the_default_of_its_class(
+    name: str,
+) -> None:
+    tuned, default = TITANIC.tuned().get(name, {}), NETS[name].default()
+    found = TITANIC.config().nets[name]
+    for field in fields(NETS[name].config):
+        value = getattr(found, field.name)
+        if field.name in tuned:
+            expected = tuned[field.name]
+            assert value == (tuple(expected) if isinstance(expected, list) else expected)
+        else:
+            assert value == getattr(default, field.name)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_competition_states_values_of_searched_settings_only(name: str) -> None:
+    # What was not searched would repeat a default, which then had two homes.
+    assert set(TITANIC.tuned().get(name, {})) <= set(NETS[name].config.search_space)
+
+
+def test_a_file_of_tuned_values_holds_its_own_net_only() -> None:
+    assert TITANIC.params is not None
+    files = list(TITANIC.params.glob("*.toml"))
+    assert files
+    for path in files:
+        assert list(read_toml(path)) == [path.stem]
+        assert path.stem in NETS
+
+
+def test_but_for_the_nets_a_competition_has_the_runs_defaults() -> None:
+    assert replace(TITANIC.config(), nets=Config().nets) == Config()
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_searched_settings_exist_and_their_ranges_hold_valid_values(name: str) -> None:
+    cls = NETS[name].config
+    for setting, space in cls.search_space.items():
+        values = space.values if hasattr(space, "values") else (space.low, space.high)
+        for value in values:
+            assert getattr(check_config(cls, {setting: value}), setting) == value
+
+
+# --- Which competition ---
+
+
+def test_the_competition_is_recorded_and_read_back(file: Path) -> None:
+    config = load_config(folds=3)
+    assert config == TITANIC.config(folds=3)
+    assert config.competition == "titanic"
+    assert 'competition = "titanic"' in config.to_toml()
+    file.write_text(config.to_toml(), encoding="utf-8")
+    assert load_config(file) == load_config(file, competition="titanic") == config
+
+
+def test_a_file_for_another_competition_than_the_one_asked_for_is_refused(file: Path) -> None:
+    file.write_text("competition = 'spaceship'\n", encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"mine\.toml: is for competition spaceship, not titanic$"
+    ):
+        load_config(file, competition="titanic")
+    with pytest.raises(ConfigError, match="competition 'spaceship' is not known here; choose from"):
+        load_config(file)
+
+
+def test_tuned_values_yield_to_a_file_and_a_file_to_an_override(file: Path) -> None:
+    file.write_text("[relu]\nepochs = 7\n[deep]\nepochs = 8\n", encoding="utf-8")
+    tuned = TITANIC.config()
+    config = TITANIC.config(file, deep={"epochs": 9})
+    assert config.nets["relu"] == replace(tuned.nets["relu"], epochs=7)
+    assert config.nets["deep"] == replace(tuned.nets["deep"], epochs=9)
+    assert config.nets["linear"] == tuned.nets["linear"]
+
+
+def test_every_net_takes_overrides_by_its_name() -> None:
+    config = TITANIC.config(**EPOCHS)
+    assert [net.epochs for net in config.nets.values()] == [3] * len(NETS)
+
+
+# --- Mistakes ---
+
+# What is wrong in a file, and the error after the file's name.
 MISTAKES = {
     "unknown": ("fold = 4", r"there is no setting fold; did you mean folds\?"),
     "unknown in a table": (
         "[relu]\nlearning_rat = 0.1",
         r"there is no setting relu\.learning_rat; did you mean relu\.learning_rate\?",
     ),
-    "unknown table": ("[rellu]\nhidden = 4", r"there is no setting rellu; did you mean relu\?"),
+    "unknown table": (
+        "[rellu]\nhidden_size = 4",
+        r"there is no setting rellu; did you mean relu\?",
+    ),
     "not of this net": ("[linear]\ndropout = 0.1", r"there is no setting linear\.dropout"),
     "without its table": ("epochs = 9", r"there is no setting epochs; did you mean \w+\.epochs\?"),
     "like nothing": ("xyzzy = 1", "there is no setting xyzzy$"),
@@ -102,11 +220,14 @@ MISTAKES = {
     "no repeat": ("repeats = 0", "repeats = 0: .*greater than or equal to 1"),
     "negative seed": ("seed = -1", "seed = -1: .*greater than or equal to 0"),
     "huge seed": ("seed = 4294967296", "seed = 4294967296: .*less than 4294967296"),
-    "no seeds": ("seeds = 0", "seeds = 0: .*greater than or equal to 1"),
+    "no seeds": ("n_seeds = 0", "n_seeds = 0: .*greater than or equal to 1"),
     "unknown device": ("device = 'tpu'", "device = 'tpu': .*'auto', 'cpu' or 'cuda'"),
     "no models": ("models = []", "models = .*at least 1"),
-    "unknown model": ("models = ['cnn']", r"models\.0 = 'cnn': .*'linear', 'relu' or 'deep'"),
-    "model twice": ("models = ['relu', 'relu']", "models names one twice: relu, relu"),
+    "unknown model": (
+        "models = ['cnn']",
+        "models: there is no net 'cnn'; choose from linear, relu, deep",
+    ),
+    "model twice": ("models = ['relu', 'relu']", "models: one model is named twice: relu, relu"),
     "no epochs": ("[deep]\nepochs = 0", r"deep\.epochs = 0: .*greater than or equal to 1"),
     "half an epoch": ("[deep]\nepochs = 2.5", r"deep\.epochs = 2\.5: .*integer"),
     "no rows a step": ("[deep]\nbatch_size = 0", r"deep\.batch_size = 0: "),
@@ -117,12 +238,12 @@ MISTAKES = {
     "negative penalty": ("[linear]\nl1 = -0.1", r"linear\.l1 = -0\.1: .*greater than or equal"),
     "all dropped": ("[deep]\ndropout = 1.0", r"deep\.dropout = 1\.0: .*less than 1"),
     "dropout nan": ("[deep]\ndropout = nan", r"deep\.dropout = nan: "),
-    "no layers": ("[deep]\nhidden = []", r"deep\.hidden = .*at least 1"),
+    "no layers": ("[deep]\nhidden_sizes = []", r"deep\.hidden_sizes = .*at least 1"),
     "empty layer": (
-        "[deep]\nhidden = [8, 0]",
-        r"deep\.hidden\.1 = 0: .*greater than or equal to 1",
+        "[deep]\nhidden_sizes = [8, 0]",
+        r"deep\.hidden_sizes\.1 = 0: .*greater than or equal to 1",
     ),
-    "a word": ("[deep]\nactivation = 'swish'", r"deep\.activation = 'swish': .*'relu'"),
+    "no activation": ("[deep]\nactivation = 'swish'", r"deep\.activation = 'swish': .*'relu'"),
     "momentum under adam": (
         "[relu]\noptimizer = 'adam'\nmomentum = 0.9",
         r'relu: momentum does nothing under "adam": use "sgd", or 0',
@@ -140,6 +261,8 @@ MISTAKES = {
         r'linear: weight_decay does nothing under "sgd": use "adamw", or l2',
     ),
     "a number for a table": ("relu = 3", "relu = 3: "),
+    "a table of all nets": ("[nets.relu]\nepochs = 3", "there is no setting nets"),
+    "one inner fold": ("inner_folds = 1", "inner_folds = 1: choose 2 or more, or 0 for none"),
     "not TOML": ("folds = ", "is not TOML: Invalid value"),
 }
 
@@ -172,9 +295,14 @@ def test_a_mistake_in_an_override_names_the_setting_alone() -> None:
         Config.from_toml(modells=["relu"])
 
 
-def test_naming_another_optimizer_drops_what_acts_under_the_shipped_one_only(file: Path) -> None:
-    # Whatever optimizer ships, a file that names another is not refused for values it never set.
+def test_naming_another_optimizer_drops_tuned_values_that_act_under_the_tuned_one_only(
+    file: Path,
+) -> None:
+    # A file that names another optimizer is not refused for values that it does not set.
     for optimizer in ("sgd", "adam", "adamw"):
-        for model in MODELS:
-            config = read(file, f"[{model}]\noptimizer = '{optimizer}'\n")
-            assert config.net(model).optimizer == optimizer
+        for name in NETS:
+            file.write_text(f"[{name}]\noptimizer = '{optimizer}'\n", encoding="utf-8")
+            found: NetConfig = TITANIC.config(file).nets[name]
+            assert found.optimizer == optimizer
+            assert optimizer == "adamw" or found.weight_decay == 0
+            assert read(file, file.read_text()).nets[name].optimizer == optimizer

@@ -78,7 +78,7 @@ class Config:
     def _all_nets(cls, nets: Mapping[str, Any]) -> dict[str, NetConfig]:
         for name, config in nets.items():
             if name not in NETS or type(config) is not NETS[name].config:
-                raise ValueError(f"{name}: is no net with settings {type(config).__name__}")
+                raise ValueError(f"{name} is no net with settings {type(config).__name__}")
         return {name: nets[name] if name in nets else s.default() for name, s in NETS.items()}
 
     @model_validator(mode="after")
@@ -119,6 +119,9 @@ class Config:
         """
         values = read_toml(path) if path else {}
         values |= {name: value for name, value in overrides.items() if value is not None}
+        if "nets" in values:
+            where = f"{path}: " if path else ""
+            raise ConfigError(f"{where}there is no setting nets; name a net's settings by the net")
         nets = {}
         for name, spec in NETS.items():
             table = values.pop(name, {})

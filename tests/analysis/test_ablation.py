@@ -1,54 +1,67 @@
+"""Features dropped and added: nets that never had a feature's columns, retrained by hand."""
+
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from titanic_tables import bundled
 
-from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
 from titanic_nn.analysis.ablation import (
-    OF_COMPANIONS,
     Ablation,
     Variant,
-    ablated_losses,
     ablation,
     choices_of_features,
-    summarized,
+    variant_probabilities,
 )
-from titanic_nn.evaluation.comparison import compare
-from titanic_nn.analysis.importance import columns_of_features
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.competitions.titanic.features import FEATURES
+from titanic_nn.config import Config
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.evaluation.comparison import ROPES, compare
+from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.evaluation.metrics import log_loss
-from titanic_nn.tables.columns import Columns
-from titanic_nn.competitions.titanic.companions import Companions
-from titanic_nn.tables.encode import EncodedSplits, encode_splits
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import Split, repeated_stratified_splits
-from titanic_nn.tables.sources import SEARCH, Passengers, load_passengers
-from titanic_nn.config import FeatureConfig, LinearConfig, Config
+from titanic_nn.tables.encode import EncodedSplits, SplitEncoders
+from titanic_nn.tables.sources import Tables
+from titanic_nn.tables.splits import repeated_stratified_splits
 
 COLUMNS = ["model", "kind", "feature", "repeat", "fold", "log_loss"]
-SMALL: dict[str, Any] = {"models": ["linear", "relu"], "folds": 3, "repeats": 2, "seeds": 1}
+SMALL: dict[str, Any] = {"models": ["linear", "relu"], "folds": 3, "repeats": 2, "n_seeds": 1}
 CPU = torch.device("cpu")
+IN_GROUP = [feature.name for feature in FEATURES if feature.group == "companions"]
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Passengers:
-    return load_passengers(search=SEARCH[3:])
+def tables() -> Tables:
+    return bundled()
 
 
 @pytest.fixture(scope="module")
-def found(bundled: Passengers) -> Ablation:
-    return ablation(bundled, **SMALL)
+def found(tables: Tables) -> Ablation:
+    return ablation(tables, **SMALL)
 
 
 @pytest.fixture(scope="module")
-def folds(bundled: Passengers) -> tuple[EncodedSplits, NDArray[np.int64], list[Split]]:
-    """The matrices, labels and folds of `found`, made by hand."""
-    y = bundled.train["Survived"].to_numpy()
-    splits = repeated_stratified_splits(y, 3, 2, Config().seed)
-    return encode_splits(passenger_features(bundled.train), y, splits, FeatureConfig()), y, splits
+def encoders(tables: Tables) -> SplitEncoders:
+    """The encoders of the folds of `found`, made anew."""
+    splits = repeated_stratified_splits(tables.y, 3, 2, Config().seed)
+    rows = TITANIC.features.columns(tables.train)
+    return SplitEncoders(rows, tables.y, splits, TITANIC.features, Config().features)
+
+
+def mean_losses(
+    run: Experiment, encoded: EncodedSplits, columns: dict[str, list[int]], variants: list[Variant]
+) -> list[float]:
+    """Each variant's mean held-out log loss of the linear net."""
+    means = []
+    for variant in variants:
+        p = variant_probabilities(run, "linear", encoded, variant, columns, part=1)
+        y = run.tables.y
+        means.append(float(np.mean([log_loss(y[s.held_out], p[s]) for s in encoded.splits])))
+    return means
 
 
 def losses_of(found: Ablation, model: str, kind: str, feature: str = "") -> NDArray[np.float64]:
@@ -58,14 +71,8 @@ def losses_of(found: Ablation, model: str, kind: str, feature: str = "") -> NDAr
     return chosen["log_loss"].to_numpy()
 
 
-def test_what_tells_of_companions_is_what_companions_makes(bundled: Passengers) -> None:
-    rows = Columns.of(passenger_features(bundled.train))
-    made = Companions().fit(rows, bundled.train["Survived"].to_numpy()).transform(rows)
-    assert set(OF_COMPANIONS) == set(made)
-
-
-def test_every_feature_is_dropped_and_every_companions_added() -> None:
-    assert choices_of_features(["sex", "age", "men"], of_companions=["men"]) == [
+def test_every_feature_is_dropped_and_every_one_of_the_group_added() -> None:
+    assert choices_of_features(["sex", "age", "men"], in_group=["men"]) == [
         Variant("all", "", ("sex", "age", "men")),
         Variant("plain", "", ("sex", "age")),
         Variant("drop", "sex", ("age", "men")),
@@ -75,18 +82,24 @@ def test_every_feature_is_dropped_and_every_companions_added() -> None:
     ]
 
 
+def test_without_a_group_features_are_dropped_only() -> None:
+    kinds = [variant.kind for variant in choices_of_features(["sex", "age"], in_group=[])]
+    assert kinds == ["all", "drop", "drop"]
+
+
 def test_a_row_for_every_net_variant_repeat_and_fold(
-    found: Ablation, folds: tuple[EncodedSplits, NDArray[np.int64], list[Split]]
+    found: Ablation, encoders: SplitEncoders
 ) -> None:
+    assert found.group == "companions"
     assert list(found.scores) == COLUMNS
     assert not found.scores[COLUMNS[:-1]].duplicated().any()
     assert np.isfinite(found.scores["log_loss"]).all()
-    # What is the same for all, like "fare missing" where nobody's is, has no column to drop.
-    encoded = set(columns_of_features(folds[0].feature_names))
+    # A feature that is constant, like "fare missing" where every fare is known, has no column.
+    encoded = set(encoders.columns_of_features)
     assert len(encoded) > 20
     for model in ("linear", "relu"):
         assert set(found.variants(model, "drop")["feature"]) == encoded
-        assert set(found.variants(model, "add")["feature"]) == set(OF_COMPANIONS)
+        assert set(found.variants(model, "add")["feature"]) == set(IN_GROUP)
         assert len(losses_of(found, model, "drop", "title")) == 3 * 2
 
 
@@ -97,20 +110,21 @@ def test_a_row_for_every_net_variant_repeat_and_fold(
 )
 def test_the_losses_are_those_of_a_run_without_the_columns(
     found: Ablation,
-    folds: tuple[EncodedSplits, NDArray[np.int64], list[Split]],
-    model: Any,
+    encoders: SplitEncoders,
+    tables: Tables,
+    model: str,
     kind: str,
     feature: str,
 ) -> None:
-    encoded, y, splits = folds
-    gone = {f.replace("_", " ") for f in OF_COMPANIONS} if kind in ("plain", "add") else set()
-    gone ^= {feature.replace("_", " ")}  # drop takes it away, add gives it back
-    labels = [name.split("=")[0] for name in encoded.feature_names]
+    (encoded,) = encoders.batches()
+    gone = {f.replace("_", " ") for f in IN_GROUP} if kind in ("plain", "add") else set()
+    gone ^= {feature.replace("_", " ")}  # drop removes it, add puts it back
+    labels = [name.split("=")[0] for name in encoders.feature_names]
     x = np.delete(encoded.x, [i for i, label in enumerate(labels) if label in gone], axis=2)
     assert (x.shape[2] < encoded.x.shape[2]) == (kind != "all")
-    nets = train_nets(
-        x, y, splits, Members([Config().net(model)], 1), seed=Config().seed, device=CPU
-    )
+    config, y, splits = TITANIC.config(), tables.y, encoders.splits
+    members = Members([config.nets[model]], 1)
+    nets = train_nets(SplitData(x, y, splits), members, seed=config.seed, device=CPU)
     p = nets.probability[:, 0].numpy()
     expected = [log_loss(y[s.held_out], p[i, s.held_out]) for i, s in enumerate(splits)]
     assert losses_of(found, model, kind, feature) == pytest.approx(expected, abs=1e-6)
@@ -120,7 +134,8 @@ def test_changes_and_intervals_are_those_of_compare(found: Ablation) -> None:
     for row in found.summary.to_dict(orient="records"):
         loss = losses_of(found, row["model"], row["kind"], row["feature"])
         reference = losses_of(found, row["model"], "plain" if row["kind"] == "add" else "all")
-        lower = compare(loss, reference, held_out_share=1 / 3, rope=0.005, lower_is_better=True)
+        rope = ROPES["log_loss"]
+        lower = compare(loss, reference, test_fraction=1 / 3, rope=rope, lower_is_better=True)
         assert row["log_loss"] == pytest.approx(loss.mean())
         assert (row["change"], row["low"], row["high"]) == (lower.mean, lower.low, lower.high)
         assert row["p_helps"] == (lower.p_better if row["kind"] == "add" else lower.p_worse)
@@ -128,7 +143,7 @@ def test_changes_and_intervals_are_those_of_compare(found: Ablation) -> None:
     assert (of_all[["change", "low", "high", "p_helps"]] == 0).all().all()
 
 
-def test_the_costliest_to_drop_and_the_most_helpful_to_add_come_first(found: Ablation) -> None:
+def test_the_largest_effects_come_first(found: Ablation) -> None:
     for model in ("linear", "relu"):
         assert found.variants(model, "drop")["change"].is_monotonic_decreasing
         assert found.variants(model, "add")["change"].is_monotonic_increasing
@@ -137,11 +152,16 @@ def test_the_costliest_to_drop_and_the_most_helpful_to_add_come_first(found: Abl
     assert all(list(of_model) == ["all", "plain", "drop", "add"] for of_model in kinds)
 
 
-def test_noise_costs_nothing_a_stand_in_hides_and_both_gone_cost_much() -> None:
+def test_dropping_noise_or_one_of_two_twins_costs_nothing_and_dropping_both_twins_much(
+    tables: Tables,
+) -> None:
     rng = np.random.default_rng(0)
     signal, noise = rng.normal(size=(2, 400))
     y = np.asarray(rng.random(400) < 1 / (1 + np.exp(-3 * signal)), np.int64)
-    splits = repeated_stratified_splits(y, folds=4, repeats=1, seed=0)
+    labelled = replace(tables, train=tables.train[:400].assign(Survived=y))
+    plain = {"learning_rate": 0.1, "optimizer": "adam", "schedule": "constant"}
+    config = TITANIC.config(folds=4, repeats=1, n_seeds=2, device="cpu", linear=plain)
+    run = Experiment.start(labelled, config, {}, no_progress)
     matrix = np.stack([signal, signal, noise], axis=1).astype(np.float32)  # (rows, features)
     variants = [
         Variant("all", "", ("signal", "twin", "noise")),
@@ -149,62 +169,30 @@ def test_noise_costs_nothing_a_stand_in_hides_and_both_gone_cost_much() -> None:
         Variant("drop", "noise", ("signal", "twin")),
         Variant("drop", "both", ("noise",)),
     ]
-    everything, no_signal, no_noise, neither = ablated_losses(
-        np.repeat(matrix[None], 4, axis=0),
-        y,
-        splits,
+    everything, no_signal, no_noise, neither = mean_losses(
+        run,
+        EncodedSplits(run.folds, np.repeat(matrix[None], 4, axis=0)),
         {"signal": [0], "twin": [1], "noise": [2]},
         variants,
-        Members([LinearConfig(learning_rate=0.1)], 2),
-        seed=0,
-        device=CPU,
-    ).mean(1)
+    )
     assert no_signal == pytest.approx(everything, abs=0.01)
     assert no_noise == pytest.approx(everything, abs=0.01)
-    # Nothing is left but the shares of the classes: log(2) for two of a size.
+    # Nothing is left but the fractions of the classes: log(2) for two equal ones.
     assert neither == pytest.approx(np.log(2), abs=0.02)
     assert neither > everything + 0.2
 
 
-def test_sex_and_title_are_missed_together_more_than_apart(
-    folds: tuple[EncodedSplits, NDArray[np.int64], list[Split]],
-) -> None:
-    encoded, y, splits = folds
-    columns = columns_of_features(encoded.feature_names)
-    plain = [feature for feature in columns if feature not in OF_COMPANIONS]
+def test_dropping_sex_and_title_together_costs_more_than_dropping_each(tables: Tables) -> None:
+    config = TITANIC.config(folds=3, repeats=2, n_seeds=1, device="cpu")
+    run = Experiment.start(tables, config, {}, no_progress)
+    encoders = run.encoders(run.folds)
+    (encoded,) = encoders.batches()
+    columns = encoders.columns_of_features
+    plain = [feature for feature in columns if feature not in IN_GROUP]
     variants = [
         Variant("drop", " and ".join(gone), tuple(f for f in plain if f not in gone))
         for gone in ([], ["sex"], ["title"], ["sex", "title"])
     ]
-    members = Members([LinearConfig()], 1)
-    everything, no_sex, no_title, neither = ablated_losses(
-        encoded.x, y, splits, columns, variants, members, seed=0, device=CPU
-    ).mean(1)
+    everything, no_sex, no_title, neither = mean_losses(run, encoded, columns, variants)
     assert neither - everything > 0.1
     assert neither - everything > 2 * (no_sex - everything + no_title - everything)
-
-
-def test_the_sentence_counts_what_the_probabilities_say() -> None:
-    """Two folds of unlike size in the change leave much unsure; equal changes leave nothing."""
-    losses = {
-        ("all", ""): (0.30, 0.30),
-        ("plain", ""): (0.40, 0.40),
-        ("drop", "sex"): (0.35, 0.35),  # + 0.05 on both: sure
-        ("drop", "age"): (0.30, 0.30),  # nothing: surely not
-        ("drop", "men_lost"): (0.29, 0.33),  # - 0.01 and + 0.03: unsure
-        ("add", "men_lost"): (0.39, 0.39),  # - 0.01: sure
-    }
-    scores = pd.DataFrame(
-        {"model": "linear", "kind": k, "feature": f, "repeat": 0, "fold": i, "log_loss": loss}
-        for (k, f), of_folds in losses.items()
-        for i, loss in enumerate(of_folds)
-    )
-    nowhere: Any = None
-    found = Ablation(Config(), nowhere, "cpu", scores, summarized(scores, folds=2))
-    assert found.answer("linear") == (
-        "Which features earn their place in linear, by more than 0.005 of log loss? Dropped: sex "
-        "for sure; 1 of 3 surely not; for 1 these folds cannot tell. Added: men_lost for sure; 0 "
-        "of 1 surely not; for 0 these folds cannot tell. All that tell of companions give 0.100 "
-        "together (95 % interval 0.100 to 0.100). What can be dropped may have a stand-in among "
-        "the others."
-    )

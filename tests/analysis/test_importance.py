@@ -1,3 +1,5 @@
+"""Permutation importance, against scikit-learn's; the linear net's weights and their spread."""
+
 from dataclasses import replace
 from typing import Any
 
@@ -11,39 +13,39 @@ from sklearn.inspection import permutation_importance as referee
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from titanic_tables import bundled
 
-from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
-from titanic_nn.errors import ConfigError
 from titanic_nn.analysis.importance import (
     Importance,
     coefficients,
-    columns_of_features,
     importance,
     permutation_importance,
     predict,
 )
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.errors import ConfigError
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import repeated_stratified_splits
-from titanic_nn.tables.sources import SEARCH, Passengers, load_passengers
-from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
 
 MODELS = ["linear", "relu", "deep"]
-SMALL: dict[str, Any] = {"folds": 3, "repeats": 1, "seeds": 2, "permutations": 3}
+SMALL: dict[str, Any] = {"folds": 3, "repeats": 1, "n_seeds": 2, "permutations": 3}
 COLUMNS = ["model", "feature", "repeat", "fold", "log_loss_increase", "accuracy_drop"]
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Passengers:
-    return load_passengers(search=SEARCH[3:])
+def tables() -> Tables:
+    return bundled()
 
 
 @pytest.fixture(scope="module")
-def found(bundled: Passengers) -> Importance:
-    return importance(bundled, **SMALL)
+def found(tables: Tables) -> Importance:
+    return importance(tables, **SMALL)
 
 
 def test_it_is_scikit_learns_with_all_columns_of_a_category_together() -> None:
-    """scikit-learn permutes the port before it is encoded, we permute its three columns."""
+    """scikit-learn permutes the port before it is encoded; here its three columns are permuted."""
     rng = np.random.default_rng(0)
     x = pd.DataFrame({"port": rng.choice(["C", "Q", "S"], 200), "age": rng.normal(size=200)})
     y = np.asarray(2.0 * (x["port"] == "C") - x["age"] + rng.logistic(size=200) > 0, np.int64)
@@ -88,16 +90,6 @@ def test_what_a_net_does_not_read_has_no_importance() -> None:
     assert read["log_loss_increase"] > 0.1
 
 
-def test_columns_belong_to_the_feature_that_they_encode() -> None:
-    encoded = ["title=Mr", "title=rare", "age", "age missing", "log fare"]
-    assert columns_of_features(encoded) == {
-        "title": [0, 1],
-        "age": [2],
-        "age_missing": [3],
-        "log_fare": [4],
-    }
-
-
 def test_a_row_for_every_net_feature_repeat_and_fold(found: Importance) -> None:
     assert list(found.scores) == COLUMNS
     assert not found.scores[COLUMNS[:4]].duplicated().any()
@@ -115,14 +107,14 @@ def test_sex_and_title_matter_most_to_every_net(found: Importance) -> None:
         assert most["low"] < most["log_loss_increase"] < most["high"]
 
 
-def test_with_shuffled_labels_no_feature_matters(bundled: Passengers) -> None:
-    shuffled = np.random.default_rng(0).permutation(bundled.train["Survived"])
-    nonsense = replace(bundled, train=bundled.train.assign(Survived=shuffled))
-    summary = importance(nonsense, models=["linear"], **SMALL).summary
+def test_with_shuffled_labels_no_feature_matters(tables: Tables) -> None:
+    shuffled = np.random.default_rng(0).permutation(tables.y)
+    unlearnable = replace(tables, train=tables.train.assign(Survived=shuffled))
+    summary = importance(unlearnable, models=["linear"], **SMALL).summary
     assert summary["log_loss_increase"].abs().max() < 0.02
 
 
-def test_the_linear_nets_weights_stand_under_their_names(found: Importance) -> None:
+def test_the_linear_nets_weights_are_listed_by_name(found: Importance) -> None:
     table = found.coefficients
     assert list(table) == ["feature", "mean", "sd", "low", "high"]
     weight = table.set_index("feature")["mean"].to_dict()
@@ -134,8 +126,8 @@ def test_the_linear_nets_weights_stand_under_their_names(found: Importance) -> N
     assert (with_spread["low"] < with_spread["mean"]).all()
 
 
-def test_without_the_linear_net_there_are_no_weights(bundled: Passengers) -> None:
-    assert importance(bundled, models=["relu"], **SMALL).coefficients.empty
+def test_without_the_linear_net_there_are_no_weights(tables: Tables) -> None:
+    assert importance(tables, models=["relu"], **SMALL).coefficients.empty
 
 
 def test_the_jackknife_of_means_is_the_standard_error_of_the_mean() -> None:
@@ -150,7 +142,7 @@ def test_the_jackknife_of_means_is_the_standard_error_of_the_mean() -> None:
     assert table["high"].item() - values.mean() == pytest.approx(2.262 * standard_error, rel=1e-3)
 
 
-def test_the_interval_is_as_wide_as_logistic_regressions(bundled: Passengers) -> None:
+def test_the_interval_is_as_wide_as_logistic_regressions() -> None:
     """The Fisher information gives the standard errors that a statistics package would."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(900, 3))
@@ -176,25 +168,27 @@ def test_a_column_that_a_fold_lacks_is_averaged_over_the_others() -> None:
     assert table["low"].isna().to_dict() == {"deck=T": True, "age": False}
 
 
-def test_permutations_are_counted_from_one(bundled: Passengers) -> None:
+def test_there_must_be_a_permutation(tables: Tables) -> None:
     with pytest.raises(ConfigError, match="permutations = 0: choose 1 or more"):
-        importance(bundled, permutations=0)
+        importance(tables, permutations=0)
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "config",
     [
         LinearConfig(epochs=2),
-        ReLUConfig(epochs=2, hidden=5),
-        DeepConfig(epochs=2, hidden=(5, 3), normalization="batch", dropout=0.3),
+        ReLUConfig(epochs=2, hidden_size=5),
+        DeepConfig(epochs=2, hidden_sizes=(5, 3), normalization="batch", dropout=0.3),
     ],
 )
-def test_unpermuted_rows_are_predicted_as_after_training(config: LinearConfig) -> None:
+def test_unpermuted_rows_are_predicted_as_after_training(config: NetConfig) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 60, 4)).astype(np.float32)  # (splits, rows, features)
     y = rng.integers(0, 2, 60)
     splits = repeated_stratified_splits(y, folds=2, repeats=1, seed=0)
-    nets = train_nets(x, y, splits, Members([config], 3), seed=0, device=torch.device("cpu"))
+    nets = train_nets(
+        SplitData(x, y, splits), Members([config], 3), seed=0, device=torch.device("cpu")
+    )
     for i, split in enumerate(splits):
         expected = nets.probability[i].mean(0).numpy()[split.held_out]
         assert predict(nets, i, x[i, split.held_out]) == pytest.approx(expected, abs=1e-6)

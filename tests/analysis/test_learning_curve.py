@@ -1,3 +1,5 @@
+"""The learning curve: nested stratified prefixes, and power laws that are recovered."""
+
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -6,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import nnls
+from titanic_tables import bundled
 
-from titanic_nn.errors import ConfigError
-from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.analysis.learning_curve import (
     LearningCurve,
     extrapolate,
@@ -16,26 +17,29 @@ from titanic_nn.analysis.learning_curve import (
     nested_splits,
     power_law,
 )
+from titanic_nn.errors import ConfigError
+from titanic_nn.evaluation.compare_models import compare_models
+from titanic_nn.evaluation.comparison import ROPES
+from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import repeated_stratified_splits
-from titanic_nn.tables.sources import SEARCH, Passengers, load_passengers
 
-COLUMNS = ["model", "share", "rows", "repeat", "fold", "training_loss", "held_out_loss"]
+COLUMNS = ["model", "train_fraction", "rows", "repeat", "fold", "training_loss", "held_out_loss"]
 COLUMNS += ["training_accuracy", "held_out_accuracy"]
-SHARES = (0.1, 0.25, 0.5, 1.0)
-SMALL: dict[str, Any] = {"folds": 3, "repeats": 2, "seeds": 2}
+FRACTIONS = (0.1, 0.25, 0.5, 1.0)
+SMALL: dict[str, Any] = {"folds": 3, "repeats": 2, "n_seeds": 2}
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Passengers:
-    return load_passengers(search=SEARCH[3:])
+def tables() -> Tables:
+    return bundled()
 
 
 @pytest.fixture(scope="module")
-def curve(bundled: Passengers) -> LearningCurve:
-    return learning_curve(bundled, shares=SHARES, models=["linear", "relu"], **SMALL)
+def curve(tables: Tables) -> LearningCurve:
+    return learning_curve(tables, train_fractions=FRACTIONS, models=["linear", "relu"], **SMALL)
 
 
-def test_smaller_shares_lie_within_larger_ones_and_keep_the_classes_in_proportion() -> None:
+def test_smaller_fractions_are_subsets_of_larger_ones_and_stratified() -> None:
     y = np.repeat([0, 1], [61, 39])
     identities = set()
     for split in repeated_stratified_splits(y, folds=5, repeats=2, seed=0):
@@ -54,7 +58,7 @@ def test_smaller_shares_lie_within_larger_ones_and_keep_the_classes_in_proportio
     assert len(identities) == 5 * 2 * 4
 
 
-def test_another_share_moves_no_other_and_another_seed_moves_all() -> None:
+def test_a_fractions_rows_depend_on_the_seed_and_not_on_other_fractions() -> None:
     y = np.repeat([0, 1], 50)
     (split,) = repeated_stratified_splits(y, folds=2, repeats=1, seed=0)[:1]
     (alone,) = nested_splits(split, y, [0.5], seed=0)
@@ -64,22 +68,25 @@ def test_another_share_moves_no_other_and_another_seed_moves_all() -> None:
     assert other.train.tolist() != alone.train.tolist()
 
 
-def test_a_row_for_every_net_share_repeat_and_fold(curve: LearningCurve) -> None:
+def test_a_row_for_every_net_fraction_repeat_and_fold(curve: LearningCurve) -> None:
     assert list(curve.scores) == COLUMNS
-    keys = curve.scores[["model", "share", "repeat", "fold"]]
+    keys = curve.scores[["model", "train_fraction", "repeat", "fold"]]
     assert not keys.duplicated().any()
-    assert len(keys) == 2 * len(SHARES) * 3 * 2
+    assert len(keys) == 2 * len(FRACTIONS) * 3 * 2
     assert np.isfinite(curve.scores[COLUMNS[2:]]).all().all()
     # 891 rows in 3 folds leave 594 to train.
-    assert curve.scores.groupby("share")["rows"].unique().explode().tolist() == [59, 148, 297, 594]
+    assert curve.scores.groupby("train_fraction")["rows"].unique().explode().tolist() == [
+        59,
+        148,
+        297,
+        594,
+    ]
 
 
-def test_all_the_rows_score_as_in_cross_validation(
-    curve: LearningCurve, bundled: Passengers
-) -> None:
-    """Their random numbers are the same, but a column that only few rows have can come in."""
-    result = compare_models(bundled, models=["linear", "relu"], inner_folds=0, **SMALL)
-    all_rows = curve.summary[curve.summary["share"] == 1].set_index("model")
+def test_all_rows_score_as_in_a_comparison_of_models(curve: LearningCurve, tables: Tables) -> None:
+    """Random numbers are the same; the columns can differ in those that only few rows have."""
+    result = compare_models(tables, models=["linear", "relu"], inner_folds=0, **SMALL)
+    all_rows = curve.summary[curve.summary["train_fraction"] == 1].set_index("model")
     for model in ("linear", "relu"):
         found, expected = all_rows.loc[model], result.summary.loc[model]
         assert found["held_out_loss"] == pytest.approx(expected["log_loss"], abs=0.002)
@@ -87,7 +94,7 @@ def test_all_the_rows_score_as_in_cross_validation(
         assert found["held_out_accuracy"] == pytest.approx(expected["accuracy"], abs=0.01)
 
 
-def test_more_rows_help_and_close_the_gap(curve: LearningCurve) -> None:
+def test_more_rows_lower_the_loss_and_close_the_gap(curve: LearningCurve) -> None:
     for _, of_model in curve.summary.groupby("model"):
         fewest, most = of_model.iloc[0], of_model.iloc[-1]
         assert most["held_out_loss"] < fewest["held_out_loss"] - 0.02
@@ -95,17 +102,17 @@ def test_more_rows_help_and_close_the_gap(curve: LearningCurve) -> None:
         assert gaps.iloc[-1] < gaps.iloc[0]
 
 
-def test_labels_that_say_nothing_are_never_learnt(bundled: Passengers) -> None:
+def test_shuffled_labels_are_never_learnt(tables: Tables) -> None:
     rng = np.random.default_rng(0)
-    shuffled = rng.permutation(bundled.train["Survived"])
-    nonsense = replace(bundled, train=bundled.train.assign(Survived=shuffled))
-    found = learning_curve(nonsense, shares=SHARES, models=["linear"], **SMALL)
-    share = shuffled.mean()
-    base_rate = -share * np.log(share) - (1 - share) * np.log(1 - share)
-    assert (found.summary["held_out_loss"] > base_rate).all()
+    shuffled = rng.permutation(tables.y)
+    unlearnable = replace(tables, train=tables.train.assign(Survived=shuffled))
+    found = learning_curve(unlearnable, train_fractions=FRACTIONS, models=["linear"], **SMALL)
+    rate = shuffled.mean()
+    entropy = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
+    assert (found.summary["held_out_loss"] > entropy).all()
 
 
-def test_a_power_law_is_found_again() -> None:
+def test_a_power_law_is_recovered() -> None:
     rows = np.array([50, 100, 200, 400, 800])
     laws = [(0.4, 0.1, 0.5), (0.0, 0.3, 0.2), (0.3, 0.02, 1.3)]
     losses = [a + b * (rows / 800) ** -c for a, b, c in laws]
@@ -127,31 +134,31 @@ def test_given_the_exponent_the_law_is_scipys_non_negative_least_squares() -> No
         assert (a, b) == pytest.approx((floor, factor), abs=1e-6)
 
 
-def test_losses_that_do_not_fall_promise_no_gain() -> None:
+def test_losses_that_do_not_fall_give_no_gain() -> None:
     a, b, _ = power_law([100, 200, 300, 400], [0.40, 0.41, 0.42, 0.43])
     assert b == 0
     assert a == pytest.approx(0.415)
 
 
 def _scores(floor: float, factor: float, noise: float) -> pd.DataFrame:
-    """Scores of 10 folds x 2 repeats that follow floor + factor * (n / 800)^-1, but for noise."""
+    """Scores of 10 folds x 2 repeats: floor + factor * (n / 800)^-1, plus noise."""
     rng = np.random.default_rng(0)
     rows = [
         {
-            "share": share,
-            "rows": 800 * share,
+            "train_fraction": fraction,
+            "rows": 800 * fraction,
             "repeat": repeat,
             "fold": fold,
-            "held_out_loss": floor + factor / share + noise * rng.normal(),
+            "held_out_loss": floor + factor / fraction + noise * rng.normal(),
         }
         for repeat in range(2)
         for fold in range(10)
-        for share in np.linspace(0.1, 1, 10)
+        for fraction in np.linspace(0.1, 1, 10)
     ]
     return pd.DataFrame(rows)
 
 
-def test_twice_the_rows_halve_what_can_be_gained() -> None:
+def test_twice_the_rows_halve_the_distance_to_the_floor() -> None:
     # At 800 rows 0.3 + 0.02 / 1 = 0.32, at 1600 0.3 + 0.02 / 2 = 0.31: lower by 0.01.
     law = extrapolate(_scores(0.3, 0.02, noise=1e-4), folds=10, seed=0)
     assert law.gain == pytest.approx(0.01, abs=1e-3)
@@ -160,52 +167,40 @@ def test_twice_the_rows_halve_what_can_be_gained() -> None:
     assert law.enough == "no"
 
 
-def test_it_says_when_there_is_enough_and_when_it_cannot_tell() -> None:
+def test_there_is_enough_or_it_is_unknown() -> None:
     assert extrapolate(_scores(0.3, 0.002, noise=1e-4), folds=10, seed=0).enough == "yes"
     unsure = extrapolate(_scores(0.3, 0.01, noise=0.02), folds=10, seed=0)
-    assert unsure.enough == "cannot tell"
-    assert unsure.low < 0.005 < unsure.high
-    # A staircase is no power law: its means are far from any.
-    stairs = _scores(0.3, 0, noise=1e-4)
-    stairs["held_out_loss"] += 0.1 * (stairs["share"] < 0.55)
-    misled = extrapolate(stairs, folds=10, seed=0)
+    assert unsure.enough == "unknown"
+    assert unsure.low < ROPES["log_loss"] < unsure.high
+    # A step is no power law: the means are far from any.
+    step = _scores(0.3, 0, noise=1e-4)
+    step["held_out_loss"] += 0.1 * (step["train_fraction"] < 0.55)
+    misled = extrapolate(step, folds=10, seed=0)
     assert not misled.fits
-    assert misled.enough == "cannot tell"
+    assert misled.enough == "unknown"
 
 
-def test_the_answer_is_one_sentence_about_the_best_net(curve: LearningCurve) -> None:
-    largest = curve.summary[curve.summary["share"] == 1].set_index("model")["held_out_loss"]
-    assert curve.best == largest.idxmin()
-    assert curve.best in curve.answer
-    assert curve.answer.startswith("Do I have enough data? ")
-    assert curve.answer.endswith(".")
-
-
-def test_where_no_law_fits_the_answer_says_what_the_last_rows_gave(curve: LearningCurve) -> None:
-    laws = {model: replace(law, misfit=0.02) for model, law in curve.extrapolation.items()}
-    of_best = curve.summary[curve.summary["model"] == curve.best]
-    before, after = of_best["held_out_loss"].tolist()[-2:]
-    answer = replace(curve, extrapolation=laws).answer
-    assert "This cannot tell" in answer
-    assert answer.endswith(
-        f"from 297 training rows to 594 it went from {before:.3f} to {after:.3f}."
-    )
+def test_the_best_net_has_the_lowest_loss_at_the_largest_train_fraction(
+    curve: LearningCurve,
+) -> None:
+    largest = curve.summary[curve.summary["train_fraction"] == 1].set_index("model")
+    assert curve.best == largest["held_out_loss"].idxmin()
 
 
 @pytest.mark.parametrize(
-    ("shares", "said"),
+    ("fractions", "message"),
     [
-        ([0, 0.2, 0.5, 1], "shares: 0 is not above 0 and up to 1"),
-        ([0.1, 0.2, 0.5, 10], "shares: 10 is not above 0 and up to 1"),
-        ([float("nan"), 0.2, 0.5, 1], "shares: nan is not"),
-        ([0.5, 0.5, 1, 1], "shares: there are 2; give at least 4 different ones"),
-        ([0.01, 0.2, 0.5, 1], "shares: 0.01 leaves 6 training rows"),  # of 594
+        ([0, 0.2, 0.5, 1], "train fractions: 0 is not above 0 and up to 1"),
+        ([0.1, 0.2, 0.5, 10], "train fractions: 10 is not above 0 and up to 1"),
+        ([float("nan"), 0.2, 0.5, 1], "train fractions: nan is not"),
+        ([0.5, 0.5, 1, 1], "train fractions: there are 2; give at least 4 different ones"),
+        ([0.01, 0.2, 0.5, 1], "train fractions: 0.01 leaves 6 training rows"),  # of 594
     ],
 )
-def test_shares_out_of_range_get_one_line(
-    shares: list[float], said: str, bundled: Passengers
+def test_train_fractions_out_of_range_get_one_line(
+    fractions: list[float], message: str, tables: Tables
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        learning_curve(bundled, shares=shares, **SMALL)
-    assert said in str(caught.value)
+        learning_curve(tables, train_fractions=fractions, **SMALL)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)

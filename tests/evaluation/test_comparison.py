@@ -1,9 +1,11 @@
+"""Comparisons of cross-validated scores, against scipy and sums done by hand."""
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
-from titanic_nn.errors import DataError, ConfigError
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.comparison import (
     Difference,
     compare,
@@ -13,7 +15,7 @@ from titanic_nn.evaluation.comparison import (
 )
 
 
-def test_the_small_example_on_paper() -> None:
+def test_a_small_example_worked_by_hand() -> None:
     # Two folds, a - b = 0.03 and 0.01: mean 0.02, s^2 = 2 * 0.01^2 / 1 = 0.0002.
     # Held out 1/2, so n_test/n_train = 1: variance of the mean (1/2 + 1) * 0.0002 = 0.0003,
     # scale sqrt(0.0003) = 0.0173205, t = 0.02 / 0.0173205 = 2/sqrt(3) = 1.154701.
@@ -24,7 +26,7 @@ def test_the_small_example_on_paper() -> None:
     #                          1/2 - 1.162158/pi      -> 0.130073
     #   equivalent  the rest, 0.369927
     # The 50 % interval reaches tan(pi/4) = 1 scale to each side.
-    difference = compare([0.83, 0.81], [0.80, 0.80], held_out_share=1 / 2, rope=0.02, level=0.5)
+    difference = compare([0.83, 0.81], [0.80, 0.80], test_fraction=1 / 2, rope=0.02, level=0.5)
     assert vars(difference) == pytest.approx(
         {
             "mean": 0.02,
@@ -42,7 +44,7 @@ def test_the_small_example_on_paper() -> None:
 def test_without_the_correction_it_is_scipys_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.45, 0.03, 20), rng.normal(0.43, 0.03, 20)
-    naive = compare(a, b, held_out_share=0, rope=0)
+    naive = compare(a, b, test_fraction=0, rope=0)
     referee = scipy.stats.ttest_rel(a, b)
     low, high = referee.confidence_interval(0.95)
     assert (naive.p_value, naive.low, naive.high) == pytest.approx((referee.pvalue, low, high))
@@ -51,7 +53,7 @@ def test_without_the_correction_it_is_scipys_paired_t_test() -> None:
 def test_the_t_test_and_the_posterior_agree_by_construction() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(0.45, 0.03, (2, 30))
-    difference = compare(a, b, held_out_share=0.2, rope=0)
+    difference = compare(a, b, test_fraction=0.2, rope=0)
     # Nadeau and Bengio's t, from its own formula: five folds test 1/4 of what they train on.
     d = a - b
     t = d.mean() / np.sqrt((1 / 30 + 1 / 4) * d.var(ddof=1))
@@ -62,10 +64,10 @@ def test_the_t_test_and_the_posterior_agree_by_construction() -> None:
 
 def test_swapping_the_models_or_the_direction_swaps_better_and_worse() -> None:
     a, b = [0.80, 0.83, 0.85], [0.79, 0.80, 0.84]
-    forward = compare(a, b, held_out_share=1 / 3, rope=0.01)
+    forward = compare(a, b, test_fraction=1 / 3, rope=0.01)
     for mirrored in (
-        compare(b, a, held_out_share=1 / 3, rope=0.01),
-        compare(a, b, held_out_share=1 / 3, rope=0.01, lower_is_better=True),
+        compare(b, a, test_fraction=1 / 3, rope=0.01),
+        compare(a, b, test_fraction=1 / 3, rope=0.01, lower_is_better=True),
     ):
         assert (mirrored.p_better, mirrored.p_worse) == pytest.approx(
             (forward.p_worse, forward.p_better)
@@ -75,26 +77,26 @@ def test_swapping_the_models_or_the_direction_swaps_better_and_worse() -> None:
     assert total == pytest.approx(1)
 
 
-def test_equal_differences_leave_no_doubt_and_no_nan() -> None:
-    same = compare([0.5, 0.75], [0.5, 0.75], held_out_share=0.2, rope=0)
+def test_equal_differences_give_certainty_and_no_nan() -> None:
+    same = compare([0.5, 0.75], [0.5, 0.75], test_fraction=0.2, rope=0)
     assert same == Difference(
         mean=0, low=0, high=0, p_value=1, p_better=0, p_equivalent=1, p_worse=0
     )
-    ahead = compare([0.75, 1.0], [0.5, 0.75], held_out_share=0.2, rope=0.01)
+    ahead = compare([0.75, 1.0], [0.5, 0.75], test_fraction=0.2, rope=0.01)
     assert ahead == Difference(
         mean=0.25, low=0.25, high=0.25, p_value=0, p_better=1, p_equivalent=0, p_worse=0
     )
 
 
-def test_under_no_difference_the_corrected_test_cries_wolf_one_time_in_twenty() -> None:
+def test_without_a_difference_the_corrected_test_rejects_one_time_in_twenty() -> None:
     # Differences that all correlate by rho share one common part: d = sqrt(rho) c + sqrt(1-rho) e.
     folds, repeats, rho, runs = 5, 6, 1 / 5, 2000
     rng = np.random.default_rng(2)
     common = rng.normal(size=(runs, 1))
     d = np.sqrt(rho) * common + np.sqrt(1 - rho) * rng.normal(size=(runs, folds * repeats))
     nothing = np.zeros(folds * repeats)
-    corrected = [compare(run, nothing, held_out_share=rho, rope=0).p_value < 0.05 for run in d]
-    naive = [compare(run, nothing, held_out_share=0, rope=0).p_value < 0.05 for run in d]
+    corrected = [compare(run, nothing, test_fraction=rho, rope=0).p_value < 0.05 for run in d]
+    naive = [compare(run, nothing, test_fraction=0, rope=0).p_value < 0.05 for run in d]
     # 2000 runs at 5 %: standard error sqrt(0.05 * 0.95 / 2000) = 0.005; four of them allowed.
     assert 0.03 < np.mean(corrected) < 0.07
     # The naive t is sqrt((1/30 + 1/4) / (1/30)) = 2.9 times too large.
@@ -103,18 +105,18 @@ def test_under_no_difference_the_corrected_test_cries_wolf_one_time_in_twenty() 
 
 def test_interval_is_scipys_when_uncorrected_and_wider_when_corrected() -> None:
     scores = [0.80, 0.82, 0.85, 0.81, 0.79]
-    naive = interval(scores, held_out_share=0)
+    naive = interval(scores, test_fraction=0)
     assert (naive.low, naive.high) == pytest.approx(
         scipy.stats.ttest_1samp(scores, 0).confidence_interval(0.95)
     )
-    corrected = interval(scores, held_out_share=0.2)
+    corrected = interval(scores, test_fraction=0.2)
     # (1/5 + 1/4) / (1/5) = 2.25 times the variance: 1.5 times the width, about the same mean.
     assert corrected.high - corrected.low == pytest.approx(1.5 * (naive.high - naive.low))
     assert corrected.mean == naive.mean == pytest.approx(0.814)
 
 
 def _metrics(repeats: int = 4, folds: int = 5) -> pd.DataFrame:
-    """Three models on the same folds: two good ones, and a worse one."""
+    """Three models on the same folds: two good ones and a worse one."""
     rng = np.random.default_rng(3)
     hardness = rng.normal(0, 0.03, repeats * folds)  # shared, as by folds
     centre = {"linear": 0.430, "relu": 0.425, "sex_rule": 0.520}
@@ -132,7 +134,7 @@ def _metrics(repeats: int = 4, folds: int = 5) -> pd.DataFrame:
     )
 
 
-def test_the_table_sets_every_model_against_the_best() -> None:
+def test_the_table_compares_every_model_with_the_best() -> None:
     metrics = _metrics()
     table = comparison_table(metrics)
     assert list(table.index) == ["relu", "linear", "sex_rule"]
@@ -147,7 +149,7 @@ def test_the_table_sets_every_model_against_the_best() -> None:
     )
     assert table["mean"]["linear"] == pytest.approx(linear.mean())
     expected = compare(
-        linear.to_numpy(), relu.to_numpy(), held_out_share=0.2, rope=0.005, lower_is_better=True
+        linear.to_numpy(), relu.to_numpy(), test_fraction=0.2, rope=0.005, lower_is_better=True
     )
     assert table["difference"]["linear"] == pytest.approx(expected.mean)
     for column in ("low", "high", "p_value", "p_better", "p_equivalent", "p_worse"):
@@ -187,7 +189,7 @@ def test_identical_models_share_the_first_place() -> None:
     assert table["p_best"].sum() == pytest.approx(1)
 
 
-def test_more_models_than_folds_is_no_obstacle() -> None:
+def test_there_may_be_more_models_than_folds() -> None:
     rng = np.random.default_rng(4)
     metrics = pd.DataFrame(
         {"model": f"net {model}", "repeat": 0, "fold": fold, "log_loss": rng.normal(0.45, 0.02)}
@@ -224,25 +226,25 @@ def test_malformed_metrics_are_refused() -> None:
 
 def test_scores_and_settings_out_of_range_are_refused() -> None:
     with pytest.raises(DataError, match=r"\(2,\) scores and b \(3,\)"):
-        compare([1, 2], [1, 2, 3], held_out_share=0.2, rope=0)
+        compare([1, 2], [1, 2, 3], test_fraction=0.2, rope=0)
     with pytest.raises(DataError, match="at least two"):
-        interval([0.8], held_out_share=0.2)
+        interval([0.8], test_fraction=0.2)
     with pytest.raises(DataError, match="score 1 is not a finite number"):
-        interval([0.8, float("nan")], held_out_share=0.2)
-    with pytest.raises(ConfigError, match=r"held_out_share is 5: give 1/folds"):
-        interval([0.8, 0.9], held_out_share=5)
+        interval([0.8, float("nan")], test_fraction=0.2)
+    with pytest.raises(ConfigError, match=r"test_fraction is 5: give 1/folds"):
+        interval([0.8, 0.9], test_fraction=5)
     with pytest.raises(ConfigError, match="level is 95"):
-        interval([0.8, 0.9], held_out_share=0.2, level=95)
+        interval([0.8, 0.9], test_fraction=0.2, level=95)
     with pytest.raises(ConfigError, match=r"rope is -0\.1"):
-        compare([1, 2], [1, 3], held_out_share=0.2, rope=-0.1)
+        compare([1, 2], [1, 3], test_fraction=0.2, rope=-0.1)
 
 
 def test_draws_of_mean_scores_have_the_posteriors_of_interval_and_compare() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal([0.4, 0.5], 0.05, (20, 2)) + rng.normal(0, 0.05, (20, 1))
-    draws = mean_draws(scores, held_out_share=0.1, draws=200_000, seed=0)
+    draws = mean_draws(scores, test_fraction=0.1, draws=200_000, seed=0)
     for drawn, given in [(draws[:, 0], scores[:, 0]), (draws @ [1, -1], scores @ [1, -1])]:
-        around = interval(given, held_out_share=0.1)
+        around = interval(given, test_fraction=0.1)
         assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx(
             [around.low, around.high], abs=0.02 * (around.high - around.low)
         )

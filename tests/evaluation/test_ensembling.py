@@ -1,4 +1,4 @@
-"""Calibration and ensemble weights: planted truths found again, and no held-out label seen."""
+"""Calibration and ensemble weights: planted values are recovered, no held-out label is read."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,17 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from titanic_nn.config import Config
 from titanic_nn.estimators.calibration import Calibration
-from titanic_nn.evaluation.metrics import log_loss
 from titanic_nn.evaluation.ensembling import (
     INNER,
-    Stack,
+    CalibratedEnsemble,
+    calibrated,
     calibration_table,
     ensemble_weights,
-    fit_stacks,
     inner_splits,
 )
+from titanic_nn.evaluation.metrics import log_loss
 from titanic_nn.tables.splits import Split, final_split, repeated_stratified_splits
 
 RNG = np.random.default_rng(0)
@@ -23,7 +24,7 @@ TRUTH = RNG.uniform(0.02, 0.98, 20_000)
 Y = (RNG.random(TRUTH.size) < TRUTH).astype(np.int64)
 
 
-def test_a_planted_overconfidence_is_taken_back() -> None:
+def test_a_planted_overconfidence_is_corrected() -> None:
     too_sure = expit(2 * logit(TRUTH) + 1)  # so truth = sigmoid(logit / 2 - 1/2)
     calibration = Calibration.fit(too_sure, Y)
     assert calibration.slope == pytest.approx(0.5, abs=0.02)
@@ -31,7 +32,7 @@ def test_a_planted_overconfidence_is_taken_back() -> None:
     assert log_loss(Y, calibration(too_sure)) < log_loss(Y, too_sure)
 
 
-def test_calibration_is_where_the_likelihood_is_highest() -> None:
+def test_calibration_maximizes_the_likelihood() -> None:
     p, y = TRUTH[:300] ** 2, Y[:300]
     found = Calibration.fit(p, y)
 
@@ -44,8 +45,8 @@ def test_calibration_is_where_the_likelihood_is_highest() -> None:
 
 def test_certain_probabilities_can_be_calibrated() -> None:
     p = np.array([0.0, 1.0, 0.0, 1.0, 0.5])
-    calibrated = Calibration.fit(p, np.array([0, 1, 1, 0, 1]))(p)
-    assert np.isfinite(calibrated).all()
+    after = Calibration.fit(p, np.array([0, 1, 1, 0, 1]))(p)
+    assert np.isfinite(after).all()
     assert Calibration()(p) == pytest.approx(p, abs=1e-9)
 
 
@@ -68,36 +69,64 @@ def test_weights_are_those_of_the_least_log_loss() -> None:
     assert found[0] > found[1] > found[2]
 
 
-def test_a_stack_of_nothing_changes_nothing() -> None:
-    stack = Stack.fit({"linear": TRUTH[:0], "relu": TRUTH[:0]}, Y[:0])
-    said = stack({"linear": TRUTH, "relu": 1 - TRUTH})
-    assert said["linear"] == pytest.approx(TRUTH)
-    assert said["ensemble"] == pytest.approx(0.5)
+def test_without_inner_splits_nets_are_unchanged_and_weights_equal() -> None:
+    ensemble = CalibratedEnsemble.fit({"linear": {}, "relu": {}}, [], Y)
+    predictions = ensemble.predict({"linear": TRUTH, "relu": 1 - TRUTH})
+    assert predictions["linear"] == pytest.approx(TRUTH)
+    assert predictions["ensemble"] == pytest.approx(0.5)
+
+
+def test_an_ensemble_is_fitted_on_the_held_out_rows_of_all_splits_together() -> None:
+    y, p = Y[:300], {"a": TRUTH[:300] ** 2, "b": np.sqrt(TRUTH[:300])}
+    splits = repeated_stratified_splits(y, folds=3, repeats=1, seed=0)
+    held_out = {net: {split: of[split.held_out] for split in splits} for net, of in p.items()}
+    ensemble = CalibratedEnsemble.fit(held_out, splits, y)
+    order = np.concatenate([split.held_out for split in splits])
+    fitted = {net: Calibration.fit(of[order], y[order]) for net, of in p.items()}
+    assert ensemble.calibrations == fitted
+    weights = ensemble_weights([fitted[net](p[net][order]) for net in p], y[order])
+    assert list(ensemble.weights.values()) == pytest.approx(weights.tolist())
 
 
 def test_one_net_has_no_ensemble() -> None:
-    assert list(Stack.fit({"relu": TRUTH}, Y)({"relu": TRUTH})) == ["relu"]
+    everyone = Split(0, 0, train=np.arange(100), held_out=np.arange(100))
+    ensemble = CalibratedEnsemble.fit({"relu": {everyone: TRUTH[:100]}}, [everyone], Y[:100])
+    assert list(ensemble.predict({"relu": TRUTH})) == ["relu"]
+
+
+def test_each_split_is_calibrated_by_its_own_fit() -> None:
+    splits = [Split(0, f, train=np.arange(4), held_out=np.arange(2)) for f in (0, 1)]
+    p = np.array([0.2, 0.7])
+    held_out = {net: dict.fromkeys(splits, p) for net in ("a", "b")}
+    first = CalibratedEnsemble({"a": Calibration(2.0, 1.0), "b": Calibration()}, {"a": 1, "b": 0})
+    second = CalibratedEnsemble({"a": Calibration(), "b": Calibration()}, {"a": 0.5, "b": 0.5})
+    found = calibrated(held_out, dict(zip(splits, (first, second), strict=True)))
+    assert list(found) == ["a", "b", "ensemble"]
+    assert found["a"][splits[0]] == pytest.approx(expit(2 * logit(p) + 1))
+    assert found["ensemble"][splits[0]] == pytest.approx(found["a"][splits[0]])
+    for net in ("a", "b", "ensemble"):
+        assert found[net][splits[1]] == pytest.approx(p)
 
 
 # --- Splits within splits ---
 
 
-def test_inner_folds_cut_the_training_rows_alone() -> None:
+def test_inner_folds_split_the_training_rows_only() -> None:
     y = Y[:200]
     outer = [*repeated_stratified_splits(y, folds=4, repeats=2, seed=0), final_split(200, 50)]
-    names = set()
+    identities = set()
     for split in outer:
-        inner = inner_splits(split, y, folds=3, all_folds=4, seed=0)
+        inner = inner_splits(split, y, Config(folds=4, inner_folds=3))
         assert len(inner) == 3
         held_out = np.concatenate([s.held_out for s in inner])
         assert sorted(held_out) == split.train.tolist()
         for s in inner:
             assert sorted([*s.train, *s.held_out]) == split.train.tolist()
             assert y[s.held_out].mean() == pytest.approx(y[split.train].mean(), abs=0.03)
-            names.add((s.repeat, s.fold))
-    # Names decide the random numbers: none twice, and none of an outer split.
-    assert len(names) == 3 * len(outer)
-    assert min(repeat for repeat, _ in names) >= INNER
+            identities.add((s.repeat, s.fold))
+    # Random numbers depend on the identity: none occurs twice, and none is an outer split's.
+    assert len(identities) == 3 * len(outer)
+    assert min(repeat for repeat, _ in identities) >= INNER
 
 
 def test_more_repeats_leave_the_inner_folds_of_the_first_as_they_were() -> None:
@@ -105,44 +134,51 @@ def test_more_repeats_leave_the_inner_folds_of_the_first_as_they_were() -> None:
     found = []
     for repeats in (1, 3):
         first = repeated_stratified_splits(y, folds=4, repeats=repeats, seed=0)[2]
-        (inner, *_) = inner_splits(first, y, folds=3, all_folds=4, seed=0)
+        (inner, *_) = inner_splits(first, y, Config(folds=4, inner_folds=3))
         found.append((inner.repeat, inner.held_out.tolist()))
     assert found[0] == found[1]
 
 
-def test_without_folds_or_with_a_single_survivor_there_are_none() -> None:
+def test_with_no_inner_folds_or_a_single_row_of_a_class_there_are_none() -> None:
     split = Split(0, 0, train=np.arange(5), held_out=np.arange(5, 8))
     y = np.array([0, 0, 0, 0, 1, 0, 1, 1])
-    assert inner_splits(split, y, folds=3, all_folds=2, seed=0) == []
-    assert inner_splits(split, np.arange(8) % 2, folds=0, all_folds=2, seed=0) == []
+    assert inner_splits(split, y, Config(folds=2, inner_folds=3)) == []
+    assert inner_splits(split, np.arange(8) % 2, Config(folds=2, inner_folds=0)) == []
 
 
-def test_a_split_s_stack_hears_of_no_label_that_it_holds_out() -> None:
+def test_a_splits_ensemble_does_not_depend_on_labels_that_it_holds_out() -> None:
     y = Y[:120]
     outer = repeated_stratified_splits(y, folds=3, repeats=1, seed=0)
-    inner = [inner_splits(split, y, folds=4, all_folds=3, seed=0) for split in outer]
-    said = {
-        name: [RNG.uniform(0.1, 0.9, len(split.held_out)) for of in inner for split in of]
-        for name in ("a", "b")
+    inner = [inner_splits(split, y, Config(folds=3, inner_folds=4)) for split in outer]
+    held_out = {
+        net: {split: RNG.uniform(0.1, 0.9, len(split.held_out)) for of in inner for split in of}
+        for net in ("a", "b")
     }
-    before = fit_stacks(inner, y, said)
+
+    def ensembles(labels: NDArray[np.int64]) -> list[CalibratedEnsemble]:
+        return [CalibratedEnsemble.fit(held_out, of, labels) for of in inner]
+
+    before = ensembles(y)
     for i, split in enumerate(outer):
         flipped = y.copy()
         flipped[split.held_out] = 1 - flipped[split.held_out]
-        after = fit_stacks(inner, flipped, said)
+        after = ensembles(flipped)
         assert after[i] == before[i]
         assert all(after[j] != before[j] for j in range(3) if j != i)  # it trains those
 
 
-def test_the_table_tells_before_from_after() -> None:
+def test_the_table_compares_before_and_after() -> None:
     y = np.array([0, 1, 0, 1])
     folds = [Split(0, f, train=np.arange(4), held_out=np.arange(2 * f, 2 * f + 2)) for f in (0, 1)]
-    stacks = [Stack({"a": Calibration(2.0, 1.0)}, {"a": w}) for w in (0.2, 0.6)]
-    before = {"a": [np.array([0.5, 0.5]), np.array([0.5, 0.5])]}
-    after = {"a": [np.array([0.2, 0.8]), np.array([0.2, 0.8])]}
-    row = calibration_table(y, folds, stacks, before, after).loc["a"]
+    ensembles = {
+        fold: CalibratedEnsemble({"a": Calibration(2.0, 1.0)}, {"a": weight})
+        for fold, weight in zip(folds, (0.2, 0.6), strict=True)
+    }
+    before = {"a": dict.fromkeys(folds, np.array([0.5, 0.5]))}
+    after = {"a": dict.fromkeys(folds, np.array([0.2, 0.8]))}
+    row = calibration_table(y, folds, ensembles, before, after).loc["a"]
     assert row["log_loss_before"] == pytest.approx(np.log(2))
     assert row["log_loss_after"] == pytest.approx(-np.log(0.8))
-    # All at 0.5, of whom half survived: no error. Then 0.2 of whom none did, 0.8 of whom all did.
-    assert (row["error_before"], row["error_after"]) == pytest.approx((0, 0.2))
+    # All at 0.5, and half are positive: no error. Then 0.2 where none is, and 0.8 where all are.
+    assert (row["ece_before"], row["ece_after"]) == pytest.approx((0, 0.2))
     assert (row["slope"], row["intercept"], row["weight"]) == pytest.approx((2, 1, 0.4))

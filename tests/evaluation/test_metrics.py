@@ -1,3 +1,5 @@
+"""Metrics, against scikit-learn and sums done by hand."""
+
 import math
 import warnings
 from collections.abc import Callable
@@ -39,7 +41,7 @@ def _cases() -> dict[str, tuple[Floats, Floats]]:
         "only 0 and 1": (y, rng.integers(0, 2, 179).astype(np.float64)),
         "perfect": (y, y),
         "two rows": (np.array([0.0, 1.0]), np.array([0.7, 0.2])),
-        "nobody predicted to live": (y, np.full(179, 0.1)),
+        "none predicted positive": (y, np.full(179, 0.1)),
     }
 
 
@@ -63,7 +65,7 @@ def test_many_nets_at_once_score_as_one_by_one(metric: Callable[..., Floats]) ->
 
 
 @pytest.mark.parametrize("metric", [*METRICS.values(), expected_calibration_error])
-def test_a_diverged_net_scores_nan_and_its_neighbours_are_untouched(
+def test_a_diverged_net_scores_nan_and_the_others_are_unaffected(
     metric: Callable[..., Floats],
 ) -> None:
     y = np.array([0, 1, 1])
@@ -73,9 +75,9 @@ def test_a_diverged_net_scores_nan_and_its_neighbours_are_untouched(
     assert np.isnan(scores[1])
 
 
-def test_scores_worked_on_paper() -> None:
+def test_scores_worked_by_hand() -> None:
     # Predicted at 0.5: 1, 0, 1, 0.  Truth: 1, 1, 0, 0.  Two of four right; TP 1, FP 1, FN 1.
-    # AUC: survivors 0.8 and 0.4 against victims 0.5 and 0.1: 0.8 beats both, 0.4 beats one: 3/4.
+    # AUC: positives 0.8 and 0.4, negatives 0.5 and 0.1: 0.8 exceeds both, 0.4 exceeds one: 3/4.
     # Log loss: -(ln 0.8 + ln 0.4 + ln 0.5 + ln 0.9) / 4 = -ln 0.144 / 4.
     # Brier: (0.2^2 + 0.6^2 + 0.5^2 + 0.1^2) / 4 = (0.04 + 0.36 + 0.25 + 0.01) / 4 = 0.165.
     scores = fold_metrics([1, 1, 0, 0], [0.8, 0.4, 0.5, 0.1])
@@ -95,15 +97,15 @@ def test_a_certain_mistake_costs_much_but_not_infinitely_much() -> None:
     assert log_loss([1], [0.0]) == pytest.approx(52 * math.log(2))  # the floor is 2^-52
 
 
-def test_one_class_has_no_ranking_and_no_survivors_no_f1() -> None:
+def test_with_one_class_the_auc_is_nan_and_without_positives_f1_is_0() -> None:
     with warnings.catch_warnings(action="error"):
         assert np.isnan(roc_auc([0, 0], [0.1, 0.2]))
         assert f1([0, 0], [0.1, 0.2]) == 0
 
 
-def test_calibration_error_is_the_sum_on_paper() -> None:
-    # Bin [0.2, 0.3): 0.2, 0.25 -> one of two lived, mean 0.225: 2/5 * |0.5 - 0.225| = 0.11
-    # Bin [0.9, 1.0]: 0.9, 1.0 and 1.0 -> two of three lived, mean 2.9/3:
+def test_calibration_error_is_the_sum_worked_by_hand() -> None:
+    # Bin [0.2, 0.3): 0.2, 0.25 -> one of two is positive, mean 0.225: 2/5 * |0.5 - 0.225| = 0.11
+    # Bin [0.9, 1.0]: 0.9, 1.0 and 1.0 -> two of three are positive, mean 2.9/3:
     #                                     3/5 * |2/3 - 2.9/3| = 3/5 * 0.3 = 0.18
     error = expected_calibration_error([1, 0, 1, 1, 0], [0.2, 0.25, 0.9, 1.0, 1.0])
     assert error == pytest.approx(0.29)
@@ -121,7 +123,7 @@ def test_calibration_error_is_the_sum_on_paper() -> None:
         ([0, 1], [0.5, 1.7], r"probability holds 1\.7.*sigmoid of the logits"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_labels_and_probabilities_that_do_not_fit_are_refused(
     y: list[int], probability: list[float], complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint):

@@ -1,6 +1,7 @@
-"""What the encoder learns from training rows, and what it then makes of other passengers."""
+"""What the encoder fits on training rows, and how it then encodes any rows."""
 
-from pathlib import Path
+import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,33 +9,64 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from titanic_tables import KAGGLE
 
 from benchmarks.synthetic import make_passengers
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.competitions.titanic.features import FEATURES, passenger_features
+from titanic_nn.config import FeatureConfig
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.columns import Columns
-from titanic_nn.tables.encode import READ_LABELS, Encoder, encode_splits
-from titanic_nn.competitions.titanic.features import FEATURES, passenger_features
+from titanic_nn.tables.encode import Encoder, SplitEncoders
+from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.splits import Split, final_split, repeated_stratified_splits
-from titanic_nn.config import FeatureConfig
 
-KAGGLE = Path(__file__).parents[2] / "../shared/kaggle"
 EVERY_CATEGORY = FeatureConfig(min_category_rows=1)
-KNOWN = FeatureConfig(min_category_rows=1, count_tickets_among="known")
+KNOWN = FeatureConfig(min_category_rows=1, count_groups_among="known")
+LABELS_OF = {feature.name: feature.label for feature in FEATURES}
+READ_LABELS = {feature.label for feature in FEATURES if feature.reads_labels}
 
-
-# Labels for tests in which they do not matter: nobody lived.
+# Labels for tests in which they do not matter.
 NOBODY = np.zeros(100, dtype=np.int64)
 
 
-def synthetic(rows: int) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """Features and labels of passengers who never were."""
+def columns(features: pd.DataFrame) -> Columns:
+    """A table of features, as arrays."""
+    return Columns.of(features, TITANIC.features.text_columns)
+
+
+def fitted(
+    train: Columns,
+    y: NDArray[np.int64],
+    config: FeatureConfig | None = None,
+    known: Columns | None = None,
+) -> Encoder:
+    return Encoder(TITANIC.features, config or FeatureConfig()).fit(train, y, known)
+
+
+def split_encoders(
+    rows: Columns,
+    y: NDArray[np.int64],
+    splits: list[Split],
+    config: FeatureConfig | None = None,
+) -> SplitEncoders:
+    return SplitEncoders(rows, y, splits, TITANIC.features, config or FeatureConfig())
+
+
+def matrices(encoders: SplitEncoders) -> NDArray[np.float32]:
+    """Those of all splits, (splits, rows, features)."""
+    return np.concatenate([encoded.x for encoded in encoders.batches()])
+
+
+def synthetic(rows: int) -> tuple[Columns, NDArray[np.int64]]:
+    """Features and labels of made-up passengers."""
     passengers = make_passengers(rows, seed=0)
-    return passenger_features(passengers), passengers["Survived"].to_numpy()
+    return TITANIC.features.columns(passengers), passengers["Survived"].to_numpy()
 
 
-def features_of(first_id: int = 1, **columns: list[Any]) -> pd.DataFrame:
+def features_of(first_id: int = 1, **values: list[Any]) -> pd.DataFrame:
     """Features of passengers who differ in the given columns only."""
-    rows = len(next(iter(columns.values())))
+    rows = len(next(iter(values.values())))
     everyone = {
         "PassengerId": range(first_id, first_id + rows),
         "Pclass": 3,
@@ -48,15 +80,16 @@ def features_of(first_id: int = 1, **columns: list[Any]) -> pd.DataFrame:
         "Cabin": None,
         "Embarked": "S",
     }
-    return passenger_features(pd.DataFrame(everyone | columns))
+    return passenger_features(pd.DataFrame(everyone | values))
 
 
 def encode(
     train: pd.DataFrame, rows: pd.DataFrame, config: FeatureConfig = EVERY_CATEGORY
 ) -> pd.DataFrame:
     """Fit on `train`, and encode `rows` with named columns."""
-    encoder = Encoder(config).fit(train, NOBODY[: len(train)], known=pd.concat([train, rows]))
-    return pd.DataFrame(encoder.transform(rows), rows.index, encoder.feature_names)
+    everyone = columns(pd.concat([train, rows]))
+    encoder = fitted(columns(train), NOBODY[: len(train)], config, everyone)
+    return pd.DataFrame(encoder.transform(columns(rows)), rows.index, encoder.feature_names)
 
 
 def unscaled(
@@ -65,9 +98,9 @@ def unscaled(
     number: str,
     config: FeatureConfig = EVERY_CATEGORY,
 ) -> list[float]:
-    """One number as it stands after imputation, in its own unit."""
-    encoder = Encoder(config).fit(train, NOBODY[: len(train)], known=rows)
-    column = encoder.transform(rows)[:, encoder.feature_names.index(number)]
+    """One number after imputation, in its own unit."""
+    encoder = fitted(columns(train), NOBODY[: len(train)], config, columns(rows))
+    column = encoder.transform(columns(rows))[:, encoder.feature_names.index(number)]
     mean, sd = encoder.scaling[number]
     return [round(float(value), 4) for value in column * sd + mean]
 
@@ -113,7 +146,7 @@ def test_a_gap_that_only_a_held_out_row_has_is_filled(number: str) -> None:
     train, rows = features.iloc[:80], features.iloc[80:].copy()
     if number in rows:
         rows[number] = np.nan
-    else:  # counted by the encoder, from these two
+    else:  # made from these two
         rows[["ticket", "log_fare"]] = np.nan
     assert np.isfinite(encode(train, rows)).all(axis=None)
 
@@ -152,7 +185,7 @@ def test_categories_are_encoded_as_scikit_learn_encodes_them(min_rows: int) -> N
     assert decks.columns.tolist() == [n.replace("infrequent_sklearn", "rare") for n in theirs]
 
 
-def test_an_unknown_category_and_a_missing_one_are_encoded_as_none() -> None:
+def test_an_unknown_category_and_a_missing_one_are_encoded_as_zeros() -> None:
     train = features_of(Embarked=["S", "S", "C", "Q"])
     rows = features_of(first_id=101, Embarked=["S", "Belfast", None])
     encoded = encode(train, rows)[["embarked=C", "embarked=Q", "embarked=S"]]
@@ -167,22 +200,22 @@ def test_rare_categories_share_a_column() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "flag"),
+    ("values", "flag"),
     [
         ({"Age": [20.0, np.nan]}, "age missing"),
         ({"Fare": [20.0, np.nan]}, "fare missing"),
         ({"Embarked": ["S", None]}, "embarked missing"),
     ],
 )
-def test_what_is_missing_is_marked(columns: dict[str, Any], flag: str) -> None:
-    rows = features_of(**columns)
+def test_what_is_missing_is_flagged(values: dict[str, Any], flag: str) -> None:
+    rows = features_of(**values)
     assert encode(rows, rows)[flag].tolist() == [0, 1]
 
 
 def test_a_column_that_is_constant_on_the_training_rows_is_dropped() -> None:
     train = features_of(Age=[20.0, 30.0], Fare=[8.0, 8.0], Embarked=["S", "S"])
     rows = features_of(first_id=101, Age=[40.0], Fare=[np.nan], Embarked=["C"])
-    kept = set(encode(train, rows)) - READ_LABELS  # for theirs see READ_LABELS
+    kept = set(encode(train, rows)) - READ_LABELS  # these are kept whatever the labels are
     assert kept == {"age"}
 
 
@@ -199,15 +232,15 @@ def test_holders_among_the_training_rows_include_the_row_itself() -> None:
     assert unscaled(TRAIN, HELD_OUT, "ticket shared by") == [3, 3, 1]  # A, A and the row itself
 
 
-def test_holders_among_the_known_are_all_of_them() -> None:
+def test_holders_among_the_known_rows_are_all_of_them() -> None:
     everyone = pd.concat([TRAIN, HELD_OUT])
     shared_by = unscaled(TRAIN, everyone, "ticket shared by", KNOWN)
     assert shared_by == [4, 4, 1, 1, 4, 4, 1]
 
 
 def test_counting_among_the_known_needs_them() -> None:
-    with pytest.raises(ConfigError, match='count_tickets_among = "known" needs the known'):
-        Encoder(KNOWN).fit(TRAIN, NOBODY[: len(TRAIN)])
+    with pytest.raises(ConfigError, match='count_groups_among = "known" needs the known'):
+        fitted(columns(TRAIN), NOBODY[: len(TRAIN)], KNOWN)
 
 
 def test_the_fare_of_a_ticket_is_shared_by_its_holders() -> None:
@@ -220,17 +253,18 @@ def test_the_fare_of_a_ticket_is_shared_by_its_holders() -> None:
 # --- The whole ---
 
 
-def test_a_row_is_encoded_the_same_whoever_stands_beside_it() -> None:
-    features, y = synthetic(100)
-    encoder = Encoder(FeatureConfig()).fit(features.iloc[:60], y[:60])
-    together = encoder.transform(features)
+def test_the_encoding_of_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+    rows, y = synthetic(100)
+    encoder = fitted(rows.take(np.arange(60)), y[:60])
+    together = encoder.transform(rows)
     for row in (0, 59, 60, 99):
-        np.testing.assert_array_equal(encoder.transform(features.iloc[[row]])[0], together[row])
+        alone = encoder.transform(rows.take(np.array([row])))
+        np.testing.assert_array_equal(alone[0], together[row])
 
 
-def test_columns_stand_in_the_order_of_the_features() -> None:
-    features, y = synthetic(200)
-    names = Encoder(FeatureConfig()).fit(features, y).feature_names
+def test_columns_are_in_the_order_of_the_features() -> None:
+    rows, y = synthetic(200)
+    names = fitted(rows, y).feature_names
     assert list(dict.fromkeys(name.partition("=")[0] for name in names)) == [
         feature.label for feature in FEATURES
     ]
@@ -241,60 +275,142 @@ def test_splits_share_the_union_of_their_columns() -> None:
     first = Split(0, 0, train=np.array([0, 1]), held_out=np.array([2, 3]))
     second = Split(0, 1, train=np.array([2, 3]), held_out=np.array([0, 1]))
 
-    encoded = encode_splits(features, NOBODY[:4], [first, second], EVERY_CATEGORY)
+    encoders = split_encoders(columns(features), NOBODY[:4], [first, second], EVERY_CATEGORY)
 
-    columns = [name for name in encoded.feature_names if name not in READ_LABELS]
-    assert columns == ["age", "embarked=C", "embarked=Q", "embarked=S"]
+    names = [name for name in encoders.feature_names if name not in READ_LABELS]
+    assert names == ["age", "embarked=C", "embarked=Q", "embarked=S"]
     # Training ages 20, 30: mean 25, sd 5. Then 40, 50: mean 45, sd 5.
-    assert encoded.x[..., :4].tolist() == [
+    x = matrices(encoders)
+    assert x[..., :4].tolist() == [
         [[-1, 0, 0, 1], [1, 1, 0, 0], [3, 0, 0, 1], [5, 0, 0, 0]],  # Q is unknown to the first
         [[-5, 0, 0, 1], [-3, 0, 0, 0], [-1, 0, 0, 1], [1, 0, 1, 0]],  # C to the second
     ]
-    swapped = encode_splits(features, NOBODY[:4], [second, first], EVERY_CATEGORY)
-    assert swapped.feature_names == encoded.feature_names
-    np.testing.assert_array_equal(swapped.x, encoded.x[::-1])
+    swapped = split_encoders(columns(features), NOBODY[:4], [second, first], EVERY_CATEGORY)
+    assert swapped.feature_names == encoders.feature_names
+    np.testing.assert_array_equal(matrices(swapped), x[::-1])
 
 
-def test_an_encoder_of_some_rows_knows_nothing_of_the_table_they_were_taken_from() -> None:
-    features, y = synthetic(300)
-    train = np.arange(0, 300, 2)
-    taken = Encoder(FeatureConfig()).fit(Columns.of(features).take(train), y[train])
-    alone = Encoder(FeatureConfig()).fit(features.iloc[train], y[train])
+def test_columns_are_found_by_the_feature_that_they_encode() -> None:
+    rows, y = synthetic(200)
+    encoders = split_encoders(rows, y, [final_split(train_rows=200, test_rows=0)])
+    found = encoders.columns_of_features
+    assert [c for of_feature in found.values() for c in of_feature] == list(
+        range(len(encoders.feature_names))
+    )
+    for feature, of_feature in found.items():
+        for column in of_feature:
+            label = encoders.feature_names[column].partition("=")[0]
+            assert label == LABELS_OF[feature]
+    assert len(found["title"]) > 1  # title=Mr, title=Mrs, ...
+    assert len(found["age"]) == len(found["age_missing"]) == 1
+
+
+def test_a_feature_that_no_split_encodes_has_no_columns() -> None:
+    features = features_of(Age=[20.0, 30.0], Embarked=["S", "S"])
+    split = final_split(train_rows=2, test_rows=0)
+    found = split_encoders(columns(features), NOBODY[:2], [split], EVERY_CATEGORY)
+    assert "age" in found.columns_of_features
+    assert not {"embarked", "fare_missing"} & set(found.columns_of_features)
+
+
+def test_an_encoder_of_some_rows_does_not_depend_on_the_table_they_were_taken_from() -> None:
+    features = passenger_features(passengers := make_passengers(300, seed=0))
+    y, train = passengers["Survived"].to_numpy(), np.arange(0, 300, 2)
+    taken = fitted(columns(features).take(train), y[train])
+    alone = fitted(columns(features.iloc[train]), y[train])
     assert taken.state() == alone.state()
 
 
+def test_an_encoder_made_from_its_state_encodes_the_same_bits() -> None:
+    rows, y = synthetic(200)
+    encoder = fitted(rows.take(np.arange(120)), y[:120])
+    state = json.loads(json.dumps(encoder.state()))
+    new = rows.take(np.arange(120, 200))
+    restored = Encoder.from_state(TITANIC.features, state)
+    assert restored.feature_names == encoder.feature_names
+    np.testing.assert_array_equal(restored.transform(new), encoder.transform(new))
+
+
+def test_without_ids_every_row_is_a_new_one() -> None:
+    rows, y = synthetic(100)
+    # The same passengers under ids of their own: their labels are in the parties that they join.
+    strangers = replace(rows, ids=rows.ids + 1000)
+    encoder = fitted(rows, y)
+    as_strangers = encoder.transform(strangers)
+    assert (encoder.transform(rows) != as_strangers).any()
+    encoder.forget_ids()
+    np.testing.assert_array_equal(encoder.transform(rows), as_strangers)
+
+
+def test_a_competition_may_have_no_fitted_features() -> None:
+    rows, y = synthetic(100)
+    names = {"age", "sex", "age_missing"}
+    plain = FeatureSet(tuple(f for f in FEATURES if f.name in names), passenger_features)
+    encoder = Encoder(plain, FeatureConfig()).fit(rows, y)
+    assert encoder.fitted is None
+    assert encoder.feature_names == ["sex=female", "sex=male", "age", "age missing"]
+    encoder.forget_ids()
+    restored = Encoder.from_state(plain, json.loads(json.dumps(encoder.state())))
+    np.testing.assert_array_equal(restored.transform(rows), encoder.transform(rows))
+
+
 def test_encoders_that_were_not_kept_are_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, y = synthetic(100)
+    rows, y = synthetic(100)
     splits = repeated_stratified_splits(y, folds=4, repeats=1, seed=0)
-    kept = encode_splits(features, y, splits, FeatureConfig())
-    for rows in (0, 150):  # of no encoder, and of one of them
-        monkeypatch.setattr("titanic_nn.tables.encode.ROWS_KEPT", rows)
-        again = encode_splits(features, y, splits, FeatureConfig())
+    kept = split_encoders(rows, y, splits)
+    for at_most in (0, 150):  # of no encoder, and of one of them
+        monkeypatch.setattr("titanic_nn.tables.encode.ROWS_KEPT", at_most)
+        again = split_encoders(rows, y, splits)
         assert again.feature_names == kept.feature_names
-        np.testing.assert_array_equal(again.x, kept.x)
+        np.testing.assert_array_equal(matrices(again), matrices(kept))
+
+
+def test_splits_that_do_not_fit_in_memory_together_come_in_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, y = synthetic(100)
+    splits = repeated_stratified_splits(y, folds=5, repeats=1, seed=0)
+    encoders = split_encoders(rows, y, splits)
+    (together,) = encoders.batches()
+    assert together.splits == splits
+    assert together.x.shape == encoders.shape
+    monkeypatch.setattr(
+        "titanic_nn.tables.encode.ENCODED_AT_ONCE", 2 * len(rows) * len(encoders.feature_names)
+    )
+    batches = list(encoders.batches())
+    assert [len(batch.splits) for batch in batches] == [2, 2, 1]
+    assert [split for batch in batches for split in batch.splits] == splits
+    np.testing.assert_array_equal(np.concatenate([batch.x for batch in batches]), together.x)
+    (some,) = encoders.batches(splits[3:1:-1])
+    np.testing.assert_array_equal(some.x, together.x[[3, 2]])
+    np.testing.assert_array_equal(encoders.encode([3, 2]), some.x)
 
 
 def test_one_split_is_encoded_as_its_encoder_does() -> None:
-    features, y = synthetic(100)
+    rows, y = synthetic(100)
     split = final_split(train_rows=70, test_rows=30)
-    encoder = Encoder(FeatureConfig()).fit(features.iloc[:70], y[:70])
+    encoder = fitted(rows.take(np.arange(70)), y[:70])
 
-    encoded = encode_splits(features, y, [split], FeatureConfig())
+    encoders = split_encoders(rows, y, [split])
 
-    assert encoded.feature_names == encoder.feature_names
-    assert encoded.x.dtype == np.float32
-    np.testing.assert_array_equal(encoded.x[0], encoder.transform(features))
+    assert encoders.feature_names == encoder.feature_names
+    x = matrices(encoders)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x[0], encoder.transform(rows))
+    own, positions = encoders.encoder(split)
+    assert own.state() == encoder.state()
+    assert positions == list(range(len(encoders.feature_names)))
 
 
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
 def test_kaggles_tables_are_encoded_without_a_gap() -> None:
     train, test = pd.read_csv(KAGGLE / "train.csv"), pd.read_csv(KAGGLE / "test.csv")
-    features = passenger_features(pd.concat([train, test], ignore_index=True))
+    rows = TITANIC.features.columns(pd.concat([train, test], ignore_index=True))
     splits = [
         *repeated_stratified_splits(train["Survived"], folds=10, repeats=1, seed=0),
         final_split(train_rows=891, test_rows=418),
     ]
     y = train["Survived"].to_numpy()
-    x = encode_splits(features, y, splits, FeatureConfig()).x
+    x = matrices(split_encoders(rows, y, splits))
     assert x.shape[:2] == (11, 1309)
     assert np.isfinite(x).all()

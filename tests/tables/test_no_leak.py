@@ -1,19 +1,15 @@
-"""The proof that nothing leaks, and the proof that each check can fail: leaks planted for it."""
-
-from pathlib import Path
+"""Nothing leaks; and each check for leaks fails where a leak is planted."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from leaks import Encode, assert_held_out_features_do_not_leak, assert_labels_do_not_leak
 from numpy.typing import NDArray
+from titanic_tables import KAGGLE
+from titanic_tables import encode as encode_table
 
-from titanic_nn.tables.encode import encode_splits
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import Split
 from titanic_nn.config import FeatureConfig
-
-KAGGLE = Path(__file__).parents[2] / "../shared/kaggle"
+from titanic_nn.tables.splits import Split
 
 
 @pytest.fixture(params=["synthetic", "kaggle"])
@@ -30,14 +26,14 @@ def encode(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]
 
 
 def encode_known(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
-    return encode_as(FeatureConfig(count_tickets_among="known"), passengers, splits)
+    return encode_as(FeatureConfig(count_groups_among="known"), passengers, splits)
 
 
 def encode_as(
     config: FeatureConfig, passengers: pd.DataFrame, splits: list[Split]
 ) -> NDArray[np.float32]:
-    y = passengers["Survived"].fillna(-1).to_numpy(np.int64)  # -1: not to be looked at
-    return encode_splits(passenger_features(passengers), y, splits, config).x
+    y = passengers["Survived"].fillna(-1).to_numpy(np.int64)  # -1: must not be read
+    return encode_table(passengers, y, splits, config)
 
 
 @pytest.mark.parametrize("encode", [encode, encode_known])
@@ -74,19 +70,19 @@ def encode_with_own_label(passengers: pd.DataFrame, splits: list[Split]) -> NDAr
 
 
 def encode_out_of_fold(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
-    """As it should be: a row sees the training labels of the inner fold that it isn't in."""
+    """No leak: a row is encoded by the training labels of the inner fold that it is not in."""
     inner_fold = np.arange(len(passengers)) % 2
     x = np.zeros((len(splits), len(passengers), 1), dtype=np.float32)
     for split, s in enumerate(splits):
         in_training = np.isin(np.arange(len(passengers)), s.train)
         for fold in (0, 1):
-            seen = companions_survival(passengers, in_training & (inner_fold != fold))
-            x[split][inner_fold == fold] = seen[inner_fold == fold]
+            other_fold = companions_survival(passengers, in_training & (inner_fold != fold))
+            x[split][inner_fold == fold] = other_fold[inner_fold == fold]
     return x
 
 
 def encode_fitted_on_all_rows(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
-    """The scaler and all else is fitted on the held-out rows too."""
+    """The scaler and everything else is fitted on the held-out rows too."""
     everyone = np.arange(len(passengers))
     return encode(passengers, [Split(s.repeat, s.fold, everyone, s.held_out) for s in splits])
 
@@ -97,7 +93,7 @@ def test_a_planted_held_out_label_is_caught() -> None:
 
 
 def test_a_planted_own_label_is_caught() -> None:
-    with pytest.raises(AssertionError, match="sees its own label"):
+    with pytest.raises(AssertionError, match="own label reached its encoding"):
         assert_labels_do_not_leak(encode_with_own_label)
 
 
@@ -110,7 +106,7 @@ def test_an_encoder_fitted_on_all_rows_is_caught() -> None:
         assert_held_out_features_do_not_leak(encode_fitted_on_all_rows)
 
 
-def test_counting_tickets_among_the_known_lets_held_out_features_in() -> None:
-    """What the setting says it does: tickets of held-out passengers count, their labels don't."""
+def test_counting_groups_among_the_known_rows_lets_held_out_features_in() -> None:
+    """As documented: tickets of held-out passengers are counted, their labels are not read."""
     with pytest.raises(AssertionError, match="held-out features reached the training rows"):
         assert_held_out_features_do_not_leak(encode_known)

@@ -1,4 +1,4 @@
-"""Folds are disjoint, cover every row, keep the class ratio, and hang on the seed alone."""
+"""Folds are disjoint, cover every row, keep the class ratio, and depend on the seed alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,9 @@ import pytest
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.splits import FINAL, final_split, repeated_stratified_splits
 
-Y = np.random.default_rng(0).permutation([1] * 38 + [0] * 65)  # as on the ship: 37 % survive
+Y = np.random.default_rng(0).permutation(
+    [1] * 38 + [0] * 65
+)  # 37 % are of class 1, as on the Titanic
 
 
 def test_each_repeat_holds_every_row_out_once() -> None:
@@ -23,7 +25,7 @@ def test_a_split_uses_every_row_once() -> None:
         assert sorted([*split.train, *split.held_out]) == list(range(103))
 
 
-def test_each_fold_has_its_share_of_survivors_within_one() -> None:
+def test_each_fold_has_its_fraction_of_class_1_within_one_row() -> None:
     for split in repeated_stratified_splits(Y, folds=5, repeats=3, seed=0):
         assert abs(Y[split.held_out].sum() - 38 / 5) < 1
 
@@ -40,7 +42,7 @@ def test_more_repeats_leave_the_first_as_they_were() -> None:
         np.testing.assert_array_equal(a.held_out, b.held_out)
 
 
-def test_the_seed_makes_the_folds() -> None:
+def test_folds_depend_on_the_seed_alone() -> None:
     a, same, other = (
         repeated_stratified_splits(Y, folds=5, repeats=1, seed=seed)[0].held_out
         for seed in (1, 1, 2)

@@ -163,7 +163,7 @@ def nested_splits(
     fewer rows get another.
 
     Raises:
-        SettingsError: a share leaves too few rows, or none of a class.
+        ConfigError: a fraction leaves too few rows, or none of a class.
     """
     key = (2, split.repeat + 1, split.fold + 1)  # the engine's keys start with 0 and 1
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -61,7 +61,7 @@ def interval(scores: ArrayLike, *, test_fraction: float, level: float = 0.95) ->
     correction out. The interval covers the variation of the mean over other training and
     held-out rows; most of it is common to all models, so compare models with `compare`.
 
-    Raises DataError for fewer than two scores or one that is not finite, SettingsError for a
+    Raises DataError for fewer than two scores or one that is not finite, ConfigError for a
     fraction or level out of range.
     """
     scores = np.asarray(scores, dtype=np.float64)
@@ -86,7 +86,7 @@ def compare(
     `test_fraction` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 gives the naive
     paired t-test. `rope` is the largest difference that does not matter, in the metric's unit.
 
-    Raises DataError for scores of unequal number, fewer than two, or not finite, SettingsError for
+    Raises DataError for scores of unequal number, fewer than two, or not finite, ConfigError for
     a rope, fraction or level out of range.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)

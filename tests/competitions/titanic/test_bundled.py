@@ -8,12 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from titanic_tables import BUNDLED, KAGGLE, REPO, bundled
 
-from titanic_nn.tables.sources import SEARCH, load_passengers
+from titanic_nn.competitions.titanic.competition import TITANIC
 
-REPO = Path(__file__).parents[2]
-BUNDLED = REPO / "data/bundled"
-KAGGLE = REPO / "../shared/kaggle"
 NAMES = ("train.csv", "test.csv", "answers.csv")
 
 
@@ -73,32 +71,32 @@ def test_it_has_kaggles_shape() -> None:
     assert set(train["Embarked"].dropna()) == {"S", "C", "Q"}
 
 
-def test_nothing_that_gives_the_outcome_away_is_left() -> None:
+def test_columns_that_give_the_outcome_away_are_dropped() -> None:
     features = "Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked"
     assert list(read("train.csv")) == f"PassengerId,Survived,{features}".split(",")
     assert list(read("test.csv")) == f"PassengerId,{features}".split(",")
 
 
-def test_the_order_says_nothing_of_the_class() -> None:
-    # OpenML's file goes class by class; shuffled, the ids correlate with it by chance alone:
+def test_the_order_of_rows_does_not_tell_the_class_or_the_label() -> None:
+    # OpenML's file is sorted by class; shuffled, the ids correlate with it by chance alone:
     # for 891 rows a correlation's standard deviation is 1/sqrt(890), about 0.034.
     train = read("train.csv")
     for name in ("Pclass", "Survived"):
         assert abs(train["PassengerId"].corr(train[name])) < 3 * 0.034
 
 
-def test_it_passes_the_schema_without_a_word() -> None:
-    passengers = load_passengers(search=SEARCH[3:])
-    assert passengers.source == "bundled"
-    assert passengers.notes == ()
-    assert (len(passengers.train), len(passengers.test)) == (891, 418)
+def test_it_passes_the_schema_without_a_note() -> None:
+    tables = bundled()
+    assert tables.source == "bundled"
+    assert tables.notes == ()
+    assert (len(tables.train), len(tables.test)) == (891, 418)
 
 
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's own files are not here")
 class TestAgainstKaggle:
-    def test_it_lists_the_same_people_in_the_same_words(self) -> None:
+    def test_it_lists_the_same_people_in_the_same_spelling(self) -> None:
         """All but Name, whose quotation marks are displaced in Kaggle's test.csv."""
-        ours, kaggles = load_passengers(search=SEARCH[3:]), load_passengers(KAGGLE)
+        ours, kaggles = bundled(), TITANIC.load(KAGGLE)
         columns = ["Pclass", "Sex", "SibSp", "Parch", "Ticket", "Cabin", "Embarked"]
 
         def people(*tables: pd.DataFrame) -> Counter[tuple[object, ...]]:
@@ -109,9 +107,9 @@ class TestAgainstKaggle:
         assert set(kaggles.train["Name"]) <= {*ours.train["Name"], *ours.test["Name"]}
 
     def test_kaggles_own_files_pass_as_pandas_reads_them(self) -> None:
-        passengers = load_passengers(KAGGLE)
-        assert passengers.notes == ()
-        for name, table in (("train.csv", passengers.train), ("test.csv", passengers.test)):
+        tables = TITANIC.load(KAGGLE)
+        assert tables.notes == ()
+        for name, table in (("train.csv", tables.train), ("test.csv", tables.test)):
             expected = pd.read_csv(KAGGLE / name)
             expected["Name"] = expected["Name"].str.strip()
             pd.testing.assert_frame_equal(table, expected)

@@ -1,20 +1,16 @@
 """Features of passengers known by name."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from titanic_tables import REPO
 
-from titanic_nn.competitions.titanic.features import (
-    FEATURES,
-    MERGED_TITLES,
-    features_table,
-    passenger_features,
-)
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.competitions.titanic.features import FEATURES, MERGED_TITLES, passenger_features
 
-DOCS = Path(__file__).parents[2] / "docs/features.md"
+DOCS = REPO / "docs/features.md"
 
 COLUMNS = ["Name", "Pclass", "Sex", "Age", "SibSp", "Parch", "Ticket", "Fare", "Cabin", "Embarked"]
 Z = None  # not known
@@ -133,7 +129,7 @@ def test_a_known_passenger(
         assert value == expected
 
 
-def test_a_title_that_nobody_foresaw_stays_as_it_is() -> None:
+def test_a_title_that_is_not_listed_is_kept() -> None:
     assert features_of(Name="Byles, Fr. Thomas")["title"] == "Fr"
 
 
@@ -153,7 +149,7 @@ def test_rows_are_indexed_by_passenger_id_in_the_order_given() -> None:
     assert passenger_features(table).index.tolist() == table["PassengerId"].tolist()
 
 
-def test_no_label_comes_through() -> None:
+def test_labels_are_not_read() -> None:
     table = pd.DataFrame(PASSENGERS.values(), columns=COLUMNS)
     table["PassengerId"] = np.arange(len(table))
     unlabelled = passenger_features(table)
@@ -162,18 +158,19 @@ def test_no_label_comes_through() -> None:
 
 def test_the_table_of_features_names_each_column_once(features: pd.DataFrame) -> None:
     names = [feature.name for feature in FEATURES]
-    elsewhere = {"ticket_shared_by", "fare_per_head", "men_known"}
-    elsewhere |= {feature.name for feature in FEATURES if feature.reads_labels}
-    ingredients = {"ticket", "ticket_number", "peers", "half", "same_ticket", "same_family"}
+    fitted = {"ticket_shared_by", "fare_per_head", "men_known"}
+    fitted |= {feature.name for feature in FEATURES if feature.reads_labels}
+    ingredients = {*TITANIC.features.keys, "ticket_number", "half"}
     assert len(names) == len(set(names))
-    assert set(names) - elsewhere == set(features.columns) - ingredients
+    assert set(names) - fitted == set(features.columns) - ingredients
+    assert set(TITANIC.features.text_columns) <= set(features.columns)
 
 
-def test_the_docs_hold_the_table_of_features() -> None:
-    assert features_table() in DOCS.read_text(encoding="utf-8")
+def test_the_docs_have_the_table_of_features() -> None:
+    assert TITANIC.features.as_markdown() in DOCS.read_text(encoding="utf-8")
 
 
-def test_the_docs_hold_every_merged_title() -> None:
+def test_the_docs_list_every_merged_title() -> None:
     docs = DOCS.read_text(encoding="utf-8")
     for title in sorted(set(MERGED_TITLES.values())):
         merged = ", ".join(found for found, becomes in MERGED_TITLES.items() if becomes == title)
