@@ -204,7 +204,7 @@ class ResNetConfig(NetConfig):
     per_member = (*NetConfig.per_member, "hidden_dropout", "residual_dropout")
 
     epochs: Count = 60
-    learning_rate: Positive = 0.003
+    learning_rate: Positive = 0.01
     weight_decay: NotNegative = 1.0
     # Units of the vector that each block adds to.
     width: Count = 32
