@@ -1,8 +1,8 @@
 """One net trained alone, in the plain loop of a first PyTorch lesson: the engine's referee.
 
-Of the package it borrows the keyed random numbers, so that both roads start from the same weights,
-deal the same batches and drop the same units. Everything else is torch's own: modules, losses,
-autograd, optimizers, schedules.
+Of the package it uses the keyed random numbers, so that both start from the same weights, read the
+same batches and drop the same units. Everything else is torch's own: modules, losses, autograd,
+optimizers, schedules.
 """
 
 import math
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +21,28 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
 from titanic_nn.engine import rng
-from titanic_nn.engine.members import Block, Members, net_keys, row_orders
-from titanic_nn.nets import Uniform
+from titanic_nn.engine.backends import BACKENDS
+from titanic_nn.engine.batches import row_orders
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.task import Block, SplitData, net_keys
+from titanic_nn.engine.train import make_task
+from titanic_nn.nets.batch import Uniform
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import Split, final_split
-from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
+
+CPU = torch.device("cpu")
+# Small nets of each kind with the plainest of all settings, for tests to change.
+PLAIN: dict[str, Any] = {
+    "epochs": 4,
+    "batch_size": 16,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+}
+LINEAR = LinearConfig(**PLAIN)
+RELU = ReLUConfig(hidden_size=8, **PLAIN)
+DEEP = DeepConfig(hidden_sizes=(8, 6), dropout=0.0, **PLAIN)
+RESNET = ResNetConfig(width=6, hidden_size=8, n_blocks=2, hidden_dropout=0.0, **PLAIN)
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -48,12 +67,17 @@ CLASSES_LOSS = partial(functional.cross_entropy, reduction="none")
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A small table with labels that can be learnt, and splits of unequal sizes."""
+    """A small table with labels that can be learned, and splits of unequal sizes."""
 
     x: NDArray[np.float32]  # (splits, rows, features)
     y: NDArray[np.int64]  # (labelled rows,); one-hot for more than two classes
     splits: list[Split]
     weights: NDArray[np.float32] | None = None  # (labelled rows,)
+
+    @property
+    def data(self) -> SplitData:
+        """As the engine takes it."""
+        return SplitData(self.x, self.y, self.splits, self.weights)
 
 
 def make_table(labelled: int = 90, unlabelled: int = 10, features: int = 4) -> Table:
@@ -73,9 +97,15 @@ def make_table(labelled: int = 90, unlabelled: int = 10, features: int = 4) -> T
     return Table(x.astype(np.float32), y.astype(np.int64), splits)
 
 
+def backends_of(config: NetConfig) -> list[str]:
+    """The backends that claim such nets on the small table, on a CPU."""
+    task = make_task(make_table().data, Members([config], 1), 0, CPU)
+    return [name for name, backend in BACKENDS.items() if backend.supports(task)]
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Tiny nets have no work for two threads, which on a busy machine mostly await each other."""
+    """Tiny nets have no work for two threads, which would mostly wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -85,42 +115,98 @@ def one_thread() -> Iterator[None]:
 
 
 class PlainNet(nn.Module):
-    """The net that the settings describe, out of torch's own layers."""
+    """A net out of torch's own layers.
 
-    def __init__(self, features: int, config: LinearConfig, outputs: int = 1) -> None:
-        super().__init__()
-        hidden: tuple[int, ...] = ()
-        activation, normalization, self.dropout = "relu", "none", 0.0
-        if isinstance(config, ReLUConfig):
-            hidden = (config.hidden,)
-        if isinstance(config, DeepConfig):
-            hidden, self.dropout = config.hidden, config.dropout
-            activation, normalization = config.activation, config.normalization
-        # Batch norm takes a bias out again, and Adam would step along its rounding errors.
-        biased = normalization != "batch"
-        sizes = (features, *hidden)
-        self.layers = [
-            *(nn.Linear(a, b, bias=biased) for a, b in pairwise(sizes)),
-            nn.Linear(sizes[-1], outputs),
-        ]
-        self.normalizations = [NORMALIZATIONS[normalization](n) for n in hidden]
-        self.activation = ACTIVATIONS[activation]()
-        # torch finds parameters in modules and in its own lists only.
-        self.found = nn.ModuleList([*self.layers, *self.normalizations])
+    Attributes:
+        layers: linear layers in the order of use, numbered from 1.
+        normalizations: number of the layer that each belongs to -> module.
+    """
+
+    layers: nn.ModuleList
+    normalizations: dict[int, nn.Module]
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
-        for i, normalization in enumerate(self.normalizations):
-            x = self.activation(normalization(self.layers[i](x)))
-            if uniform and self.dropout:
-                stays = uniform(f"dropout{i + 1}", tuple(x.shape)) >= self.dropout
-                x = torch.where(stays, x / (1 - self.dropout), 0)
+        """Logits; with random numbers for dropout, as in training."""
+        raise NotImplementedError
+
+    def own(self, normalizations: dict[int, nn.Module]) -> None:
+        """torch finds parameters in modules and in its own lists only."""
+        self.normalizations = normalizations
+        self.found = nn.ModuleList(normalizations.values())
+
+
+def drop(purpose: str, rate: float, x: Tensor, uniform: Uniform | None) -> Tensor:
+    """nn.Dropout, with the keyed random numbers."""
+    if uniform is None or not rate:
+        return x
+    stays = uniform(purpose, tuple(x.shape)) >= rate
+    return torch.where(stays, x / (1 - rate), 0)
+
+
+class FeedForward(PlainNet):
+    """The linear, relu and deep net."""
+
+    def __init__(self, features: int, config: NetConfig, outputs: int = 1) -> None:
+        super().__init__()
+        activation, normalization, self.dropout = "relu", "none", 0.0
+        if isinstance(config, DeepConfig):
+            self.dropout = config.dropout
+            activation, normalization = config.activation, config.normalization
+        sizes = (features, *config.layer_widths)
+        # Batch norm subtracts a bias again, and Adam would follow its rounding errors.
+        bias = normalization != "batch"
+        hidden = (nn.Linear(a, b, bias=bias) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList([*hidden, nn.Linear(sizes[-1], outputs)])
+        self.own({i: NORMALIZATIONS[normalization](n) for i, n in enumerate(sizes[1:], 1)})
+        self.activation = ACTIVATIONS[activation]()
+
+    def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
+        for i, normalization in self.normalizations.items():
+            x = self.activation(normalization(self.layers[i - 1](x)))
+            x = drop(f"dropout{i}", self.dropout, x, uniform)
         logits: Tensor = self.layers[-1](x)
         return logits
 
 
+class Residual(PlainNet):
+    """The tabular ResNet, as its paper writes it."""
+
+    def __init__(self, features: int, config: ResNetConfig, outputs: int = 1) -> None:
+        super().__init__()
+        self.config, width, hidden = config, config.width, config.hidden_size
+        # As above: whatever is added to x, the next batch norm subtracts its mean.
+        bias = config.normalization != "batch"
+        self.layers = nn.ModuleList([nn.Linear(features, width, bias=bias)])
+        for _ in range(config.n_blocks):
+            self.layers += [nn.Linear(width, hidden), nn.Linear(hidden, width, bias=bias)]
+        self.layers.append(nn.Linear(width, outputs))
+        norm = NORMALIZATIONS[config.normalization]
+        self.own({i: norm(width) for i in range(2, len(self.layers) + 1, 2)})
+
+    def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
+        first, *blocks, head = self.layers
+        x = first(x)
+        for i in range(2, len(blocks) + 2, 2):
+            h = self.layers[i - 1](self.normalizations[i](x)).relu()
+            h = drop(f"hidden_dropout{i}", self.config.hidden_dropout, h, uniform)
+            h = self.layers[i](h)
+            x = x + drop(f"residual_dropout{i}", self.config.residual_dropout, h, uniform)
+        logits: Tensor = head(self.normalizations[len(self.layers)](x).relu())
+        return logits
+
+
+# Settings -> the net that they describe.
+PLAIN_NETS: dict[type[NetConfig], Callable[..., PlainNet]] = {
+    LinearConfig: FeedForward,
+    ReLUConfig: FeedForward,
+    DeepConfig: FeedForward,
+    ResNetConfig: Residual,
+}
+
+
 @one_thread()
 def train_alone(
-    table: Table, split: int, config: LinearConfig, *, seed: int = 0, number: int = 0
+    table: Table, split: int, config: NetConfig, *, seed: int = 0, number: int = 0
 ) -> NDArray[np.float32]:
     """Train seed `number` of one trial on one split; the probabilities of every row.
 
@@ -132,11 +218,11 @@ def train_alone(
     counts = np.ones(len(y)) if table.weights is None else table.weights
     weights = torch.from_numpy(counts / counts[train].mean())  # (labelled rows,)
     losses = LOSSES[config.loss] if y.shape[1] == 1 else CLASSES_LOSS
-    alone = Block(np.array([split]), np.array([number]), steps=1, places=1)
+    alone = Block(np.array([split]), np.array([number]), steps=1, batch_rows=1)
     key = net_keys(table.splits, Members([config], number + 1), alone, seed)[0]
     orders = row_orders(table.splits[split], 1, seed)
 
-    net = PlainNet(x.shape[1], config, y.shape[1])
+    net = PLAIN_NETS[type(config)](x.shape[1], config, y.shape[1])
     start(net, config, partial(rng.uniform, key))
     batches = 1 if config.batch_size == "all" else math.ceil(len(train) / config.batch_size)
     optimizer = make_optimizer(net, config)
@@ -164,11 +250,11 @@ def train_alone(
     return np.asarray(logits.softmax(-1))
 
 
-def start(net: PlainNet, config: LinearConfig, uniform: Uniform) -> None:
+def start(net: PlainNet, config: NetConfig, uniform: Uniform) -> None:
     """Weights as the settings say, from the net's own random numbers; biases 0."""
     for i, layer in enumerate(net.layers, 1):
         fan_out, fan_in = layer.weight.shape
-        u = uniform(f"w{i}" if net.normalizations else "w", (fan_in, fan_out))
+        u = uniform(f"w{i}" if len(net.layers) > 1 else "w", (fan_in, fan_out))
         match config.initialization:
             case "xavier":
                 w = (2 * u - 1) * math.sqrt(6 / (fan_in + fan_out))
@@ -182,7 +268,7 @@ def start(net: PlainNet, config: LinearConfig, uniform: Uniform) -> None:
                 layer.bias.zero_()
 
 
-def make_optimizer(net: PlainNet, config: LinearConfig) -> Optimizer:
+def make_optimizer(net: PlainNet, config: NetConfig) -> Optimizer:
     """torch's own; weights decay, biases and the scales and shifts of a normalization don't."""
     weights = [layer.weight for layer in net.layers]
     others = [p for p in net.parameters() if not any(p is w for w in weights)]
@@ -199,9 +285,7 @@ def make_optimizer(net: PlainNet, config: LinearConfig) -> Optimizer:
             return AdamW(groups, lr=config.learning_rate)
 
 
-def make_schedule(
-    optimizer: Optimizer, config: LinearConfig, steps: int
-) -> lr_scheduler.LRScheduler:
+def make_schedule(optimizer: Optimizer, config: NetConfig, steps: int) -> lr_scheduler.LRScheduler:
     match config.schedule:
         case "constant":
             return lr_scheduler.ConstantLR(optimizer, factor=1.0)

@@ -1,4 +1,4 @@
-"""Each epoch deals every training row once, in a new order, into batches of like size."""
+"""Each epoch reads every training row once, in a new order, in batches of equal size."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from titanic_nn.engine.batches import Batches
-from titanic_nn.engine.members import Block
+from titanic_nn.engine.task import Block
 from titanic_nn.tables.splits import Split
 
 ROWS = 50
 TRAIN = [np.arange(0, 50, 2), np.arange(10, 33), np.arange(20, 48)]  # 25, 23 and 28 rows
 SIZES = [len(rows) for rows in TRAIN]
-# A row's features say which split's matrix and which row it is; its target says so again.
+# A row's features say which split's matrix and which row it is; its target is the row, too.
 X = torch.stack(
     [torch.stack([torch.full((ROWS,), i), torch.arange(ROWS)], 1) for i in range(3)]
 ).float()  # (splits, rows, 2)
@@ -26,7 +26,7 @@ NETS = np.array([0, 0, 1, 2, 2])
 
 
 def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
-    block = Block(NETS, np.zeros(5, dtype=np.int64), steps, places=-(-max(SIZES) // steps))
+    block = Block(NETS, np.zeros(5, dtype=np.int64), steps, batch_rows=-(-max(SIZES) // steps))
     return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
 
 
@@ -42,7 +42,7 @@ def dealt_rows(batches: Batches, net: int) -> list[list[int]]:
     return epoch
 
 
-def mark(rows: list[list[int]]) -> list[int]:
+def in_order(rows: list[list[int]]) -> list[int]:
     return sorted(row for batch in rows for row in batch)
 
 
@@ -53,7 +53,7 @@ def test_an_epoch_deals_each_training_row_once_and_no_other(net: int, steps: int
     for _ in range(3):
         epoch = dealt_rows(batches, net)
         assert len(epoch) == steps
-        assert mark(epoch) == TRAIN[NETS[net]].tolist()
+        assert in_order(epoch) == TRAIN[NETS[net]].tolist()
         sizes = [len(batch) for batch in epoch]
         assert max(sizes) - min(sizes) <= 1
 
@@ -63,9 +63,9 @@ def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
     batches = deal(steps)
     batches.shuffle()
     for x, targets, weights in batches:
-        places = -(-28 // steps)  # of the largest split
-        assert x.shape == (5, places, 2)
-        assert targets.shape == weights.shape == (5, places, 1)
+        batch_rows = -(-28 // steps)  # of the largest split
+        assert x.shape == (5, batch_rows, 2)
+        assert targets.shape == weights.shape == (5, batch_rows, 1)
         assert_allclose(weights.sum(1), torch.ones(5, 1), rtol=1e-6)
         for net in range(5):
             assert len(set(weights[net][weights[net] > 0].tolist())) == 1

@@ -1,4 +1,4 @@
-"""A prediction is its row's own: to the last bit the same, whatever rows stand beside it."""
+"""A row's prediction is the same to the last bit, whatever rows are predicted with it."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from titanic_nn.engine.predict import MULTIPLE, ROWS_AT_ONCE, mean_probabilities
-from titanic_nn.nets import DeepNet, LinearNet, Net, Params, ReLUNet
-from titanic_nn.nets.deep import ACTIVATIONS
+from titanic_nn.nets.batch import Net, Params
+from titanic_nn.nets.deep import ACTIVATIONS, DeepNet
+from titanic_nn.nets.linear import LinearNet
+from titanic_nn.nets.relu import ReLUNet
+from titanic_nn.nets.resnet import ResNet
 
 FEATURES, SEEDS = 7, 3
 NETS: list[Net] = [LinearNet(), ReLUNet(5), DeepNet((9, 5), normalization="layer")]
+NETS += [ResNet(5, 7, 2, normalization=kind) for kind in ("batch", "layer")]
 NETS += [DeepNet((5, 3), activation, normalization="batch") for activation in ACTIVATIONS]
 
 
 def make(net: Net, outputs: int) -> tuple[Params, NDArray[np.float32]]:
-    """Parameters of three nets, and rows that need several rounds, the last not a whole one."""
+    """Parameters of three nets, and rows for several rounds, of which the last is not full."""
     params = net.init(FEATURES, outputs, lambda name, shape: torch.rand(SEEDS, *shape))
     rows = np.random.default_rng(0).normal(size=(ROWS_AT_ONCE + 99, FEATURES))
     return params, rows.astype(np.float32)
@@ -36,7 +40,7 @@ def test_the_mean_of_the_nets_probabilities(net: Net, outputs: int) -> None:
 
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("net", NETS, ids=str)
-def test_rows_in_any_company_say_the_same_bits(net: Net, outputs: int) -> None:
+def test_other_rows_do_not_change_a_bit(net: Net, outputs: int) -> None:
     params, x = make(net, outputs)
     together = mean_probabilities(net, params, x)
     rng = np.random.default_rng(1)

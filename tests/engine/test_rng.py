@@ -1,4 +1,4 @@
-"""Numbers hang on key, purpose, step and place alone, and look as U(0, 1) should."""
+"""Numbers depend on key, purpose, step and position alone, and are distributed as U(0, 1)."""
 
 import zlib
 
@@ -42,8 +42,8 @@ def test_known_answers() -> None:
 def test_a_gpu_s_hash_is_the_cpu_s() -> None:
     by_numpy = np.random.default_rng(0).integers(0, 2**32, 1000, dtype=np.uint32)
     by_torch = torch.from_numpy(by_numpy.view(np.int32).copy())
-    random._mix_by_torch(by_torch)
-    random._mix_by_numpy(by_numpy)
+    rng._mix_by_torch(by_torch)
+    rng._mix_by_numpy(by_numpy)
     assert_array_equal(by_torch.numpy().view(np.uint32), by_numpy)
 
 
@@ -52,7 +52,7 @@ def test_the_keys_are_those_of_numpy_s_seed_sequence() -> None:
     assert_array_equal(rng.keys([(0,), (3, 1)], seed=9)[1].numpy().view(np.uint32), words)
 
 
-def test_a_number_hangs_on_its_own_key_and_place_alone() -> None:
+def test_a_number_depends_on_its_key_and_position_alone() -> None:
     longer = rng.uniform(KEYS, "w", (10, 5))  # (keys, 10, 5)
     shorter = rng.uniform(KEYS[2:], "w", (4, 5))
     assert_array_equal(longer[2, :4], shorter[0])

@@ -1,37 +1,47 @@
-"""No setting of a net is a dead knob: change it, and the trained net says something else."""
+"""Every value of every setting changes the trained net, on every backend that claims to support it.
 
+And each of these nets equals the one that a plain loop trains: a backend that ignored a setting, or
+understood another one by it, would not pass.
+"""
+
+from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import cache
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin
 
+import numpy as np
 import pytest
-import torch
-from plain import make_table, one_thread
-from torch import Tensor
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from plain import CPU, DEEP, LINEAR, RELU, RESNET, backends_of, make_table, one_thread, train_alone
 
 from titanic_nn.engine.members import Members
+from titanic_nn.engine.task import SplitData
 from titanic_nn.engine.train import train_nets
-from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
+from titanic_nn.nets.config import NetConfig
+from titanic_nn.nets.registry import NETS
 
 TABLE = make_table()
-NETS: list[LinearConfig] = [
-    LinearConfig(epochs=3, batch_size=16),
-    ReLUConfig(epochs=3, batch_size=16, hidden=8),
-    DeepConfig(epochs=3, batch_size=16, hidden=(8, 6)),
-]
+ONE_SPLIT = SplitData(TABLE.x[:1], TABLE.y, TABLE.splits[:1])
+CONFIGS: list[NetConfig] = [LINEAR, RELU, DEEP, RESNET]
 
 # Values to try, the net's own among them. Of choices among names all are tried.
 VALUES: dict[str, list[Any]] = {
-    "epochs": [3, 4],
+    "epochs": [4, 5],
     "batch_size": [16, 30, "all"],
     "learning_rate": [0.01, 0.02],
     "momentum": [0.0, 0.5],
     "weight_decay": [0.0, 0.5],
     "l1": [0.0, 0.01],
     "l2": [0.0, 0.1],
-    "ReLUSettings.hidden": [8, 7],
-    "DeepSettings.hidden": [(8, 6), (8, 5), (8,)],
+    "hidden_size": [8, 7],
+    "hidden_sizes": [(8, 6), (8, 5), (8,)],
     "dropout": [0.0, 0.2],
+    "width": [6, 5],
+    "n_blocks": [2, 1],
+    "hidden_dropout": [0.0, 0.2],
+    "residual_dropout": [0.0, 0.2],
 }
 # What a setting, or a value of it, acts only together with.
 TOGETHER_WITH = {
@@ -39,46 +49,72 @@ TOGETHER_WITH = {
     "weight_decay": {"optimizer": "adamw"},
     "adamw": {"weight_decay": 0.5},
 }
+EACH_SETTING = pytest.mark.parametrize(
+    ("config", "name", "kind"),
+    [
+        pytest.param(config, field.name, field.type, id=f"{type(config).__name__}.{field.name}")
+        for config in CONFIGS
+        for field in fields(config)
+    ],
+)
 
 
-def variants(net: LinearConfig, name: str, kind: Any) -> list[LinearConfig]:
-    """The net with each value of one setting. A new setting without values is a KeyError."""
-    if get_origin(kind) is Literal:
-        values = list(get_args(kind))
-    else:
-        values = VALUES.get(f"{type(net).__name__}.{name}") or VALUES[name]
+def variants(config: NetConfig, name: str, kind: Any) -> list[NetConfig]:
+    """The settings with each value of one of them. A new setting without values is a KeyError."""
+    values = list(get_args(kind)) if get_origin(kind) is Literal else VALUES[name]
     beside = TOGETHER_WITH.get(name, {})
     return [
-        replace(net, **{name: value}, **beside, **TOGETHER_WITH.get(value, {}))  # type: ignore[arg-type]
+        replace(config, **{name: value}, **beside, **TOGETHER_WITH.get(value, {}))  # type: ignore[arg-type]
         for value in values
     ]
 
 
+@cache
 @one_thread()
-def trained(config: LinearConfig) -> Tensor:
-    nets = train_nets(
-        TABLE.x[:1],
-        TABLE.y,
-        TABLE.splits[:1],
-        Members([config], n_seeds=1),
-        seed=0,
-        device=torch.device("cpu"),
-    )
-    return nets.probability
+def trained(config: NetConfig, backend: str | None) -> NDArray[np.float64]:
+    """Probabilities of a net that this backend, or the one that is chosen, trains."""
+    nets = train_nets(ONE_SPLIT, Members([config], n_seeds=1), seed=0, device=CPU, backend=backend)
+    return nets.probability[0, 0].numpy()
 
 
-@pytest.mark.parametrize(
-    ("net", "name", "kind"),
-    [
-        pytest.param(net, field.name, field.type, id=f"{type(net).__name__}.{field.name}")
-        for net in NETS
-        for field in fields(net)
-    ],
-)
-def test_each_value_of_a_setting_makes_another_net(
-    net: LinearConfig, name: str, kind: Any
+@cache
+def alone(config: NetConfig) -> NDArray[np.float32]:
+    return train_alone(TABLE, 0, config)
+
+
+def test_every_net_is_tried() -> None:
+    assert {type(config) for config in CONFIGS} == {spec.config for spec in NETS.values()}
+
+
+@EACH_SETTING
+def test_each_value_acts_on_each_backend_as_in_a_plain_loop(
+    config: NetConfig, name: str, kind: Any
 ) -> None:
-    said = [trained(variant) for variant in variants(net, name, kind)]
-    assert len(said) > 1
-    for a, b in combinations(said, 2):
-        assert (a - b).abs().max() > 1e-4
+    by_backend: dict[str, list[NDArray[np.float64]]] = {}
+    for variant in variants(config, name, kind):
+        supporting = backends_of(variant)
+        assert "eager" in supporting
+        for backend in supporting:
+            probability = trained(variant, backend)
+            assert_allclose(probability, alone(variant), atol=3e-6, err_msg=backend)
+            by_backend.setdefault(backend, []).append(probability)
+    assert len(by_backend["eager"]) > 1
+    _all_differ(by_backend)
+
+
+@EACH_SETTING
+def test_each_value_acts_in_a_long_job(
+    monkeypatch: pytest.MonkeyPatch, config: NetConfig, name: str, kind: Any
+) -> None:
+    monkeypatch.setattr("titanic_nn.engine.backends.numba_backend.WORTH_COMPILING", 0)
+    trained.cache_clear()  # a short job may have chosen another backend
+    chosen = [trained(variant, None) for variant in variants(config, name, kind)]
+    for variant, probability in zip(variants(config, name, kind), chosen, strict=True):
+        assert_allclose(probability, alone(variant), atol=3e-6)
+    _all_differ({"chosen": chosen})
+
+
+def _all_differ(by_backend: dict[str, list[NDArray[np.float64]]]) -> None:
+    for backend, probabilities in by_backend.items():
+        pairs: Sequence[Any] = list(combinations(probabilities, 2))
+        assert all(np.abs(a - b).max() > 1e-4 for a, b in pairs), backend

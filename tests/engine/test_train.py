@@ -1,4 +1,4 @@
-"""Many nets at once are the nets that a plain loop trains one by one, and no net moves another."""
+"""Nets trained at once equal those of a plain loop, and do not depend on each other."""
 
 import os
 import subprocess
@@ -13,28 +13,33 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
-from plain import Table, make_table, one_thread, train_alone
+from plain import (
+    DEEP,
+    LINEAR,
+    RELU,
+    RESNET,
+    Table,
+    backends_of,
+    make_table,
+    one_thread,
+    train_alone,
+)
 from torch.nn import functional
 
-from titanic_nn.engine.backends.numba_backend import can_compile, worth_compiling
 from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import BackendName, TrainedNets, train_nets
-from titanic_nn.config import DeepConfig, LinearConfig, ReLUConfig
+from titanic_nn.engine.train import SplitData, TrainedNets, train_nets
+from titanic_nn.nets.config import NetConfig
 
 TABLE = make_table()
 CPU = torch.device("cpu")
 
-LINEAR = LinearConfig(epochs=4, batch_size=16)
-RELU = ReLUConfig(epochs=4, batch_size=16, hidden=8)
-DEEP = DeepConfig(epochs=4, batch_size=16, hidden=(8, 6))
-
 
 @one_thread()
 def train(
-    trials: list[LinearConfig], *, n_seeds: int = 1, table: Table = TABLE, **options: Any
+    trials: Sequence[NetConfig], *, n_seeds: int = 1, table: Table = TABLE, **options: Any
 ) -> TrainedNets:
-    chosen: dict[str, Any] = {"seed": 0, "device": CPU, "weights": table.weights} | options
-    return train_nets(table.x, table.y, table.splits, Members(trials, n_seeds), **chosen)
+    chosen: dict[str, Any] = {"seed": 0, "device": CPU} | options
+    return train_nets(table.data, Members(trials, n_seeds), **chosen)
 
 
 def with_splits(table: Table, chosen: list[int]) -> Table:
@@ -42,7 +47,7 @@ def with_splits(table: Table, chosen: list[int]) -> Table:
 
 
 # Settings that all trials share, and what each trial has for its own.
-CASES: dict[str, tuple[LinearConfig, list[dict[str, Any]]]] = {
+CASES: dict[str, tuple[NetConfig, list[dict[str, Any]]]] = {
     "linear": (LINEAR, [{}, {"learning_rate": 0.1}, {"l1": 0.1}, {"l2": 0.5}]),
     "linear, gradient descent": (
         replace(LINEAR, batch_size="all", optimizer="sgd", epochs=20),
@@ -82,6 +87,18 @@ CASES: dict[str, tuple[LinearConfig, list[dict[str, Any]]]] = {
     ),
     "deep, leaky ReLU": (replace(DEEP, activation="leaky_relu", loss="squared_error"), [{}]),
     "deep, sigmoid": (replace(DEEP, activation="sigmoid", loss="absolute_error"), [{}]),
+    "resnet": (
+        RESNET,
+        [{}, {"hidden_dropout": 0.3}, {"residual_dropout": 0.4, "learning_rate": 0.03, "l1": 0.01}],
+    ),
+    "resnet, layer norm, AdamW": (
+        replace(RESNET, normalization="layer", optimizer="adamw", schedule="cosine", n_blocks=1),
+        [{"weight_decay": 1.0}, {"hidden_dropout": 0.2, "residual_dropout": 0.2, "l2": 0.1}],
+    ),
+    "resnet, SGD": (
+        replace(RESNET, optimizer="sgd", initialization="xavier", batch_size="all"),
+        [{"learning_rate": 0.1}, {"learning_rate": 0.2, "momentum": 0.5}],
+    ),
 }
 
 
@@ -114,12 +131,12 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 @pytest.mark.parametrize("batch_size", [16, "all"])
 @pytest.mark.parametrize(
-    "settings",
-    [LINEAR, RELU, replace(DEEP, dropout=0.3), replace(DEEP, normalization="batch")],
-    ids=["linear", "relu", "dropout", "batch norm"],
+    "config",
+    [LINEAR, RELU, replace(DEEP, dropout=0.3), replace(DEEP, normalization="batch"), RESNET],
+    ids=["linear", "relu", "dropout", "batch norm", "resnet"],
 )
 def test_classes_and_weights_enter_as_in_a_plain_loop(
-    config: LinearConfig, batch_size: Any, table: Table
+    config: NetConfig, batch_size: Any, table: Table
 ) -> None:
     config = replace(config, batch_size=batch_size)
     together = train([config], n_seeds=2, table=table).probability.numpy()
@@ -150,39 +167,24 @@ def test_only_the_ratios_of_weights_matter() -> None:
     )
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if can_compile(CASES[case][0])])
-def test_a_member_of_the_compiled_loops_equals_the_same_net_trained_alone(case: str) -> None:
+NUMBA_CASES = [case for case in CASES if "numba" in backends_of(CASES[case][0])]
+
+
+@pytest.mark.parametrize("case", NUMBA_CASES)
+def test_a_member_trained_by_numba_equals_the_same_net_trained_alone(case: str) -> None:
     shared, own = CASES[case]
     trials = [replace(shared, **values) for values in own]
-    together = train(trials, n_seeds=2, backend="compiled").probability.numpy()
+    together = train(trials, n_seeds=2, backend="numba").probability.numpy()
     for split in range(4):
         for trial, config in enumerate(trials):
             alone = train_alone(TABLE, split, config, number=1)
             assert_allclose(together[split, 2 * trial + 1], alone, atol=3e-6)
 
 
-def test_only_what_the_loops_have_is_compiled() -> None:
-    assert can_compile(LINEAR)
-    assert can_compile(replace(RELU, optimizer="adamw", weight_decay=0.1, l1=0.1))
-    assert can_compile(replace(DEEP, dropout=0.1))
-    assert not can_compile(replace(DEEP, activation="tanh"))
-    assert not can_compile(replace(DEEP, normalization="layer"))
-    assert not can_compile(replace(RELU, optimizer="sgd"))
-    assert not can_compile(replace(RELU, loss="squared_error"))
-
-
-def test_compiling_is_worth_it_for_many_nets_or_many_steps() -> None:
-    config = LinearConfig(epochs=60)
-    assert not worth_compiling(config, parameters=40, rows=802, steps=7)
-    assert worth_compiling(config, parameters=40, rows=802 * 10_000, steps=7)
-    assert worth_compiling(config, parameters=40, rows=500_000, steps=500_000 // 128)
-    assert not worth_compiling(replace(config, optimizer="sgd"), 40, 802 * 10_000, 7)
-
-
-@pytest.mark.parametrize("road", ["stacked", "compiled"])
+@pytest.mark.parametrize("backend", ["eager", "numba"])
 @pytest.mark.parametrize("floats", [1, 2**12])
 def test_blocks_of_any_size_give_the_same_nets(
-    monkeypatch: pytest.MonkeyPatch, floats: int, backend: BackendName
+    monkeypatch: pytest.MonkeyPatch, floats: int, backend: str
 ) -> None:
     whole = train([RELU], n_seeds=4, backend=backend).probability
     monkeypatch.setattr("titanic_nn.engine.train.CPU_BLOCK", floats)
@@ -190,29 +192,29 @@ def test_blocks_of_any_size_give_the_same_nets(
 
 
 class EncodedOnDemand:
-    """The table's matrices, but only those that are asked for, and how many were at a time."""
+    """The table's matrices on demand, and how many were asked for at a time."""
 
     shape = (4, *TABLE.x.shape[1:])
 
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
-        self.asked.append(len(which))
-        return TABLE.x[which]
+    def encode(self, splits: Sequence[int]) -> NDArray[np.float32]:
+        self.asked.append(len(splits))
+        return TABLE.x[splits]
 
 
 @one_thread()
-@pytest.mark.parametrize("road", ["stacked", "compiled"])
+@pytest.mark.parametrize("backend", ["eager", "numba"])
 def test_matrices_can_be_made_when_a_block_asks_for_them(
-    monkeypatch: pytest.MonkeyPatch, backend: BackendName
+    monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
     members = Members([RELU], n_seeds=3)
     train = partial(train_nets, seed=0, device=CPU, backend=backend)
-    whole = train(TABLE.x, TABLE.y, TABLE.splits, members)
+    whole = train(TABLE.data, members)
     monkeypatch.setattr("titanic_nn.engine.train.CPU_BLOCK", 1)  # a net a block
     x = EncodedOnDemand()
-    parts = train(x, TABLE.y, TABLE.splits, members)
+    parts = train(SplitData(x, TABLE.y, TABLE.splits), members)
     assert x.asked == [1] * 12
     assert_allclose(parts.probability, whole.probability, atol=1e-6)
     assert_allclose(parts.loss, whole.loss, atol=1e-6)
@@ -222,63 +224,58 @@ COMPANY = {
     "another trial": lambda trial: train([trial, replace(trial, learning_rate=0.05)]),
     "more seeds": lambda trial: train([trial], n_seeds=5),
 }
-ONE_OF_EACH: list[LinearConfig] = [
+ONE_OF_EACH: list[NetConfig] = [
     LINEAR,
     RELU,
     replace(DEEP, dropout=0.3),
     replace(DEEP, normalization="batch"),
     replace(DEEP, normalization="layer"),
+    replace(RESNET, hidden_dropout=0.3, residual_dropout=0.2),
 ]
 EACH = pytest.mark.parametrize(
-    "trial", ONE_OF_EACH, ids=["linear", "relu", "dropout", "batch norm", "layer norm"]
+    "trial", ONE_OF_EACH, ids=["linear", "relu", "dropout", "batch norm", "layer norm", "resnet"]
 )
 
 
 @EACH
 @pytest.mark.parametrize("company", COMPANY)
-def test_other_members_move_no_net(trial: LinearConfig, company: str) -> None:
+def test_other_members_do_not_change_a_net(trial: NetConfig, company: str) -> None:
     alone = train([trial]).probability[:, 0]
     among = COMPANY[company](trial).probability[:, 0]
     assert_allclose(among, alone, atol=1e-6)
 
 
 @EACH
-def test_other_splits_move_no_net(trial: LinearConfig) -> None:
+def test_other_splits_do_not_change_a_net(trial: NetConfig) -> None:
     together = train([trial]).probability
     for split in range(4):
         alone = train([trial], table=with_splits(TABLE, [split])).probability[0]
         assert_allclose(alone, together[split], atol=1e-6)
 
 
-def test_seeds_start_differently_and_trials_alike() -> None:
+def test_seeds_have_different_weights_and_trials_the_same() -> None:
     # Trials of one seed share their weights and batches, so that only their settings differ.
     twins = train([RELU, RELU], n_seeds=2).probability  # (splits, 4 members, rows)
     assert_allclose(twins[:, :2], twins[:, 2:], atol=1e-6)
     assert (twins[:, 0] - twins[:, 1]).abs().max() > 0.01
 
 
-def test_the_run_s_seed_makes_the_nets() -> None:
+def test_another_random_seed_gives_other_nets() -> None:
     assert (train([RELU]).probability - train([RELU], seed=1).probability).abs().max() > 0.01
 
 
 PRINT_TWO_HASHES = """
 import hashlib
 import torch
-from plain import make_table
-from titanic_nn.engine.backends.numba_backend import can_compile
+from dataclasses import replace
+from plain import DEEP, RELU, RESNET, make_table
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import train_nets
-from titanic_nn.config import DeepSettings, ReLUSettings
-table = make_table()
 for _ in range(2):
     bits = hashlib.sha256()
-    relu = ReLUSettings(epochs=3)
-    deep = DeepSettings(epochs=3, dropout=0.3, normalization="batch")
-    for trial in (relu, deep):
-        members = Members([trial], seeds=3)
-        nets = train_nets(
-            table.x, table.y, table.splits, members, seed=0, device=torch.device("cpu")
-        )
+    for trial in (RELU, replace(DEEP, dropout=0.3, normalization="batch"), RESNET):
+        members = Members([trial], n_seeds=3)
+        nets = train_nets(make_table().data, members, seed=0, device=torch.device("cpu"))
         bits.update(nets.probability.numpy().tobytes())
     print(bits.hexdigest())
 """
@@ -301,7 +298,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 
 @EACH
-def test_training_reads_no_held_out_row(trial: LinearConfig) -> None:
+def test_training_reads_no_held_out_row(trial: NetConfig) -> None:
     split = TABLE.splits[0]
     x, y = TABLE.x[:1].copy(), TABLE.y.copy()
     y[split.held_out] = 1 - y[split.held_out]
@@ -362,7 +359,7 @@ def test_progress_adds_up_to_the_whole_work() -> None:
 def test_probabilities_are_those_of_the_parameters() -> None:
     nets = train([DEEP], n_seeds=3)
     logits = nets.net.logits(nets.params, torch.from_numpy(TABLE.x).unsqueeze(1)).squeeze(-1)
-    assert nets.probability.dtype == torch.float64  # where a net that is very sure stays below 1
+    assert nets.probability.dtype == torch.float64  # in which a confident prediction stays below 1
     assert_allclose(nets.probability, logits.double().sigmoid(), rtol=1e-6)
 
 
@@ -374,7 +371,7 @@ def test_long_tables_are_predicted_row_by_row_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("trial", [LINEAR, RELU], ids=["linear", "relu"])
-def test_nets_by_hand_train_without_autograd(trial: LinearConfig) -> None:
+def test_nets_by_hand_train_without_autograd(trial: NetConfig) -> None:
     # In inference mode torch records nothing: a gradient by autograd would raise.
     with torch.inference_mode():
         nets = train([trial])
@@ -383,6 +380,6 @@ def test_nets_by_hand_train_without_autograd(trial: LinearConfig) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @EACH
-def test_a_gpu_trains_the_same_nets(trial: LinearConfig) -> None:
+def test_a_gpu_trains_the_same_nets(trial: NetConfig) -> None:
     on_gpu = train([trial], n_seeds=2, device=torch.device("cuda")).probability.cpu()
     assert_allclose(on_gpu, train([trial], n_seeds=2).probability, atol=1e-4)

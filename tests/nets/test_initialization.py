@@ -1,4 +1,4 @@
-"""Starts have the spread that their papers name, and that of torch.nn.init."""
+"""Initial weights have the variance that their papers give, and that of torch.nn.init."""
 
 import math
 from collections.abc import Callable
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from titanic_nn.nets import DeepNet, LinearNet, Net, ReLUNet
+from titanic_nn.nets.batch import Net
+from titanic_nn.nets.deep import DeepNet
 from titanic_nn.nets.initialization import INITIALIZATIONS
+from titanic_nn.nets.linear import LinearNet
+from titanic_nn.nets.relu import ReLUNet
+from titanic_nn.nets.resnet import ResNet
 
 FAN_IN, FAN_OUT = 200, 50
 # The middles of 10,000 equal parts of (0, 1): moments come out all but exactly.
@@ -72,6 +76,10 @@ NETS: dict[str, tuple[Callable[[str], Net], dict[str, tuple[int, int]]]] = {
         lambda name: DeepNet((60, 90), initialization=name),
         {"1": (120, 60), "2": (60, 90), "3": (90, 40)},
     ),
+    "resnet": (
+        lambda name: ResNet(60, 90, 1, name, "layer"),
+        {"1": (120, 60), "2": (60, 90), "3": (90, 60), "4": (60, 40)},
+    ),
 }
 
 
@@ -81,7 +89,7 @@ def test_nets_start_from_the_fans_of_each_layer(net: str, name: str) -> None:
     make, fans = NETS[net]
     params = make(name).init(120, 40, lambda purpose, shape: torch.rand(3, 2, *shape))
 
-    assert len(params) == 2 * len(fans)
+    assert [name for name in params if name[0] == "w"] == [f"w{layer}" for layer in fans]
     for layer, (fan_in, fan_out) in fans.items():
         w, b = params[f"w{layer}"], params[f"b{layer}"]
         assert w.shape == (3, 2, fan_in, fan_out)

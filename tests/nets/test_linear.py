@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from gradients import (
-    check_a_stack_against_each_net_alone,
     check_against_autograd,
     check_against_finite_differences,
+    check_stacked_nets_against_each_net_alone,
     check_that_nothing_is_recorded,
     no_uniform,
 )
@@ -15,13 +15,14 @@ from plain import make_table
 from sklearn.linear_model import LogisticRegression
 
 from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
-from titanic_nn.nets import Batch, LinearNet
+from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.nets.batch import Batch
+from titanic_nn.nets.config import LinearConfig
+from titanic_nn.nets.linear import LinearNet
 from titanic_nn.nets.losses import LOSSES
-from titanic_nn.config import LinearConfig
 
 
-def test_one_passenger_on_paper() -> None:
+def test_one_row_on_paper() -> None:
     # z = 2 * 1 - 1 * 2 + 0 = 0, so p = 1/2; with target 1, dz = p - t = -1/2.
     # dw = x dz = (2, -1) * -1/2 = (-1, 1/2); db = dz = -1/2.
     params = {"w": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[0.0]])}
@@ -39,13 +40,13 @@ def test_the_gradient_is_autograd_s(loss: str) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_gradient_is_the_slope_of_the_loss(loss: str) -> None:
+def test_the_gradient_is_the_finite_difference_of_the_loss(loss: str) -> None:
     check_against_finite_differences(LinearNet(), loss)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_stack_of_nets_is_each_net_alone(loss: str) -> None:
-    check_a_stack_against_each_net_alone(LinearNet(), loss)
+def test_stacked_nets_are_each_net_alone(loss: str) -> None:
+    check_stacked_nets_against_each_net_alone(LinearNet(), loss)
 
 
 def test_no_autograd_is_involved() -> None:
@@ -64,18 +65,13 @@ def test_trained_to_the_end_it_is_logistic_regression() -> None:
             optimizer="sgd",
             learning_rate=0.5,
             momentum=0.9,
+            schedule="constant",
             l2=1 / (c * len(split.train)),
         )
         for c in strengths
     ]
-    nets = train_nets(
-        table.x[:1],
-        table.y,
-        [split],
-        Members(trials, n_seeds=1),
-        seed=0,
-        device=torch.device("cpu"),
-    )
+    data = SplitData(table.x[:1], table.y, [split])
+    nets = train_nets(data, Members(trials, n_seeds=1), seed=0, device=torch.device("cpu"))
     x = table.x[0].astype(np.float64)  # in float32 scikit-learn would stop early
     for i, c in enumerate(strengths):
         referee = LogisticRegression(C=c, tol=1e-8, max_iter=1000)

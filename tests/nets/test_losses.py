@@ -37,7 +37,7 @@ def test_every_loss_has_a_referee() -> None:
 
 @pytest.fixture
 def weights() -> Tensor:
-    """Unequal shares of the loss; the first ten rows only fill up the batch."""
+    """Unequal weights; the first ten rows are padding."""
     weights = torch.rand(ROWS, 1, dtype=torch.float64)
     weights[:10] = 0
     return weights / weights.sum()
@@ -111,9 +111,9 @@ def test_a_loss_of_classes_is_torch_s_and_its_derivative_autograd_s(
     logits, targets = classes
     tracked = logits.clone().requires_grad_()
     wanted = (weights.squeeze(-1) * SOFTMAX_REFEREES[name](tracked, targets)).sum()
-    (slope,) = torch.autograd.grad(wanted, tracked)
+    (gradient,) = torch.autograd.grad(wanted, tracked)
     assert_close(SOFTMAX_LOSSES[name].value(logits, targets, weights), wanted.detach())
-    assert_close(SOFTMAX_LOSSES[name].gradient(logits, targets, weights), slope)
+    assert_close(SOFTMAX_LOSSES[name].gradient(logits, targets, weights), gradient)
     assert_close(probabilities(logits), logits.softmax(-1))
 
 
@@ -125,7 +125,10 @@ def test_two_outputs_z_and_0_cost_what_one_output_does(
     both = torch.cat([1 - targets, targets], -1)
     one = LOSSES[name]
     assert_close(SOFTMAX_LOSSES[name].per_row(two, both), one.per_row(logits, targets))
-    assert_close(SOFTMAX_LOSSES[name].slope(two, both)[:, 1:], one.slope(logits, targets))
+    assert_close(
+        SOFTMAX_LOSSES[name].gradient_per_row(two, both)[:, 1:],
+        one.gradient_per_row(logits, targets),
+    )
     assert_close(probabilities(two)[:, 1:], probabilities(logits))
 
 

@@ -20,7 +20,7 @@ MOMENTUM = torch.tensor([[0.9], [0.5]]).double()
 WEIGHT_DECAY = torch.tensor([[0.1], [2.0]]).double()
 
 
-def slope(parameters: Tensor, step: int) -> Tensor:
+def gradient(parameters: Tensor, step: int) -> Tensor:
     """The gradient of a bowl whose bottom moves; from steep to so flat that epsilon matters."""
     steepness = torch.logspace(0, -8, PARAMETERS, dtype=torch.float64)
     bottom = torch.sin(torch.arange(PARAMETERS) + 0.1 * step).double()
@@ -31,7 +31,7 @@ def ours(optimizer: Optimizer, steps: int = 100) -> Tensor:
     parameters = torch.linspace(-1, 1, PARAMETERS).double().repeat(2, 1)
     state = optimizer.init(parameters)
     for step in range(1, steps + 1):
-        optimizer.update(parameters, slope(parameters, step), state, LEARNING_RATE, step)
+        optimizer.update(parameters, gradient(parameters, step), state, LEARNING_RATE, step)
     return parameters
 
 
@@ -44,7 +44,7 @@ def theirs(make: Callable[..., torch.optim.Optimizer], net: int, **options: Any)
     ]
     optimizer = make(groups, lr=LEARNING_RATE[net].item(), **options)
     for step in range(1, 101):
-        w.grad, b.grad = torch.split(slope(torch.cat([w, b]), step), [WEIGHTS, BIASES])
+        w.grad, b.grad = torch.split(gradient(torch.cat([w, b]), step), [WEIGHTS, BIASES])
         optimizer.step()
     return torch.cat([w, b])
 
