@@ -1,4 +1,4 @@
-"""A Kaggle of our own, on loopback, for the unmodified `kaggle` client and for ours.
+"""A server on loopback that acts as Kaggle, for the unmodified `kaggle` client and for ours.
 
 The client reaches it as its HTTP proxy, in the LOCALHOST environment (see `environment`). Every
 call to another host is refused and remembered. Faults are put into its way one call at a time.
@@ -124,9 +124,10 @@ class Stop:
 class KaggleServer:
     """The state of a Kaggle with one competition and one user."""
 
-    def __init__(self, archive: bytes, answers: dict[int, int], competition: str = "titanic"):
+    def __init__(self, archive: bytes, answers: dict[str, str], competition: str = "titanic"):
         self.archive = archive  # what DownloadDataFiles leads to
-        self.answers = answers  # PassengerId: Survived
+        self.header = ["PassengerId", "Survived"]
+        self.answers = answers  # id: label, as the files write them
         self.competition = competition
         self.submissions: list[dict[str, Any]] = []  # oldest first, in the API's words
         self.uploads: dict[str, bytes] = {}  # token: content
@@ -231,14 +232,13 @@ class KaggleServer:
         return {name: submission[name] for name in ("ref", "date", "description", "fileName")}
 
     def _score(self, content: bytes) -> dict[str, str]:
-        rows = list(csv.DictReader(io.StringIO(content.decode())))
-        try:
-            given = {int(row["PassengerId"]): int(row["Survived"]) for row in rows}
-        except (KeyError, ValueError):
+        header, *rows = csv.reader(io.StringIO(content.decode()))
+        given = {row[0]: row[1] for row in rows if len(row) == 2}
+        if header != self.header or not {*given.values()} <= {*self.answers.values()}:
             return {"status": "ERROR", "errorDescription": "Could not parse the submission"}
         if given.keys() != self.answers.keys():
             return {"status": "ERROR", "errorDescription": "Solution and submission ids differ"}
-        right = sum(given[who] == fate for who, fate in self.answers.items())
+        right = sum(given[id] == label for id, label in self.answers.items())
         # Cut, not rounded, to five digits.
         score = math.floor(1e5 * right / len(self.answers)) / 1e5
         return {"status": "COMPLETE", "publicScore": f"{score:.5f}"}

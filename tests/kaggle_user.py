@@ -1,5 +1,6 @@
-"""Someone who uses `download` and `submit`, against the server of kaggle_server.py."""
+"""A user of `download` and `submit`, against the server of kaggle_server.py."""
 
+import csv
 import hashlib
 import io
 import json
@@ -14,18 +15,19 @@ import pandas as pd
 import pytest
 from kaggle_server import KEY, SECRETS, USERNAME
 
-from titanic_nn import download, submit
+from titanic_nn.cli import download, submit
+from titanic_nn.runs.submissions import write_submissions
 
 COMMANDS = {"download": download.main, "submit": submit.main}
 
 
 @dataclass(frozen=True)
-class Tables:
+class KaggleTables:
     """Tables like Kaggle's: the bundled ones, with passengers renumbered."""
 
     train: bytes
     test: bytes
-    answers: dict[int, int]
+    answers: dict[str, str]
     sex_rule: bytes  # a submission
 
     @property
@@ -56,7 +58,7 @@ class Done:
 
 @dataclass(frozen=True)
 class User:
-    """Someone at a terminal: a folder, an environment, commands."""
+    """A folder, an environment, and commands that run in them."""
 
     folder: Path
     environment: dict[str, str]
@@ -75,7 +77,7 @@ class User:
     def start(self, command: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a command as a user would, in a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", f"titanic_nn.{command}", *arguments],
+            [sys.executable, "-m", "titanic_nn", command, *arguments],
             cwd=self.folder,
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
@@ -108,24 +110,54 @@ def give_key(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def write_tables(folder: Path, tables: Tables) -> None:
+def write_tables(folder: Path, tables: KaggleTables) -> None:
     folder.mkdir(parents=True)
     (folder / "train.csv").write_bytes(tables.train)
     (folder / "test.csv").write_bytes(tables.test)
 
 
-def write_run(folder: Path, name: str, source: str, test: bytes, submission: bytes) -> None:
-    """Write what `submit` reads of a run; that `train` writes it so is shown in test_loop.py."""
-    run = folder / "runs" / name
+def write_run(
+    parent: Path,
+    name: str,
+    source: str,
+    test: bytes,
+    submission: bytes,
+    *,
+    competition: str = "titanic",
+    models: Sequence[str] = ("relu", "linear"),
+) -> Path:
+    """Write a run whose first, recommended model predicts `submission`, and its submissions.
+
+    The other models predict the opposite. What `submit` reads is written, and no more; that `train`
+    writes the same is shown in test_loop.py.
+    """
+    run = parent / name
     run.mkdir(parents=True)
-    scores = {"log_loss": {"mean": 0.41234}, "accuracy": {"mean": 0.83}}
-    summary = {"recommended": "relu", "models": {"relu": scores, "linear": scores}}
-    data = {"source": source, "test_sha256": hashlib.sha256(test).hexdigest()}
+    scores = {"log_loss": {"mean": 0.41234}, "accuracy": {"mean": 0.83}, "calibration_error": 0.1}
+    summary = {
+        "recommended": models[0],
+        "predictors": models,
+        "models": dict.fromkeys([*models, "a_baseline"], scores),
+    }
+    data = {
+        "competition": competition,
+        "source": source,
+        "location": "data",
+        "train_sha256": "0" * 64,
+        "test_sha256": hashlib.sha256(test).hexdigest(),
+    }
     environment = {"commit": "c0ffee" * 6, "data": data}
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "environment.json").write_text(json.dumps(environment))
-    (folder / "submissions").mkdir(exist_ok=True)
-    (folder / f"submissions/{name}-relu.csv").write_bytes(submission)
+    (id, _), *rows = csv.reader(io.StringIO(submission.decode()))
+    lines = [f"{id},a_baseline,{','.join(models)}"]
+    for row, label in rows:
+        likely = 0.9 if label in ("1", "yes") else 0.25
+        others = "".join(f",{1 - likely}" for _ in models[1:])
+        lines.append(f"{row},0.5,{likely}{others}")
+    (run / "test_predictions.csv").write_text("\n".join(lines) + "\n")
+    write_submissions(run)
+    return run
 
 
 def no_secret_in(user: User, *said: str, besides: Sequence[str] = ()) -> None:

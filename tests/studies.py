@@ -1,12 +1,26 @@
-"""A small study for tests: the relu net's space, and losses made up by a formula."""
+"""For tests: a small experiment, and a study of the relu net whose losses are a formula's."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from titanic_nn.competitions.registry import load_config
+from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.tuning.spaces import load_space
 from titanic_nn.tuning.storage import Storage, in_memory
 from titanic_nn.tuning.study import Sampler, SharedStudy, Trial, tpe
+
+
+BUNDLED = Path(__file__).parents[1] / "data" / "bundled"
+
+
+def make_experiment(**overrides: Any) -> Experiment:
+    """The bundled tables; two folds, drawn twice, on the CPU, unless overrides say otherwise."""
+    chosen = {"folds": 2, "repeats": 2, "n_seeds": 1, "seed": 1, "device": "cpu", **overrides}
+    config = load_config(**chosen)
+    return Experiment.start(BUNDLED, config, {}, no_progress)
 
 
 def make_study(
@@ -22,12 +36,12 @@ def make_study(
 
 
 def loss_of(trial: Trial) -> float:
-    """A bowl: lowest, 0.4, at a learning rate of 0.01 and 64 hidden units."""
+    """A convex function; its minimum is 0.4, at a learning rate of 0.01 and 64 hidden units."""
     off = np.log10(trial.params["learning_rate"]) + 2
-    return float(0.4 + 0.01 * off**2 + (trial.params["hidden"] / 64 - 1) ** 2 / 100)
+    return float(0.4 + 0.01 * off**2 + (trial.params["hidden_size"] / 64 - 1) ** 2 / 100)
 
 
 def finish(study: SharedStudy, trials: list[Trial]) -> None:
-    """Tell each of these trials the loss of the formula, on each of three folds."""
+    """Record the formula's loss for each of these trials, on each of three folds."""
     for trial in trials:
         study.tell(trial, np.full(3, loss_of(trial)))

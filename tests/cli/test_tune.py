@@ -1,8 +1,7 @@
-"""The command as a user types it."""
+"""The command `tune`, as a user types it."""
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +15,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import titanic_nn
-from titanic_nn.errors import StudyError
-from titanic_nn.config import MODELS, Config
 from titanic_nn.cli.tune import main
-from titanic_nn.tuning import results
+from titanic_nn.competitions.registry import load_config
+from titanic_nn.config import Config
+from titanic_nn.tuning.spaces import load_space
+
+MODELS = Config.models
 
 # Nets of four epochs on two folds: a study takes a second or two.
 SPACE = """
@@ -28,10 +28,10 @@ SPACE = """
 epochs = 4
 [relu]
 epochs = 4
-hidden = 4
+hidden_size = 4
 [deep]
 epochs = 2
-hidden = { choices = [[4, 4], [8]] }
+hidden_sizes = { choices = [[4, 4], [8]] }
 activation = "relu"
 """
 QUICK = ["--folds", "2", "--repeats", "2", "--space", "space.toml"]
@@ -40,7 +40,7 @@ FILES = {"best.toml", "trials.csv", "summary.json", "history.png", "slices.png",
 
 @dataclass
 class Done:
-    """What a command said, and how it ended."""
+    """A command's output and exit code."""
 
     returncode: int
     stdout: str
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "titanic_nn.cli.tune", *QUICK, *arguments]
+    return [sys.executable, "-m", "titanic_nn", "tune", *QUICK, *arguments]
 
 
 def tune(folder: Path, *arguments: str) -> Done:
@@ -79,55 +79,56 @@ def tuned(folder: Path) -> Done:
 def test_all_nets_are_tuned_one_after_the_other(tuned: Done, folder: Path) -> None:
     assert tuned.stderr == ""
     for model in MODELS:
-        assert f"Study bundled-{model}: 0 of 12 trials finished" in tuned.stdout
-        study = folder / f"runs/studies/bundled-{model}"
+        assert f"Study titanic-bundled-{model}: 0 of 12 trials finished" in tuned.stdout
+        study = folder / f"runs/studies/titanic-bundled-{model}"
         assert {path.name for path in study.iterdir()} >= FILES
         trials = pd.read_csv(study / "trials.csv")
         assert len(trials) == 12
         best = trials.iloc[0]
-        assert best["state"] == "scored"
+        assert best["state"] == "complete"
         assert f"{best['log_loss']:.4f}" in tuned.stdout
         for picture in ("history.png", "slices.png"):
             assert (study / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_both_figures_of_the_winner_are_shown(tuned: Done, folder: Path) -> None:
-    summary = json.loads((folder / "runs/studies/bundled-relu/summary.json").read_text())
-    for folds in ("searched", "fresh"):
-        assert f"{summary['log_loss'][folds]['tuned']:.4f}" in tuned.stdout
-    trials = pd.read_csv(folder / "runs/studies/bundled-relu/trials.csv")
-    assert summary["log_loss"]["searched"]["tuned"] == pytest.approx(
-        trials["log_loss"][0], abs=1e-6
-    )
-    # By hand: what tuned gains on shipped on the search's folds, less what it gains on fresh ones.
-    searched, fresh = summary["log_loss"]["searched"], summary["log_loss"]["fresh"]
-    gains = [losses["shipped"] - losses["tuned"] for losses in (searched, fresh)]
+def test_the_best_settings_are_scored_on_both_kinds_of_folds(tuned: Done, folder: Path) -> None:
+    summary = json.loads((folder / "runs/studies/titanic-bundled-relu/summary.json").read_text())
+    search, fresh = (summary["log_loss"][folds] for folds in ("search_folds", "fresh_folds"))
+    for losses in (search, fresh):
+        assert f"{losses['best']:.4f}" in tuned.stdout
+    trials = pd.read_csv(folder / "runs/studies/titanic-bundled-relu/trials.csv")
+    assert search["best"] == pytest.approx(trials["log_loss"][0], abs=1e-6)
+    # By hand: the gain on the search's folds, minus the gain on fresh ones.
+    gains = [losses["shipped"] - losses["best"] for losses in (search, fresh)]
     assert summary["optimism"] == pytest.approx(gains[0] - gains[1])
-    low, high = (summary["higher_than_tuned"]["shipped"][end] for end in ("low", "high"))
+    low, high = (summary["higher_than_best"]["shipped"][end] for end in ("low", "high"))
     assert low < gains[1] < high
 
 
-def test_train_takes_the_winner(tuned: Done, folder: Path) -> None:
+def test_train_uses_the_best_settings(tuned: Done, folder: Path) -> None:
     for model in MODELS:
-        path = folder / f"runs/studies/bundled-{model}/best.toml"
-        config = Config.from_toml(path).net(model)
-        chosen = json.loads((path.parent / "summary.json").read_text())["best"]["params"]
-        assert config.learning_rate == chosen["learning_rate"]
-        assert config.epochs == (2 if model == "deep" else 4)
+        path = folder / f"runs/studies/titanic-bundled-{model}/best.toml"
+        assert f"Next: python -m titanic_nn.train --config {path.relative_to(folder)}" in tuned.stdout
+        best = json.loads((path.parent / "summary.json").read_text())["best"]["params"]
+        space = load_space(model, folder / "space.toml")
+        assert load_config(path).nets[model] == space.config(best)
+        written = tomllib.loads(path.read_text())
+        assert written["competition"] == "titanic"
+        assert set(written[model]) == {*space.fixed, *space.searched}
 
 
-def test_a_study_goes_on_where_it_stands(tuned: Done, folder: Path) -> None:
+def test_a_study_is_continued(tuned: Done, folder: Path) -> None:
     again = tune(folder, "--model", "linear", "--trials", "12")
-    assert "Study bundled-linear: 12 of 12 trials finished" in again.stdout
+    assert "Study titanic-bundled-linear: 12 of 12 trials finished" in again.stdout
     more = tune(folder, "--model", "linear", "--trials", "15")
-    assert "Study bundled-linear: 12 of 15 trials finished" in more.stdout
-    trials = pd.read_csv(folder / "runs/studies/bundled-linear/trials.csv")
+    assert "Study titanic-bundled-linear: 12 of 15 trials finished" in more.stdout
+    trials = pd.read_csv(folder / "runs/studies/titanic-bundled-linear/trials.csv")
     assert sorted(trials["number"]) == list(range(15))
     assert trials["learning_rate"].is_unique
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--folds", "3"], "its folds is 2, not 3"),
         (["--seed", "1"], "its seed is 42, not 1"),
@@ -135,21 +136,21 @@ def test_a_study_goes_on_where_it_stands(tuned: Done, folder: Path) -> None:
     ],
 )
 def test_another_study_is_refused(
-    tuned: Done, folder: Path, arguments: list[str], said: str
+    tuned: Done, folder: Path, arguments: list[str], message: str
 ) -> None:
     (folder / "other.toml").write_text("[linear]\nepochs = 5\n")
-    journal = folder / "runs/studies/bundled-linear/journal.log"
+    journal = folder / "runs/studies/titanic-bundled-linear/journal.log"
     before = journal.read_bytes()
     done = tune(folder, "--model", "linear", *arguments)
     assert done.returncode == 2
     assert (
-        done.stderr == f"error: study bundled-linear is there, and {said}: choose another --study\n"
+        done.stderr == f"error: study titanic-bundled-linear exists, and {message}: choose another --study\n"
     )
     assert journal.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--model", "rely"], "invalid choice: 'rely'"),
         ([], "required: --model"),
@@ -166,7 +167,7 @@ def test_another_study_is_refused(
 )
 def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
     arguments: list[str],
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -176,34 +177,34 @@ def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
         main(arguments)
     assert stopped.value.code == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
-    arguments = ["--model", "linear", "--trials", "100000", "--study", "broken off"]
+def test_ctrl_c_keeps_finished_trials(folder: Path) -> None:
+    arguments = ["--model", "linear", "--trials", "100000", "--study", "interrupted one"]
     with subprocess.Popen(
         command(*arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        journal = folder / "runs/studies/broken off-linear/journal.log"
+        journal = folder / "runs/studies/interrupted one-linear/journal.log"
         while not (journal.exists() and journal.read_text().count('"values":[')):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    said = re.fullmatch(
-        r"interrupted: (\d+) of 100000 trials finished, kept in (.*)\. Go on: (.*)\n", error
+    found = re.fullmatch(
+        r"interrupted: (\d+) of 100000 trials finished, kept in (.*)\. To continue: (.*)\n", error
     )
-    assert said, error
-    assert int(said[1]) > 0
-    assert said[3].endswith("--study 'broken off'")
-    # And it does go on, with nothing left under way.
-    more = tune(
-        folder, "--model", "linear", "--trials", str(int(said[1]) + 1), "--study", "broken off"
-    )
-    assert f"{said[1]} of {int(said[1]) + 1} trials finished" in more.stdout
+    assert found, error
+    assert int(found[1]) > 0
+    assert found[3].startswith("python -m titanic_nn tune ")
+    assert found[3].endswith("--study 'interrupted one'")
+    # It can be continued; no trial is left running.
+    total = str(int(found[1]) + 1)
+    more = tune(folder, "--model", "linear", "--trials", total, "--study", "interrupted one")
+    assert f"{found[1]} of {total} trials finished" in more.stdout
     assert more.returncode == 0
 
 
@@ -212,7 +213,7 @@ def test_a_time_limit_ends_a_study_early(folder: Path) -> None:
         folder, "--model", "linear", "--trials", "100000", "--timeout", "0.5", "--study", "t"
     )
     assert done.returncode == 0, done.stderr
-    assert "Next: go on with the same command" in done.stdout
+    assert "Next: continue with the same command" in done.stdout
     assert 0 < len(pd.read_csv(folder / "runs/studies/t-linear/trials.csv")) < 100000
 
 
@@ -222,39 +223,8 @@ def test_the_nested_estimate_scores_each_outer_fold_once(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(folder / "runs/studies/n-linear/nested.csv")
     assert found[["repeat", "fold"]].to_numpy().tolist() == [[0, 0], [0, 1]]
-    assert f"log loss {found['tuned'].mean():.4f}" in done.stdout
+    assert f"log loss {found['best'].mean():.4f}" in done.stdout
     assert "shipped settings" in done.stdout
-
-
-def test_the_winner_becomes_the_default(tmp_path: Path) -> None:
-    """In a copy of the package, whose defaults may be changed."""
-    package = Path(titanic_nn.__file__).parent
-    shutil.copytree(package, tmp_path / "titanic_nn")
-    shutil.copytree(package.parent / "data/bundled", tmp_path / "data/bundled")
-    (tmp_path / "space.toml").write_text(SPACE)
-    before = (tmp_path / "titanic_nn/params/linear.toml").read_text()
-    done = subprocess.run(
-        command("--model", "linear", "--trials", "3", "--save-defaults"),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    after = (tmp_path / "titanic_nn/params/linear.toml").read_text()
-    assert after == (tmp_path / "runs/studies/bundled-linear/best.toml").read_text() != before
-    chosen = tomllib.loads(after)["linear"]["learning_rate"]
-    script = "from titanic_nn import Settings; print(Settings().linear.learning_rate)"
-    shown = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True)
-    assert float(shown.stdout) == chosen
-
-
-def test_a_package_that_may_not_be_written_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "params").write_text("no folder")
-    monkeypatch.setattr(results, "DEFAULTS_DIR", tmp_path / "params")
-    with pytest.raises(StudyError, match=r"--save-defaults: .*linear\.toml cannot be written"):
-        results.save_defaults("linear", "[linear]\n")
 
 
 def test_help_loads_neither_torch_nor_optuna(folder: Path) -> None:

@@ -2,23 +2,25 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from kaggle_server import KaggleServer, environment
-from kaggle_user import Tables, User, give_key, write_run, write_tables
+from kaggle_user import KaggleTables, User, give_key, write_run, write_tables
 
-from titanic_nn.tables.sources import SEARCH, load_passengers
+from titanic_nn.competitions.titanic.competition import TITANIC
 
 ROOT = Path(__file__).parents[2]
-# A call may be silent for half a second, and the first pause is so short that tests needn't wait.
-BRISK = {"TITANIC_NN_SILENCE": "0.5", "TITANIC_NN_PAUSE": "0.01"}
+# Short enough that the tests need not wait.
+SHORT = {"TITANIC_NN_CALL_TIMEOUT": "0.5", "TITANIC_NN_PAUSE": "0.01"}
 
 
 @pytest.fixture(scope="session")
-def tables() -> Tables:
-    bundled = load_passengers(search=[place for place in SEARCH if place[0] == "bundled"])
+def tables() -> KaggleTables:
+    places = [place for place in TITANIC.search if place[0] == "bundled"]
+    bundled = replace(TITANIC, search=places).load()
     assert bundled.answers is not None
     answers = pd.read_csv(bundled.answers)
     train = bundled.train.assign(PassengerId=bundled.train["PassengerId"] + 10_000)
@@ -26,16 +28,16 @@ def tables() -> Tables:
     rule = pd.DataFrame(
         {"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)}
     )
-    return Tables(
+    return KaggleTables(
         train=train.to_csv(index=False).encode(),
         test=test.to_csv(index=False).encode(),
-        answers=dict(zip(answers["PassengerId"] + 10_000, answers["Survived"], strict=True)),
+        answers={str(id + 10_000): str(label) for id, label in answers.to_numpy()},
         sex_rule=rule.to_csv(index=False).encode(),
     )
 
 
 @pytest.fixture
-def kaggle(tables: Tables) -> KaggleServer:
+def kaggle(tables: KaggleTables) -> KaggleServer:
     return KaggleServer(tables.archive, tables.answers)
 
 
@@ -55,7 +57,7 @@ def newcomer(
         if name.upper().startswith(("KAGGLE_", "VERBOSE")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     with kaggle.serving() as port:
-        for name, value in {**environment(port, home), **BRISK}.items():
+        for name, value in {**environment(port, home), **SHORT}.items():
             monkeypatch.setenv(name, value)
         variables = {**os.environ, "PYTHONPATH": str(ROOT)}
         yield User(folder, variables, capfd)
@@ -63,9 +65,9 @@ def newcomer(
 
 
 @pytest.fixture
-def user(newcomer: User, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> User:
+def user(newcomer: User, tables: KaggleTables, monkeypatch: pytest.MonkeyPatch) -> User:
     """A user with a key, Kaggle's tables, and a run that recommends its "relu"."""
     give_key(newcomer, monkeypatch)
-    write_tables(newcomer.folder / "data/kaggle", tables)
-    write_run(newcomer.folder, "a-run", "downloaded", tables.test, tables.sex_rule)
+    write_tables(newcomer.folder / "data/kaggle/titanic", tables)
+    write_run(newcomer.folder / "runs", "a-run", "downloaded", tables.test, tables.sex_rule)
     return newcomer

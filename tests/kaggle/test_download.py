@@ -15,11 +15,11 @@ from kaggle_server import (
     stalls,
     stays_silent,
 )
-from kaggle_user import Tables, User, no_secret_in, write_tables, zipped
+from kaggle_user import KaggleTables, User, no_secret_in, write_tables, zipped
 
-from titanic_nn.tables.sources import load_passengers
+from titanic_nn.competitions.registry import load_tables
 
-FOLDER = Path("data/kaggle")
+FOLDER = Path("data/kaggle/titanic")
 WEB_PAGE = Reply(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
 
 
@@ -35,14 +35,14 @@ def reader(user: User) -> User:
 def test_the_tables_are_put_where_train_looks(reader: User, kaggle: KaggleServer) -> None:
     done = reader.call("download")
     assert (done.code, done.err) == (0, "")
-    assert "data/kaggle: 891 train and 418 test passengers" in done.out
-    assert load_passengers().source == "downloaded"
+    assert "data/kaggle/titanic: 891 train and 418 test passengers" in done.out
+    assert load_tables().source == "downloaded"
     assert sorted(path.name for path in FOLDER.iterdir()) == ["test.csv", "train.csv"]
-    assert [path.name for path in Path("data").iterdir()] == ["kaggle"]  # nothing is left beside
+    assert [path.name for path in FOLDER.parent.iterdir()] == ["titanic"]  # nothing is left beside
 
 
 def test_good_tables_are_kept_unless_forced(
-    user: User, kaggle: KaggleServer, tables: Tables
+    user: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     assert "has good tables already; --force" in user.call("download").out
     assert kaggle.calls == []
@@ -51,7 +51,7 @@ def test_good_tables_are_kept_unless_forced(
     assert (FOLDER / "test.csv").read_bytes() == tables.test + b"\n"
 
 
-def test_damaged_tables_are_fetched_again(user: User, tables: Tables) -> None:
+def test_damaged_tables_are_fetched_again(user: User, tables: KaggleTables) -> None:
     (FOLDER / "train.csv").write_bytes(tables.train[:1000])
     assert user.call("download").code == 0
     assert (FOLDER / "train.csv").read_bytes() == tables.train
@@ -69,13 +69,13 @@ LASTING: list[tuple[str, str, Fault, str, int]] = [
     ("storage-403", "storage", fails(403), "file storage answered 403", 3),
     ("storage-500", "storage", fails(500), "file storage answered 500", 3),
     ("storage-reset", "storage", resets, "was cut", 3),
-    ("storage-silent", "storage", stays_silent, "stays silent", 3),
-    ("storage-stalls", "storage", stalls, "stays silent", 3),
+    ("storage-silent", "storage", stays_silent, "does not answer", 3),
+    ("storage-stalls", "storage", stalls, "does not answer", 3),
     ("page", "storage", answers(WEB_PAGE), "the download is damaged", 3),
     ("rules", "DownloadDataFiles", fails(403, "Accept the rules"), "titanic/rules", 2),
     ("unknown", "DownloadDataFiles", fails(404), "knows no competition 'titanic'", 2),
     ("429", "DownloadDataFiles", fails(429, Retry_After="900"), "try again in 900 s", 3),
-    ("silent", "DownloadDataFiles", stays_silent, "stays silent", 3),
+    ("silent", "DownloadDataFiles", stays_silent, "does not answer", 3),
 ]
 
 
@@ -92,7 +92,7 @@ def test_a_fault_leaves_the_good_tables_as_they_are(
     assert (done.code, len(done.err.splitlines())) == (code, 1)
     assert said in done.err
     assert {path: path.read_bytes() for path in FOLDER.iterdir()} == before
-    assert [path.name for path in Path("data").iterdir()] == ["kaggle"]
+    assert [path.name for path in FOLDER.parent.iterdir()] == ["titanic"]
     no_secret_in(user, done.said)
 
 
@@ -100,7 +100,7 @@ def test_a_fault_leaves_the_good_tables_as_they_are(
     "fault", [cuts_body, resets, fails(503)], ids=["cut", "reset", "storage-503"]
 )
 def test_a_passing_fault_ends_in_a_good_copy(
-    reader: User, kaggle: KaggleServer, tables: Tables, fault: Fault
+    reader: User, kaggle: KaggleServer, tables: KaggleTables, fault: Fault
 ) -> None:
     kaggle.inject("storage", fault, fault)
     done = reader.call("download")
@@ -117,7 +117,7 @@ def test_a_passing_fault_ends_in_a_good_copy(
     ],
 )
 def test_a_zip_with_odd_members_is_refused(
-    reader: User, kaggle: KaggleServer, tables: Tables, members: list[str], said: str
+    reader: User, kaggle: KaggleServer, tables: KaggleTables, members: list[str], said: str
 ) -> None:
     contents = {"train.csv": tables.train, "test.csv": tables.test}
     kaggle.archive = zipped({name: contents.get(name, b"x") for name in members})
@@ -126,7 +126,7 @@ def test_a_zip_with_odd_members_is_refused(
 
 
 def test_tables_that_are_not_titanics_are_refused(
-    reader: User, kaggle: KaggleServer, tables: Tables
+    reader: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     kaggle.archive = zipped({"train.csv": b"id,price\n1,2\n", "test.csv": tables.test})
     done = reader.call("download")
@@ -134,16 +134,14 @@ def test_tables_that_are_not_titanics_are_refused(
     assert "Kaggle's titanic.zip/train.csv, line 1: the column PassengerId is missing" in done.err
 
 
-def test_another_competition_has_a_folder_of_its_own(
-    newcomer: User, kaggle: KaggleServer, user: User, tables: Tables
-) -> None:
-    kaggle.competition = "spaceship"
-    assert user.call("download", "--competition", "spaceship").code == 0
-    assert load_passengers(Path("data/kaggle-spaceship")).source == "given"
+def test_a_competition_that_is_not_registered_is_refused(user: User, kaggle: KaggleServer) -> None:
+    done = user.call("download", "--competition", "house-prices")
+    assert (done.code, kaggle.calls) == (2, [])
+    assert done.err == "error: competition 'house-prices' is not known here; choose from titanic\n"
 
 
 def test_a_newcomer_without_credentials_is_told_how_to_get_them(
-    newcomer: User, kaggle: KaggleServer, tables: Tables
+    newcomer: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     done = newcomer.call("download")
     assert (done.code, kaggle.calls, Path("data").exists()) == (2, [], False)

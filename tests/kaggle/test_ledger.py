@@ -1,4 +1,4 @@
-"""The ledger: one row a submission, whole at every moment."""
+"""The ledger: one row per submission, complete at every moment."""
 
 import subprocess
 import sys
@@ -20,17 +20,17 @@ ENTRY = Entry(
     cv_log_loss="0.41234",
     cv_accuracy="0.83000",
     competition="titanic",
-    mark="aaaaaaaaaaaa-1",
+    idempotency_key="aaaaaaaaaaaa-1",
     status="pending",
 )
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "submissions/ledger.csv", patience=0.1)
+    return Ledger(tmp_path / "submissions/ledger.csv", lock_timeout=0.1)
 
 
-def test_what_is_put_is_read_back_and_replaced_by_mark(ledger: Ledger) -> None:
+def test_what_is_put_is_read_back_and_replaced_by_key(ledger: Ledger) -> None:
     assert ledger.entries() == []
     ledger.put(ENTRY)
     other = replace(ENTRY, competition="spaceship")
@@ -50,7 +50,7 @@ def test_many_processes_lose_no_row(ledger: Ledger) -> None:
         "from titanic_nn.kaggle.ledger import Entry, Ledger\n"
         f"entry = {ENTRY!r}\n"
         "for n in range(20):\n"
-        "    Ledger(Path(sys.argv[1])).put(replace(entry, mark=f'{sys.argv[2]}-{n}'))\n"
+        "    Ledger(Path(sys.argv[1])).put(replace(entry, idempotency_key=f'{sys.argv[2]}-{n}'))\n"
     )
     root = Path(__file__).parents[2]
     processes = [
@@ -60,7 +60,7 @@ def test_many_processes_lose_no_row(ledger: Ledger) -> None:
     while any(process.poll() is None for process in processes):
         ledger.entries()  # whole, whenever it is looked at
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert len({entry.mark for entry in ledger.entries()}) == 60
+    assert len({entry.idempotency_key for entry in ledger.entries()}) == 60
 
 
 def test_a_lock_that_another_keeps_is_waited_for_only_so_long(ledger: Ledger) -> None:

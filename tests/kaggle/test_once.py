@@ -71,7 +71,7 @@ def test_killed_at_any_stage_the_next_submit_finishes_it(
     assert len(kaggle.submissions) == 1
     (row,) = user.ledger()
     assert (row["status"], row["public_score"], row["ref"]) == ("complete", SCORE, "1001")
-    assert row["mark"] in kaggle.submissions[0]["description"]
+    assert row["idempotency_key"] in kaggle.submissions[0]["description"]
 
 
 def test_killed_before_it_reaches_kaggle_nothing_is_there(user: User, kaggle: KaggleServer) -> None:
@@ -97,7 +97,7 @@ def test_killed_before_it_reaches_kaggle_nothing_is_there(user: User, kaggle: Ka
 def test_two_at_once_send_one(user: User, kaggle: KaggleServer) -> None:
     stop = Stop("never")
     kaggle.inject("StartSubmissionUpload", stop)
-    with user.start("submit", TITANIC_NN_SILENCE="20") as one:
+    with user.start("submit", TITANIC_NN_CALL_TIMEOUT="20") as one:
         assert stop.reached.wait(30)
         with user.start("submit", PYTHONUNBUFFERED="1") as other:
             assert other.stdout is not None
@@ -125,13 +125,13 @@ def test_a_lost_reply_is_looked_up_before_anything_else(
     assert len(kaggle.submissions) == 1
 
 
-def test_again_finishes_what_is_open_before_it_sends_anew(user: User, kaggle: KaggleServer) -> None:
+def test_resend_finishes_what_is_open_before_it_sends(user: User, kaggle: KaggleServer) -> None:
     stop = Stop("before")
     kill_at(user, kaggle, "CreateSubmission", stop)
     stop.go.set()
-    assert user.call("submit", "--again").code == 0
+    assert user.call("submit", "--resend").code == 0
     assert len(kaggle.submissions) == 1
-    assert user.call("submit", "--again").code == 0
+    assert user.call("submit", "--resend").code == 0
     assert len(kaggle.submissions) == 2
     assert [row["status"] for row in user.ledger()] == ["complete", "complete"]
 
@@ -149,12 +149,12 @@ def test_the_list_recognises_what_a_killed_process_sent(user: User, kaggle: Kagg
 def test_interrupted_it_says_how_to_go_on(user: User, kaggle: KaggleServer) -> None:
     stop = Stop("never")
     kaggle.inject("GetSubmission", stop)
-    with user.start("submit", TITANIC_NN_SILENCE="20") as process:
+    with user.start("submit", TITANIC_NN_CALL_TIMEOUT="20") as process:
         assert stop.reached.wait(30)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     stop.go.set()
     assert process.returncode == 130
-    assert err == "interrupted: the same command takes up where this one was\n"
+    assert err == "interrupted: the same command goes on from here\n"
     assert user.call("submit").code == 0
     assert len(kaggle.submissions) == 1

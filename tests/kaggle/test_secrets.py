@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kaggle_server import KEY, SIGNATURE, TOKEN, USERNAME, KaggleServer, fails, resets
-from kaggle_user import Tables, User, no_secret_in, write_run, write_tables
+from kaggle_user import KaggleTables, User, no_secret_in, write_run, write_tables
 
 from titanic_nn.kaggle.faults import plain
 
@@ -77,17 +77,17 @@ def test_a_client_that_cannot_be_imported_is_said_in_one_line(user: User, tmp_pa
 
 
 def test_stdin_and_stdout_and_the_environment_are_left_alone(
-    newcomer: User, kaggle: KaggleServer, tables: Tables
+    newcomer: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     """In a process that has not imported kaggle yet."""
-    write_tables(newcomer.folder / "data/kaggle", tables)
-    write_run(newcomer.folder, "a-run", "downloaded", tables.test, tables.sex_rule)
+    write_tables(newcomer.folder / "data/kaggle/titanic", tables)
+    write_run(newcomer.folder / "runs", "a-run", "downloaded", tables.test, tables.sex_rule)
     Path("ask.py").write_text(
         "import os, sys\n"
         "from titanic_nn.kaggle.service import Kaggle\n"
-        "from titanic_nn.kaggle.retry import Patience\n"
+        "from titanic_nn.kaggle.retry import RetryPolicy\n"
         "before = dict(os.environ)\n"
-        "list(Kaggle('titanic', Patience()).submissions())\n"
+        "list(Kaggle('titanic', RetryPolicy()).submissions())\n"
         "assert dict(os.environ) == before\n"
         "assert not sys.stdin.closed\n"
         "import kaggle\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from kaggle_server import KaggleServer
-from kaggle_user import Tables, User
+from kaggle_user import KaggleTables, User
 
 
 def kaggle_command(user: User, *arguments: str) -> str:
@@ -25,7 +25,7 @@ def kaggle_command(user: User, *arguments: str) -> str:
 
 
 def test_the_official_command_submits_lists_and_downloads(
-    user: User, kaggle: KaggleServer, tables: Tables
+    user: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     kaggle.polls_to_score = -1
     said = kaggle_command(user, "submit", "titanic", "-f", str(user.submission), "-m", "by hand")
@@ -35,7 +35,7 @@ def test_the_official_command_submits_lists_and_downloads(
     with zipfile.ZipFile("titanic.zip") as archive:
         assert archive.read("train.csv") == tables.train
     assert [*kaggle.uploads.values()] == [tables.sex_rule]
-    # Ours knows it from others, as it has no mark.
+    # It has no key, so ours is another.
     assert user.call("submit").code == 0
     assert len(kaggle.submissions) == 2
 

@@ -5,24 +5,34 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from titanic_nn.competitions.titanic.columns import SCHEMA
 from titanic_nn.errors import DataError
-from titanic_nn.kaggle.submission import check_submission, write_submission
+from titanic_nn.kaggle.submission import check_submission
+from titanic_nn.tables.sources import Tables
 
-IDS = pd.Series([11, 12, 13])
 GOOD = b"PassengerId,Survived\n11,0\n12,1\n13,1\n"
+
+
+def tables_of(ids: list[int]) -> Tables:
+    return Tables(
+        schema=SCHEMA,
+        train=pd.DataFrame(),
+        test=pd.DataFrame({"PassengerId": ids}),
+        source="given",
+        location=Path("here"),
+        train_sha256="",
+        test_sha256="",
+        notes=(),
+        answers=None,
+    )
 
 
 @pytest.mark.parametrize(
     "content", [GOOD, GOOD.replace(b"\n", b"\r\n"), b"PassengerId,Survived\n13,1\n11,0\n12,1"]
 )
 def test_a_good_file_passes_in_any_order(content: bytes) -> None:
-    assert check_submission(content, IDS, file="mine.csv") == 2
-
-
-def test_what_is_written_passes(tmp_path: Path) -> None:
-    write_submission(tmp_path / "mine.csv", [11, 12, 13], [0.1, 0.5, 0.9])
-    assert (tmp_path / "mine.csv").read_bytes() == GOOD
-    assert check_submission(GOOD, IDS, file="mine.csv") == 2
+    codes = check_submission(content, tables_of([11, 12, 13]), file="mine.csv")
+    assert codes.to_dict() == {11: 0, 12: 1, 13: 1}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +48,7 @@ def test_what_is_written_passes(tmp_path: Path) -> None:
         (b"12,1", b"99,1", "line 3, column PassengerId: 99 is none of the 3 passengers"),
         (b"12,1\n", b"", "column PassengerId: lacks 12; expected all 3 passengers"),
         (b"12,1\n13,1\n", b"", "column PassengerId: lacks 12 and 1 more"),
-        (b"11,0\n12,1\n13,1\n", b"", "has a header but no passengers"),
+        (b"11,0\n12,1\n13,1\n", b"", "has a header but no rows"),
         (b"PassengerId", b"passengerid", "the column PassengerId is missing; rename"),
         (b"PassengerId", b" PassengerId", "line 1: the header is ' PassengerId,Survived'"),
         (b"PassengerId", b"\xef\xbb\xbfPassengerId", "line 1: the header is '\\ufeffPassenger"),
@@ -51,13 +61,13 @@ def test_whatever_kaggle_would_refuse_or_misread_is_refused(
 ) -> None:
     assert GOOD.count(old) == 1
     with pytest.raises(DataError) as raised:
-        check_submission(GOOD.replace(old, new), IDS, file="mine.csv")
+        check_submission(GOOD.replace(old, new), tables_of([11, 12, 13]), file="mine.csv")
     assert str(raised.value).startswith("mine.csv")
     assert message in str(raised.value)
 
 
 def test_a_hundred_thousand_rows_are_checked_too() -> None:
-    ids = pd.Series(range(100_000))
     rows = "".join(f"{number},{number % 2}\n" for number in range(100_000))
     content = b"PassengerId,Survived\n" + rows.encode()
-    assert check_submission(content, ids, file="big.csv") == 50_000
+    codes = check_submission(content, tables_of([*range(100_000)]), file="big.csv")
+    assert codes.sum() == 50_000

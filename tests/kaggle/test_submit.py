@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kaggle_server import KEY, TOKEN, USERNAME, KaggleServer, fails
-from kaggle_user import Tables, User, write_run, write_tables
+from kaggle_user import KaggleTables, User, write_run, write_tables
 
 SCORE = "0.82057"  # of the sex rule: 343 of 418 are right, 0.820574…, cut to five digits
 
 
-def test_the_newest_run_goes_to_kaggle_and_its_score_comes_home(
-    user: User, kaggle: KaggleServer, tables: Tables
+def test_the_newest_run_is_sent_and_its_score_recorded(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     done = user.call("submit")
     assert done.code == 0, done.err
@@ -31,7 +31,7 @@ def test_the_newest_run_goes_to_kaggle_and_its_score_comes_home(
     assert row["status"] == "complete"
     assert row["public_score"] == SCORE
     assert row["ref"] == "1001"
-    assert row["mark"] in sent["description"]
+    assert row["idempotency_key"] in sent["description"]
     assert (row["run"], row["model"]) == ("a-run", "relu")
     assert (row["cv_log_loss"], row["cv_accuracy"]) == ("0.41234", "0.83000")
     assert (row["competition"], row["error"]) == ("titanic", "")
@@ -44,15 +44,15 @@ def test_a_file_already_sent_says_so_with_its_score_and_without_the_network(
     kaggle.calls.clear()
     done = user.call("submit")
     assert done.code == 0
-    assert "was sent already; --again sends it once more" in done.out
+    assert "was sent already; --resend sends it again" in done.out
     assert SCORE in done.out
     assert kaggle.calls == []
 
 
-def test_again_sends_a_second_one_under_its_own_mark(user: User, kaggle: KaggleServer) -> None:
+def test_resend_sends_a_second_one_under_its_own_key(user: User, kaggle: KaggleServer) -> None:
     user.call("submit")
-    assert user.call("submit", "--again").code == 0
-    first, second = (row["mark"] for row in user.ledger())
+    assert user.call("submit", "--resend").code == 0
+    first, second = (row["idempotency_key"] for row in user.ledger())
     assert first.removesuffix("1") == second.removesuffix("2")
     assert len(kaggle.submissions) == 2
 
@@ -70,20 +70,21 @@ def test_a_lost_ledger_does_not_send_twice(user: User, kaggle: KaggleServer) -> 
 
 
 def test_the_message_the_model_and_the_run_can_be_chosen(
-    user: User, kaggle: KaggleServer, tables: Tables
+    user: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
-    linear = user.folder / "submissions/a-run-linear.csv"
-    linear.write_bytes(tables.sex_rule.replace(b",1\n", b",0\n", 1))
-    write_run(user.folder, "newer", "downloaded", tables.test, tables.sex_rule)
-    done = user.call("submit", "--run", "a-run", "--model", "linear", "--message", "two\nlines")
+    write_run(user.folder / "runs", "newer", "downloaded", tables.test, tables.sex_rule)
+    done = user.call("submit", "a-run", "--model", "linear", "--message", "two\nlines")
     assert done.code == 0
     assert kaggle.submissions[0]["description"].endswith("] two lines")
     assert user.ledger()[0]["file"] == "submissions/a-run-linear.csv"
+    assert [*kaggle.uploads.values()] == [Path("submissions/a-run-linear.csv").read_bytes()]
 
 
-def test_a_file_of_no_run_can_be_sent(user: User, kaggle: KaggleServer, tables: Tables) -> None:
+def test_a_file_of_no_run_can_be_sent(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
     Path("mine.csv").write_bytes(tables.sex_rule.replace(b",1\n", b",0\n", 1))
-    assert user.call("submit", "mine.csv").code == 0
+    assert user.call("submit", "--file", "mine.csv").code == 0
     assert kaggle.submissions[0]["description"].endswith("] mine.csv")
     assert user.ledger()[0]["run"] == ""
 
@@ -115,10 +116,10 @@ def test_the_list_is_printed_without_credentials_and_without_kaggle(
 
 
 def test_a_dry_run_checks_and_shows_and_stays_off_the_network(
-    newcomer: User, kaggle: KaggleServer, tables: Tables
+    newcomer: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
-    write_tables(newcomer.folder / "data/kaggle", tables)
-    write_run(newcomer.folder, "a-run", "downloaded", tables.test, tables.sex_rule)
+    write_tables(newcomer.folder / "data/kaggle/titanic", tables)
+    write_run(newcomer.folder / "runs", "a-run", "downloaded", tables.test, tables.sex_rule)
     done = newcomer.call("submit", "--dry-run")
     assert done.code == 0
     assert "418 passengers" in done.out
@@ -131,56 +132,60 @@ def test_a_bad_file_is_refused_before_anyone_is_asked(
     user: User, kaggle: KaggleServer, bad: bytes
 ) -> None:
     Path("bad.csv").write_bytes(bad)
-    done = user.call("submit", "bad.csv")
+    done = user.call("submit", "--file", "bad.csv")
     assert (done.code, "bad.csv" in done.err) == (2, True)
     assert (kaggle.calls, user.ledger()) == ([], [])
 
 
 def test_a_bundled_run_gets_its_offline_score_and_is_refused(
-    newcomer: User, kaggle: KaggleServer, tables: Tables
+    newcomer: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
     bundled = tables.sex_rule.decode().replace("\n1", "\n").replace("\n0", "\n")
-    write_run(newcomer.folder, "a-bundled", "bundled", b"", bundled.encode())
+    write_run(newcomer.folder / "runs", "a-bundled", "bundled", b"", bundled.encode())
     done = newcomer.call("submit")
     assert done.code == 2
     assert "Offline score 0.82057 on the bundled table: not Kaggle's" in done.out
     assert "was made from the bundled table" in done.err
-    assert "python -m titanic_nn.cli.download" in done.err
+    assert "python -m titanic_nn download" in done.err
     # How to get a token: three lines.
     assert [line[:5] for line in done.out.splitlines()[-3:]] == ["  1. ", "  2. ", "  3. "]
-    # A copy under another name is known by its contents; where the run is gone, by its name.
+    # A copy under another name is known by its contents, even if the run is gone.
     Path("copy.csv").write_bytes(bundled.encode())
-    assert "was made from the bundled table" in newcomer.call("submit", "copy.csv").err
-    Path("submissions/x-bundled-relu.csv").write_bytes(bundled.encode())
     Path("runs/a-bundled/summary.json").unlink()
-    done = newcomer.call("submit", "submissions/x-bundled-relu.csv")
-    assert "was made from the bundled table" in done.err
+    done = newcomer.call("submit", "--file", "copy.csv")
+    assert "copy.csv: was made from the bundled table" in done.err
     assert kaggle.calls == []
 
 
-def test_a_run_on_other_tables_is_refused(user: User, kaggle: KaggleServer, tables: Tables) -> None:
-    write_run(user.folder, "other", "given", b"another test.csv", tables.sex_rule)
-    done = user.call("submit", "--run", "other")
+def test_a_run_on_other_tables_is_refused(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
+    write_run(user.folder / "runs", "other", "given", b"another test.csv", tables.sex_rule)
+    done = user.call("submit", "other")
     assert (done.code, kaggle.calls) == (2, [])
-    assert "was made from another test.csv than the one in data/kaggle" in done.err
+    assert "was made from another test.csv than the one in data/kaggle/titanic" in done.err
 
 
 def test_without_tables_it_says_how_to_get_them(user: User, kaggle: KaggleServer) -> None:
-    Path("data/kaggle/train.csv").unlink()
-    Path("data/kaggle/test.csv").unlink()
+    Path("data/kaggle/titanic/train.csv").unlink()
+    Path("data/kaggle/titanic/test.csv").unlink()
     done = user.call("submit")
     assert (done.code, kaggle.calls) == (2, [])
-    assert "get them with `python -m titanic_nn.cli.download`" in done.err
+    assert done.err == (
+        "error: data/kaggle/titanic: has no tables of titanic to check against; "
+        "get them with `python -m titanic_nn download --competition titanic`\n"
+    )
 
 
 def test_without_credentials_the_file_is_checked_and_three_lines_help(
-    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+    user: User, kaggle: KaggleServer, tables: KaggleTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KAGGLE_USERNAME")
     monkeypatch.delenv("KAGGLE_KEY")
     done = user.call("submit")
     assert (done.code, kaggle.calls, user.ledger()) == (2, [], [])
-    assert "it is as titanic asks" in done.out
+    predicted = tables.sex_rule.count(b",1\n")
+    assert f"418 passengers, {predicted} predicted as survived" in done.out
     first, *steps = done.err.splitlines()
     assert first.startswith("error: no credentials for Kaggle were found")
     assert len(steps) == 3
@@ -228,11 +233,13 @@ def test_a_spinner_shows_the_state_on_a_terminal(user: User, kaggle: KaggleServe
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--competition", "../etc"], "expected a name as in the address of its page"),
-        (["--run", "nowhere"], "run nowhere: no such folder"),
-        (["--model", "oracle"], "choose --model from relu"),
-        (["nowhere.csv"], "nowhere.csv: cannot be read as a file"),
-        (["x.csv", "--run", "a-run"], "not both"),
+        (["--competition", "../etc"], "'../etc' is not known here; choose from titanic"),
+        (["nowhere"], "run nowhere: no such folder"),
+        (["submissions/a-run-relu.csv"], "is a file, not a run: use --file submissions/a-run-"),
+        (["--model", "oracle"], "a-run has no such model; choose from relu, linear"),
+        (["--file", "nowhere.csv"], "nowhere.csv: cannot be read as a file"),
+        (["a-run", "--file", "x.csv"], "not both"),
+        (["--model", "relu", "--file", "x.csv"], "not both"),
         (["--timeout", "0"], "expected a positive number of seconds"),
         (["--timeout", "nan"], "expected a positive number of seconds"),
     ],
@@ -246,32 +253,63 @@ def test_a_slip_at_the_keyboard_is_one_line(
     assert kaggle.calls == []
 
 
-def test_a_newcomer_is_told_to_train(newcomer: User) -> None:
+def test_without_a_run_it_says_how_to_make_one(newcomer: User) -> None:
     assert "make one with `python -m titanic_nn.train`" in newcomer.call("submit").err
 
 
-def test_another_competition_has_its_own_folder_and_checks(
-    user: User, kaggle: KaggleServer, tables: Tables
+def test_two_runs_with_one_name_each_send_their_own(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
 ) -> None:
-    name = "tabular-playground-series-apr-2021"
-    kaggle.competition = name
-    done = user.call("submit", "--competition", name)
-    assert f"data/kaggle-{name}: has no tables" in done.err
-    assert f"titanic_nn.cli.download --competition {name}" in done.err
-    done = user.call("download", "--competition", name)
-    assert (done.code, f"train --data data/kaggle-{name}" in done.out) == (0, True), done.err
-    done = user.call("submit", "--competition", name)
-    assert done.code == 0, done.err
-    assert f"public score {SCORE} ± 0.037" in done.out
-    assert "median" not in done.out  # that is Titanic's
-    assert user.ledger()[0]["competition"] == name
+    other = tables.sex_rule.replace(b",1\n", b",0\n", 1)
+    write_run(user.folder / "elsewhere", "a-run", "downloaded", tables.test, other)
+    assert user.call("submit", "elsewhere/a-run").code == 0
+    assert user.call("submit", "runs/a-run").code == 0
+    assert [*kaggle.uploads.values()] == [other, tables.sex_rule]
+    files = [row["file"] for row in user.ledger()]
+    assert files == ["submissions/a-run-2-relu.csv", "submissions/a-run-relu.csv"]
+
+
+def test_a_copy_is_known_by_its_contents(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
+    Path("copy.csv").write_bytes(tables.sex_rule)
+    assert user.call("submit", "--file", "copy.csv").code == 0
+    assert "relu: cross-validated log loss" in kaggle.submissions[0]["description"]
+    assert (user.ledger()[0]["run"], user.ledger()[0]["file"]) == ("a-run", "copy.csv")
+
+
+def test_a_file_that_was_changed_is_an_unknown_one(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
+    changed = tables.sex_rule.replace(b",1\n", b",0\n", 1)
+    user.submission.write_bytes(changed)
+    done = user.call("submit", "--file", str(user.submission))
+    assert "a-run-relu.csv: was changed after it was written; nothing is known" in done.out
+    assert (done.code, user.ledger()[0]["run"]) == (0, "")
+    assert kaggle.submissions[0]["description"].endswith("] a-run-relu.csv")
+    # The run's own submission is written anew, under another name.
+    assert user.call("submit", "a-run").code == 0
+    assert [*kaggle.uploads.values()] == [changed, tables.sex_rule]
+    assert user.ledger()[1]["file"] == "submissions/a-run-2-relu.csv"
+
+
+def test_a_run_that_was_not_finished_is_not_sent(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
+    other = tables.sex_rule.replace(b",1\n", b",0\n", 1)
+    run = write_run(user.folder / "runs", "half", "downloaded", tables.test, other)
+    run.rename(run.with_name(".half.x1y2"))
+    done = user.call("submit", ".half.x1y2")
+    assert (done.code, "is hidden, so it was not finished" in done.err) == (2, True)
+    assert user.call("submit").code == 0
+    assert [*kaggle.uploads.values()] == [tables.sex_rule]
 
 
 def test_it_answers_without_torch(user: User) -> None:
     user.call("submit")
     code = (
-        "import sys; from titanic_nn import submit\n"
-        "submit.main([])\n"
+        "import sys; from titanic_nn.submit import main\n"
+        "main([])\n"
         "print({'torch', 'kaggle', 'sklearn'} & set(sys.modules))"
     )
     told = subprocess.run(
@@ -280,7 +318,7 @@ def test_it_answers_without_torch(user: User) -> None:
     assert told == "set()"
 
 
-def test_an_open_kaggle_json_is_named_with_the_command_that_mends_it(
+def test_an_open_kaggle_json_is_named_with_the_command_that_corrects_it(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KAGGLE_USERNAME")
@@ -293,10 +331,10 @@ def test_an_open_kaggle_json_is_named_with_the_command_that_mends_it(
     assert done.code == 0, done.err
     assert f"chmod 600 {path}" in done.err
     path.chmod(0o600)
-    assert user.call("submit", "--again").err == ""
+    assert user.call("submit", "--resend").err == ""
 
 
-def test_a_token_and_an_oauth_login_open_the_door(
+def test_a_token_and_an_oauth_login_are_used(
     user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KAGGLE_USERNAME")
@@ -308,10 +346,10 @@ def test_a_token_and_an_oauth_login_open_the_door(
     assert user.call("submit").code == 0
     assert "GenerateAccessToken" in kaggle.calls
     login.write_text('{"refresh_token": "stale"}')
-    done = user.call("submit", "--again")
+    done = user.call("submit", "--resend")
     assert (done.code, "is no longer valid: run `kaggle auth login`" in done.err) == (2, True)
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
-    assert user.call("submit", "--again").code == 0
+    assert user.call("submit", "--resend").code == 0
 
 
 def test_the_ledger_reads_in_a_notebook(user: User) -> None:

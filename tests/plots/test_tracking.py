@@ -16,14 +16,14 @@ LEDGER = pd.DataFrame(
 
 
 def test_only_what_has_both_scores_is_a_point() -> None:
-    axes = cv_against_public(LEDGER).axes[0]
+    axes = cv_against_public(LEDGER, rows=418).axes[0]
     points = [(float(xs(c.lines[0])[0]), float(ys(c.lines[0])[0])) for c in axes.containers]  # type: ignore[attr-defined]
     assert points == [(0.82, 0.77), (0.83, 0.78)]
 
 
-def test_the_bar_is_what_so_many_passengers_leave_to_chance() -> None:
-    figure = cv_against_public(LEDGER, passengers=100)
+def test_the_bar_is_the_interval_of_a_score_on_so_many_rows() -> None:
+    figure = cv_against_public(LEDGER, rows=100)
     (bar,) = segments(figure.axes[0].collections[0])
     # 1.96 * sqrt(0.77 * 0.23 / 100) = 0.0825
     assert bar[:, 1] == pytest.approx([0.77 - 0.0825, 0.77 + 0.0825], abs=1e-4)
-    assert "100 passengers" in note(figure)
+    assert "on 100 rows" in note(figure)

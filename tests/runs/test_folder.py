@@ -1,11 +1,16 @@
-"""What a run's folder gives back to the commands that read it."""
+"""A run's folder: where it is made, and what is read from it."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from titanic_nn.errors import DataError
-from titanic_nn.runs.folder import read_table
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.config import Config
+from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.runs.find import read_json
+from titanic_nn.runs.folder import choose_folder, made_of, read_table, read_tables
+from titanic_nn.tables.sources import Tables
 
 GOOD = "model,fold,loss\nlinear,0,0.5\nlinear,1,0.25\n"
 
@@ -41,3 +46,51 @@ def test_a_broken_table_gets_one_line(content: bytes | None, said: str, tmp_path
         read_table(tmp_path, "history.csv", ["model"], ["fold", "loss"])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_text_columns_are_read_as_text(tmp_path: Path) -> None:
+    (tmp_path / "oof.csv").write_text("id,p\n007,0.5\n")
+    assert read_table(tmp_path, "oof.csv", ["id"], ["p"])["id"].tolist() == ["007"]
+
+
+def test_a_new_folder_has_a_name_by_which_it_is_found(tmp_path: Path) -> None:
+    assert choose_folder(None, "bundled").parent == Path("runs")
+    assert choose_folder(tmp_path / "new", "bundled") == tmp_path / "new"
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is there already; choose a new folder"):
+        choose_folder(tmp_path, "bundled")
+    with pytest.raises(ConfigError, match="a run's name must not start with a dot"):
+        choose_folder(tmp_path / ".new", "bundled")
+
+
+@pytest.fixture
+def made_from(tmp_path: Path) -> Tables:
+    """The tables of the run `tmp_path`, which lie in its folder `tables`."""
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    source = TITANIC.search[-1][1]
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_bytes((source / name).read_bytes())
+    tables = TITANIC.load(folder)
+    for name, text in made_of(Config(), tables, "cpu").items():
+        (tmp_path / name).write_text(text)
+    summary = {"recommended": "relu", "predictors": ["relu"], "models": {}}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    return tables
+
+
+def test_the_tables_of_a_run_are_read_again(made_from: Tables, tmp_path: Path) -> None:
+    assert read_json(tmp_path / "environment.json")["data"]["competition"] == "titanic"
+    assert Config.from_toml(tmp_path / "settings.toml") == Config()
+    assert read_tables(tmp_path).fingerprint == made_from.fingerprint
+    assert read_tables(tmp_path, TITANIC.search[-1][1]).fingerprint == made_from.fingerprint
+
+
+def test_tables_that_are_gone_or_changed_are_named(made_from: Tables, tmp_path: Path) -> None:
+    test = made_from.location / "test.csv"
+    test.write_bytes(test.read_bytes() + b"\n")
+    with pytest.raises(DataError, match=r"are not those of .*; train again, or use --data"):
+        read_tables(tmp_path)
+    made_from.location.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="are gone; say where with --data"):
+        read_tables(tmp_path)

@@ -1,57 +1,47 @@
-"""A trial's losses: those of its nets trained alone."""
+"""A trial's losses are those of its nets trained alone."""
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
+from studies import make_experiment
 
 from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import train_nets
-from titanic_nn.competitions.titanic.features import passenger_features
-from titanic_nn.tables.splits import repeated_stratified_splits
-from titanic_nn.tables.sources import load_passengers
-from titanic_nn.config import LinearConfig, ReLUConfig
+from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.nets.config import LinearConfig, NetConfig, ReLUConfig
 from titanic_nn.tuning.objective import WORST, Objective
 
 SLOW = LinearConfig(epochs=2, learning_rate=0.001)
 FAST = LinearConfig(epochs=2, learning_rate=0.1)
 LONG = LinearConfig(epochs=3, learning_rate=0.1)
-HIDDEN = ReLUConfig(epochs=2, hidden=4)
+HIDDEN = ReLUConfig(epochs=2, hidden_size=4)
 
 
 @pytest.fixture(scope="module")
 def objective() -> Objective:
-    passengers = load_passengers()
-    features = passenger_features(passengers.train)
-    y = passengers.train["Survived"].to_numpy()
-    splits = repeated_stratified_splits(y, 2, 2, seed=1)
-    return Objective(features, y, splits, n_seeds=2, seed=3, device="cpu")
+    experiment = make_experiment(n_seeds=2)
+    return Objective(experiment, experiment.folds)
 
 
-def alone(objective: Objective, trial: LinearConfig) -> NDArray[np.float64]:
+def alone(objective: Objective, trial: NetConfig) -> NDArray[np.float64]:
     """Losses of one trial, split by split: two nets, whose probabilities are averaged."""
     nets = train_nets(
-        objective.x,
-        objective.y,
-        objective.splits,
+        SplitData(objective.x, objective.y, objective.splits),
         Members([trial], n_seeds=2),
-        seed=3,
-        device=torch.device("cpu"),
-        backend="stacked",
+        seed=objective.experiment.config.seed,
+        device=objective.experiment.device,
     )
     probability = nets.probability.mean(1).numpy()  # (splits, rows)
     return np.array(
         [
-            log_loss(objective.y[split.held_out], said[split.held_out])
-            for split, said in zip(objective.splits, probability, strict=True)
+            log_loss(objective.y[split.held_out], of_split[split.held_out])
+            for split, of_split in zip(objective.splits, probability, strict=True)
         ]
     )
 
 
-def test_trials_of_all_structures_keep_their_own_losses(objective: Objective) -> None:
-    # FAST and SLOW share a program; LONG and HIDDEN have their own.
+def test_trials_of_different_structures_have_their_own_losses(objective: Objective) -> None:
+    # FAST and SLOW are trained in one program, LONG and HIDDEN each in one of their own.
     trials = [FAST, LONG, SLOW, HIDDEN]
     losses = objective.losses(trials)
     assert losses.shape == (4, 4)
@@ -59,20 +49,21 @@ def test_trials_of_all_structures_keep_their_own_losses(objective: Objective) ->
         np.testing.assert_allclose(of_trial, alone(objective, trial), atol=1e-4)
 
 
-def test_some_splits_now_and_the_others_later_are_all_of_them(objective: Objective) -> None:
+def test_splits_can_be_scored_in_stages(objective: Objective) -> None:
     first, rest = objective.losses([FAST], 0, 1), objective.losses([FAST], 1)
     np.testing.assert_allclose(np.hstack([first, rest]), objective.losses([FAST]), atol=1e-6)
 
 
-def test_a_net_that_diverges_is_the_worst_there_is(objective: Objective) -> None:
-    diverging = ReLUConfig(epochs=2, hidden=4, optimizer="sgd", learning_rate=1e30)
+def test_a_net_that_diverges_has_the_largest_loss(objective: Objective) -> None:
+    diverging = ReLUConfig(epochs=2, hidden_size=4, optimizer="sgd", learning_rate=1e30)
     losses = objective.losses([diverging, FAST])
     assert (losses[0] == WORST).all()
     assert (losses[1] < 1).all()
 
 
-def test_only_the_labelled_rows_are_scored(objective: Objective) -> None:
-    passengers = load_passengers()
-    both = passenger_features(pd.concat([passengers.train, passengers.test]))
-    with_test = Objective(both, objective.y, objective.splits, n_seeds=2, seed=3, device="cpu")
-    np.testing.assert_allclose(with_test.losses([FAST]), objective.losses([FAST]), atol=1e-6)
+def test_the_test_rows_do_not_count(objective: Objective) -> None:
+    with_test_rows, objective.x = objective.x, objective.x[:, : len(objective.y)]
+    assert with_test_rows.shape[1] > objective.x.shape[1]
+    without = objective.losses([FAST])
+    objective.x = with_test_rows
+    np.testing.assert_allclose(objective.losses([FAST]), without, atol=1e-6)

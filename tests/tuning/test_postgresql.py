@@ -1,4 +1,4 @@
-"""Several workers on a real PostgreSQL server, one killed, another stopped and continued."""
+"""Several workers on a real PostgreSQL server: one is killed, one suspended and continued."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 TOTAL = 60
-# A worker with a quick heart, a name that the test knows, and sleep in place of training: nets
-# would only make the test longer.
+# A worker with a short heartbeat interval, a name that the test knows, and sleep in place of
+# training, which would only make the test longer.
 WORKER = """
 import sys, time, uuid
 from contextlib import closing
@@ -32,7 +32,7 @@ with closing(storages.open_storage(url, Path("unused"))) as storage:
     study = make_study(storage)
     while study.finished() < total:
         trials = study.take(5, total)
-        with study.at_work(trials):
+        with study.running(trials):
             time.sleep(1)
             finish(study, trials)
 """
@@ -116,7 +116,7 @@ def wait_for(study: optuna.Study, number: int, state: TrialState) -> list[Frozen
     raise AssertionError(f"worker {number} never had a trial that is {state}")
 
 
-def signal_at_work(
+def signal_while_running(
     study: optuna.Study, number: int, worker: "subprocess.Popen[str]", sign: signal.Signals
 ) -> list[FrozenTrial]:
     """Send a signal to a worker in mid-batch; returns the trials that it was at."""
@@ -148,8 +148,8 @@ def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Pa
             time.sleep(0.1)
         study = optuna.load_study(study_name="s", storage=storage)
 
-        killed = signal_at_work(study, 1, workers[1], signal.SIGKILL)
-        signal_at_work(study, 2, workers[2], signal.SIGSTOP)
+        killed = signal_while_running(study, 1, workers[1], signal.SIGKILL)
+        signal_while_running(study, 2, workers[2], signal.SIGSTOP)
         early = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
         asleep = wait_for(study, 2, TrialState.FAIL)  # others took it for dead
         workers[2].send_signal(signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Storages: what is kept, who died, and one line for whatever fails."""
+"""Storages: what is kept, workers that died, and one line for whatever fails."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from titanic_nn.errors import StudyError
 from titanic_nn.tuning import storage as storages
 from titanic_nn.tuning.storage import open_storage
 
-# Another worker: takes three trials of ten, finishes one, and dies at the others.
+# Another worker: takes three trials of ten, finishes one, and dies before the others.
 DIES_AT_WORK = """
 import os, signal, sys
 from pathlib import Path
@@ -51,7 +51,7 @@ def other_worker(url: str, folder: Path, then: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_dead_workers_trials_are_tried_again(tmp_path: Path) -> None:
+def test_the_trials_of_a_dead_worker_are_run_again(tmp_path: Path) -> None:
     with other_worker("", tmp_path, "die") as worker:
         output, _ = worker.communicate(timeout=60)
     rates = [float(rate) for rate in output.split()]
@@ -65,7 +65,7 @@ def test_a_dead_workers_trials_are_tried_again(tmp_path: Path) -> None:
     assert len(study.trials(TrialState.FAIL)) == 2
 
 
-def test_a_living_workers_trials_are_its_own(tmp_path: Path) -> None:
+def test_the_trials_of_a_living_worker_are_left_to_it(tmp_path: Path) -> None:
     with other_worker("", tmp_path, "live") as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
@@ -90,7 +90,7 @@ def test_sqlite_keeps_a_study(tmp_path: Path) -> None:
     assert not (tmp_path / "journal.log").exists()
 
 
-def test_a_database_tells_the_dead_by_their_heartbeat(
+def test_a_database_detects_dead_workers_by_their_heartbeat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storages, "GRACE", 1)
@@ -99,7 +99,7 @@ def test_a_database_tells_the_dead_by_their_heartbeat(
         worker.communicate(timeout=60)
     with closing(open_storage(url, tmp_path)) as storage:
         study = make_study(storage)
-        while study.finished() < 10:  # no sooner than GRACE after the last sign of life
+        while study.finished() < 10:  # no sooner than GRACE after the last heartbeat
             finish(study, study.take(10, total=10))
         assert len(study.trials(TrialState.FAIL)) == 2
 
@@ -114,11 +114,11 @@ def test_a_journal_that_was_cut_is_refused_and_left_as_it_is(tmp_path: Path, cut
     lines = before.count(b"\n")
     with pytest.raises(StudyError) as raised:
         open_storage(None, tmp_path)
-    assert f"{journal}, line {lines + 1}: is cut or damaged" in str(raised.value)
-    assert f"keep the first {lines}" in str(raised.value)
+    assert f"{journal}, line {lines + 1}: is truncated or damaged" in str(raised.value)
+    assert f"keep only the first {lines} lines" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert journal.read_bytes() == before
-    # What the message says helps.
+    # The advice in the message helps.
     journal.write_bytes(b"".join(before.splitlines(keepends=True)[:-1]))
     study = make_study(open_storage(None, tmp_path))
     finish(study, study.take(3, total=3))
@@ -126,17 +126,17 @@ def test_a_journal_that_was_cut_is_refused_and_left_as_it_is(tmp_path: Path, cut
 
 
 @pytest.mark.parametrize("content", [b'{"a": 1}\n', b"[]\n", b"\x00\xff\n", b'{"op_code": 99}\n'])
-def test_another_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_not_a_journal(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "journal.log").write_bytes(content)
     with pytest.raises(StudyError, match=r"journal\.log"):
         open_storage(None, tmp_path)
     assert (tmp_path / "journal.log").read_bytes() == content
 
 
-def test_a_locked_journal_is_not_waited_for_without_end(
+def test_a_locked_journal_is_not_waited_for_forever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storages, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(storages, "LOCK_TIMEOUT", 0.1)
     with (
         FileLock(tmp_path / "journal.log.lock"),
         pytest.raises(StudyError, match=r"journal\.log: is locked by another process"),
@@ -144,10 +144,10 @@ def test_a_locked_journal_is_not_waited_for_without_end(
         open_storage(None, tmp_path)
 
 
-def test_a_locked_database_is_not_waited_for_without_end(
+def test_a_locked_database_is_not_waited_for_forever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storages, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(storages, "LOCK_TIMEOUT", 0.1)
     with (
         closing(open_storage(f"sqlite:///{tmp_path}/study.db", tmp_path)) as storage,
         closing(sqlite3.connect(tmp_path / "study.db")) as holder,
@@ -160,19 +160,19 @@ def test_a_locked_database_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("postgresql://me:secret@127.0.0.1:1/db", "postgresql://me:***@127.0.0.1:1/db: "),
         ("redis://:secret@127.0.0.1:1/0", "redis://:***@127.0.0.1:1/0: "),
         ("sqlite:////nowhere/study.db", "unable to open database file"),
         ("oracle+nothing://h/db", "oracle+nothing://h/db: "),
-        ("runs/study.db", "--storage: is no URL"),
+        ("runs/study.db", "--storage: is not a URL"),
     ],
 )
-def test_a_storage_out_of_reach_is_one_line(url: str, said: str, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_reached_is_one_line(url: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(StudyError) as raised:
         open_storage(url, tmp_path)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -199,7 +199,7 @@ def redis_server(tmp_path: Path) -> Iterator[str]:
         server.terminate()
 
 
-def test_redis_keeps_a_study_and_tells_the_dead(
+def test_redis_keeps_a_study_and_detects_dead_workers(
     redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with other_worker(redis_server, tmp_path, "die") as worker:

@@ -1,4 +1,4 @@
-"""Trials are taken, told and counted; a study of something else is refused."""
+"""Trials are taken, recorded and counted; a study of something else is refused."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_a_batch_is_no_longer_than_what_is_left() -> None:
     finish(study, study.take(4, total=10))
     first = study.take(4, total=10)
     assert len(first) == 4
-    second = study.take(4, total=10)  # as another worker would, while the four are under way
+    second = study.take(4, total=10)  # as another worker would, while the four are running
     assert len(second) == 2
     assert study.take(4, total=10) == []
     finish(study, first + second)
@@ -34,32 +34,32 @@ def test_the_best_has_the_lowest_mean_of_all_folds() -> None:
     a, b, c = study.take(3, total=3)
     study.tell(a, np.array([0.5, 0.3]))  # 0.4
     study.tell(b, np.array([0.4, 0.36]))  # 0.38
-    study.tell(c, np.array([0.1]), weak=True)  # lower, but of one fold only
+    study.tell(c, np.array([0.1]), pruned=True)  # lower, but of one fold only
     best = study.best()
     assert best is not None
     assert best.number == b.number
     assert best.value == pytest.approx(0.38)
     assert best.user_attrs["losses"] == [0.4, 0.36]
-    (weak,) = study.trials(TrialState.PRUNED)
-    assert weak.intermediate_values == {1: 0.1}  # the mean so far, after one fold
+    (pruned,) = study.trials(TrialState.PRUNED)
+    assert pruned.intermediate_values == {1: 0.1}  # the mean so far, after one fold
     assert study.finished() == 3
 
 
-def test_what_is_given_up_is_asked_for_again() -> None:
+def test_what_failed_is_run_again() -> None:
     study = make_study()
     trials = study.take(3, total=3)
     finish(study, trials[:1])
-    study.give_up(trials)  # the finished one stays
+    study.fail(trials)  # the finished one stays
     assert study.finished() == 1
     finish(study, study.take(3, total=3))
     assert study.finished() == 3
     assert len(study.trials(TrialState.FAIL)) == 2
 
 
-def test_work_that_is_broken_off_leaves_no_trial_under_way() -> None:
+def test_an_interrupted_batch_leaves_no_running_trial() -> None:
     study = make_study()
     trials = study.take(3, total=3)
-    with suppress(KeyboardInterrupt), study.at_work(trials):
+    with suppress(KeyboardInterrupt), study.running(trials):
         finish(study, trials[:1])
         raise KeyboardInterrupt
     assert study.finished() == 1
@@ -69,16 +69,16 @@ def test_work_that_is_broken_off_leaves_no_trial_under_way() -> None:
 def test_a_result_that_comes_too_late_is_not_counted_twice() -> None:
     study = make_study()
     (trial,) = study.take(1, total=1)
-    study.give_up([trial])  # as another worker does with the trial of one that seems dead
+    study.fail([trial])  # as another worker does if this one seems dead
     (again,) = study.take(1, total=1)
     finish(study, [again])
     finish(study, [trial])
-    study.tell(trial, np.array([0.1]), weak=True)
+    study.tell(trial, np.array([0.1]), pruned=True)
     assert study.finished() == 1
     assert study.trials()[trial.number].state == TrialState.FAIL
 
 
-def crowding(*, liar: bool) -> float:
+def spacing(*, liar: bool) -> float:
     """Mean distance from a batch's proposals to their nearest, each range being one long."""
     distances = []
     for seed in range(3):
@@ -95,12 +95,12 @@ def crowding(*, liar: bool) -> float:
     return float(np.mean(distances))
 
 
-def test_a_batch_is_no_crowd_at_one_place() -> None:
-    assert crowding(liar=True) > 1.3 * crowding(liar=False)
+def test_the_proposals_of_a_batch_lie_apart() -> None:
+    assert spacing(liar=True) > 1.3 * spacing(liar=False)
     assert tpe(0)._constant_liar
 
 
-def test_the_same_seed_proposes_the_same_and_another_seed_something_else() -> None:
+def test_the_same_seed_proposes_the_same_trials_and_another_seed_others() -> None:
     def proposed(seed: int) -> list[dict[str, object]]:
         study = make_study(seed=seed)
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_the_same_seed_proposes_the_same_and_another_seed_something_else() -> No
     assert proposed(1) != proposed(2)
 
 
-def test_who_goes_on_with_a_study_repeats_nothing(tmp_path: Path) -> None:
+def test_a_continued_study_proposes_new_trials(tmp_path: Path) -> None:
     for total in (10, 20, 30):
         study = make_study(open_storage(None, tmp_path))
         assert study.finished() == total - 10
@@ -120,7 +120,7 @@ def test_who_goes_on_with_a_study_repeats_nothing(tmp_path: Path) -> None:
     assert len(set(rates)) == 30
 
 
-def test_two_who_join_at_once_propose_different_trials(tmp_path: Path) -> None:
+def test_two_workers_that_join_at_once_propose_different_trials(tmp_path: Path) -> None:
     make_study(open_storage(None, tmp_path))
     workers = [make_study(open_storage(None, tmp_path)) for _ in range(2)]
     rates = [t.params["learning_rate"] for worker in workers for t in worker.take(5, total=10)]
@@ -128,22 +128,22 @@ def test_two_who_join_at_once_propose_different_trials(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"folds": 10}, "its folds is 5, not 10"),
         ({"data": "b"}, "its data is a, not b"),
-        ({"seeds": 1}, "its seeds is None, not 1"),
+        ({"n_seeds": 1}, "its n_seeds is None, not 1"),
         ({"data": "b", "folds": 10}, "its folds is 5, not 10"),
     ],
 )
-def test_a_study_of_something_else_is_refused(changed: dict[str, object], said: str) -> None:
+def test_a_study_of_something_else_is_refused(changed: dict[str, object], message: str) -> None:
     storage = in_memory()
     made_of: dict[str, object] = {"folds": 5, "data": "a"}
     finish(study := make_study(storage, made_of=made_of), study.take(2, total=2))
     assert make_study(storage, made_of=made_of).finished() == 2
     with pytest.raises(StudyError) as raised:
         make_study(storage, made_of=made_of | changed)
-    assert str(raised.value) == f"study s is there, and {said}: choose another --study"
+    assert str(raised.value) == f"study s exists, and {message}: choose another --study"
 
 
 def test_a_study_of_another_space_is_refused_by_the_parameters_name(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from titanic_nn.errors import DataError, KaggleError
-from titanic_nn.kaggle.competition import TITANIC, check_name, data_folder
-from titanic_nn.kaggle.retry import Patience
-from titanic_nn.tables.sources import Passengers, load_passengers
 from titanic_nn.cli.console import Parser, run
+from titanic_nn.errors import DataError, KaggleError
+
+if TYPE_CHECKING:
+    from titanic_nn.competitions.competition import Competition
+    from titanic_nn.tables.sources import Tables
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -19,76 +22,66 @@ def main(arguments: list[str] | None = None) -> None:
     run(lambda: _download(arguments))
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.download", description=__doc__)
-    add = parser.add_argument
-    add("--competition", default=TITANIC, metavar="NAME", help="as in its address (titanic)")
-    add("--force", action="store_true", help="fetch even if good tables are there already")
-    return parser
-
-
 def _download(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
-    competition = check_name(args.competition)
-    folder = data_folder(competition)
-    passengers = None if args.force else _already_there(folder)
-    if passengers:
+    parser = Parser(prog="titanic-nn download", description=__doc__)
+    add = parser.add_argument
+    add("--competition", default="titanic", metavar="SLUG", help="as in its address (titanic)")
+    add("--force", action="store_true", help="fetch even if good tables are there already")
+    args = parser.parse_args(arguments)
+
+    from titanic_nn.competitions.registry import get_competition
+
+    competition = get_competition(args.competition)
+    folder, row_names = competition.folder, competition.schema.row_names
+    tables = None
+    with suppress(DataError):  # damaged tables are fetched again
+        tables = None if args.force else competition.load(folder)
+    if tables:
         print(f"{folder} has good tables already; --force fetches them again")
     else:
-        passengers = _fetch(competition, folder)
-    option = "" if competition == TITANIC else f" --data {folder}"
+        tables = _fetch(competition)
+    option = "" if args.competition == "titanic" else f" --competition {competition.slug}"
     print(
-        f"{folder}: {len(passengers.train)} train and {len(passengers.test)} test passengers, "
-        f"SHA-256 {passengers.fingerprint}\nNext: python -m titanic_nn.train{option}"
+        f"{folder}: {len(tables.train)} train and {len(tables.test)} test {row_names}, "
+        f"SHA-256 {tables.fingerprint}\nNext: python -m titanic_nn.train{option}"
     )
 
 
-def _already_there(folder: Path) -> Passengers | None:
-    try:
-        return load_passengers(folder)
-    except DataError:
-        return None
-
-
-def _fetch(competition: str, folder: Path) -> Passengers:
+def _fetch(competition: "Competition") -> "Tables":
     """Download beside the folder, check everything, and only then replace what is in it."""
+    from titanic_nn.kaggle.retry import RetryPolicy
     from titanic_nn.kaggle.service import Kaggle
 
-    kaggle = Kaggle(competition, Patience.from_environment())
+    kaggle = Kaggle(competition.slug, RetryPolicy.from_environment())
     if kaggle.credentials.warning:
         print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
+    folder = competition.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
         fresh = Path(name)
         archive = kaggle.download(fresh)
         _check_whole(archive, folder)
         try:
-            load_passengers(archive)
+            competition.load(archive)
         except DataError as error:
             complaint = str(error).replace(str(archive), f"Kaggle's {archive.name}")
-            raise DataError(f"{complaint}; {folder} stays as it was") from None
+            raise DataError(f"{complaint}; {folder} is unchanged") from None
         with zipfile.ZipFile(archive) as opened:
-            tables = [name for name in opened.namelist() if re.fullmatch(r"[^/]+\.csv", name)]
-            for table in tables:
-                opened.extract(table, fresh)
+            files = [name for name in opened.namelist() if re.fullmatch(r"[^/]+\.csv", name)]
+            for file in files:
+                opened.extract(file, fresh)
         folder.mkdir(exist_ok=True)
-        for table in tables:
-            (fresh / table).replace(folder / table)
-    return load_passengers(folder)
+        for file in files:
+            (fresh / file).replace(folder / file)
+    return competition.load(folder)
 
 
 def _check_whole(archive: Path, folder: Path) -> None:
-    """Unpack it to nowhere: a cut file can have the length that was announced."""
+    """Test all of the archive: a file that was cut can have the announced length."""
     try:
         with zipfile.ZipFile(archive) as opened:
             damaged = opened.testzip()
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error):
         damaged = archive.name
     if damaged:
-        raise KaggleError(
-            f"the download is damaged at {damaged}; {folder} stays as it was, try again"
-        )
-
-
-if __name__ == "__main__":
-    main()
+        raise KaggleError(f"the download is damaged at {damaged}; {folder} is unchanged, try again")

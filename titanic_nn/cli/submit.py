@@ -1,27 +1,24 @@
-"""Send a submission to Kaggle, exactly once, and bring its score home.
+"""Send a run's submission to Kaggle, exactly once, and wait for its score.
 
-Without a file: the newest run's submission of the recommended model. Everything sent stands in
-submissions/ledger.csv.
+Everything that is sent is recorded in submissions/ledger.csv.
 """
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.errors import KaggleError, ConfigError, SubmissionError, TitanicError
-from titanic_nn.runs.find import Candidate, find_candidate
-from titanic_nn.kaggle.competition import check_name
-from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
-from titanic_nn.kaggle.ledger import Entry, Ledger
-from titanic_nn.kaggle.retry import Patience
 from titanic_nn.cli.console import INTERRUPTED, Parser, console, run
+from titanic_nn.config import Config
+from titanic_nn.errors import ConfigError, KaggleError, SubmissionError, TitanicError
+from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
+from titanic_nn.kaggle.ledger import COLUMNS, Entry, Ledger
+from titanic_nn.kaggle.retry import RetryPolicy
+from titanic_nn.runs.submissions import SubmissionFile, find_submission, read_submission
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from titanic_nn.kaggle.service import Kaggle
+    from titanic_nn.competitions.competition import Competition
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,139 +26,114 @@ def main(arguments: list[str] | None = None) -> None:
     run(lambda: _submit(arguments))
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.submit", description=__doc__)
-    add = parser.add_argument
-    add("file", nargs="?", type=Path, metavar="FILE", help="a submission; else one of a run's")
-    add("--run", metavar="RUN", help="a run's folder, or its name in runs/ (the newest run)")
-    add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
-    add("--message", metavar="TEXT", help="what Kaggle's list shows (model, CV metrics, commit)")
-    add("--competition", default="titanic", metavar="NAME", help="as in its address (titanic)")
-    add("--dry-run", action="store_true", help="check, show, and stay off the network")
-    add("--no-wait", action="store_true", help="don't wait for the score")
-    add("--timeout", type=float, default=Patience.total, metavar="S", help="wait at most (300)")
-    add("--yes", action="store_true", help="don't ask before sending")
-    add("--again", action="store_true", help="send a file once more that was sent already")
-    add("--list", action="store_true", help="print the ledger, brought up to date, and no more")
-    return parser
-
-
 def _submit(arguments: list[str] | None) -> None:
-    parser = _parser()
+    parser = Parser(prog="titanic-nn submit", description=__doc__)
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="a run's folder, or its name in runs/ (the newest)")
+    add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
+    add("--file", type=Path, metavar="FILE", help="a submission file, instead of a run's")
+    add("--competition", metavar="SLUG", help="of a FILE that no run wrote (titanic)")
+    add("--message", metavar="TEXT", help="the description at Kaggle (model, CV scores, commit)")
+    add("--dry-run", action="store_true", help="check and show, without the network")
+    add("--no-wait", action="store_true", help="don't wait for the score")
+    add("--timeout", type=float, default=RetryPolicy.total, metavar="S", help="wait at most (300)")
+    add("--yes", action="store_true", help="don't ask before sending")
+    add("--resend", action="store_true", help="send a file again that was sent already")
+    add("--list", action="store_true", help="bring the ledger up to date and print it")
     args = parser.parse_args(arguments)
     if args.file and (args.run or args.model):
-        parser.error("name a FILE, or a --run and --model, not both")
+        parser.error("name a RUN and --model, or a --file, not both")
+    if args.run and Path(args.run).is_file():
+        parser.error(f"{args.run} is a file, not a run: use --file {args.run}")
     if not 0 < args.timeout < float("inf"):
         raise ConfigError(f"--timeout {args.timeout:g}: expected a positive number of seconds")
-    competition = check_name(args.competition)
-    patience = Patience.from_environment(total=args.timeout)
+    retry_policy = RetryPolicy.from_environment(total=args.timeout)
     ledger = Ledger()
     if args.list:
-        _list(ledger, patience)
+        _list(ledger, retry_policy)
         return
 
-    candidate = find_candidate(args.file, args.run, args.model)
-    sent = None if args.again else ledger.sent(candidate.sha256, competition)
+    from titanic_nn.competitions.registry import get_competition
+
+    file = read_submission(args.file) if args.file else find_submission(args.run, args.model)
+    if file.changed:
+        print(f"{file.path}: was changed after it was written; nothing is known of its contents")
+    known = file.manifest.competition if file.manifest else None
+    competition = get_competition(args.competition or known or Config.competition)
+    if known and competition.slug != known:
+        raise ConfigError(f"--competition {competition.slug}: {file.path} was made for {known}")
+    sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
-        print(f"{candidate.path} was sent already; --again sends it once more")
-        _report(sent, candidate)
+        print(f"{file.path} was sent already; --resend sends it again")
+        _report(sent, file, competition)
         return
 
-    message = args.message or candidate.message()
+    message = args.message or file.message()
     if not sent or args.dry_run:
-        _check(candidate, competition)
-        print(f"Competition: {competition}\nMessage:     {message}")
+        _check(file, competition)
+        print(f"Competition: {competition.slug}\nMessage:     {message}")
     if args.dry_run:
         print("Dry run: nothing was sent.")
         return
 
-    # Imported only now, since it takes a while and needs the kaggle package.
+    # Imported late: it loads the kaggle package.
+    from titanic_nn.kaggle.once import send, wait
     from titanic_nn.kaggle.service import Kaggle
 
-    kaggle = Kaggle(competition, patience)
+    kaggle = Kaggle(competition.slug, retry_policy)
     if kaggle.credentials.warning:
         print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
-    if not (sent or args.yes) and sys.stdin.isatty() and not _agreed():
+    if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
         print("Nothing was sent.")
         return
     try:
         with _spinner() as show:
-            entry = _send(candidate, message, kaggle, ledger, args.again, args.no_wait, show)
+            show("sending")
+            entry = send(file, message, kaggle, ledger, resend=args.resend)
+            if not args.no_wait:
+                entry = wait(entry, kaggle, ledger, show)
     except KeyboardInterrupt:
-        print("interrupted: the same command takes up where this one was", file=sys.stderr)
+        print("interrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    _report(entry, candidate)
+    _report(entry, file, competition)
 
 
-def _check(candidate: Candidate, competition: str) -> None:
-    """Check the file as far as that is possible here; refuse what must not be sent."""
-    from titanic_nn.kaggle.competition import competition_passengers
-    from titanic_nn.kaggle.submission import check_submission
+def _check(file: SubmissionFile, competition: "Competition") -> None:
+    """Check the file as far as that is possible offline; refuse what must not be sent."""
+    from titanic_nn.kaggle.offline import offline_score
+    from titanic_nn.kaggle.submission import check_submission, competition_tables
 
-    file, run = str(candidate.path), candidate.run
-    if candidate.is_bundled:
-        _score_offline(candidate)
+    if file.manifest and file.manifest.source == "bundled":
+        score = offline_score(file.path, competition.load(bundled=True))
+        print(f"Offline score {score:.5f} on the bundled table: not Kaggle's")
         if find_credentials() is None:
-            print(f"To enter the competition:\n{how_to_get_credentials(competition)}")
+            print(f"To enter the competition:\n{how_to_get_credentials(competition.slug)}")
         raise SubmissionError(
-            f"{file}: was made from the bundled table, whose passengers have other ids at Kaggle; "
-            "run `python -m titanic_nn.cli.download`, train again, and submit that"
+            f"{file.path}: was made from the bundled table, whose {competition.schema.row_names} "
+            "have other ids at Kaggle; run `python -m titanic_nn download` and train again"
         )
-    passengers = competition_passengers(competition)
-    survivors = check_submission(candidate.content, passengers.test["PassengerId"], file=file)
-    if run and run.test_sha256 and run.test_sha256 != passengers.test_sha256:
+    tables = competition_tables(competition)
+    codes = check_submission(file.content, tables, file=str(file.path))
+    if file.manifest and file.manifest.test_sha256 != tables.test_sha256:
         raise SubmissionError(
-            f"{file}: was made from another test.csv than the one in {passengers.location}; "
-            "train again with that, and submit the new file"
+            f"{file.path}: was made from another test.csv than the one in {tables.location}; "
+            "train again with that"
         )
-    rows = len(passengers.test)
     print(
-        f"Submission:  {file}, SHA-256 {candidate.sha256[:12]}: "
-        f"{rows} passengers, {survivors} survive; it is as {competition} asks"
+        f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
+        f"{tables.schema.row_names}, {codes.sum()} predicted as {tables.schema.class_names[1]}"
     )
 
 
-def _score_offline(candidate: Candidate) -> None:
-    """Check and score a file that was made from the bundled table."""
-    from titanic_nn.kaggle.offline import offline_score
-    from titanic_nn.kaggle.submission import check_submission
-    from titanic_nn.tables.sources import SEARCH, load_passengers
-
-    bundled = load_passengers(search=[item for item in SEARCH if item[0] == "bundled"])
-    ids = bundled.test["PassengerId"]
-    check_submission(candidate.content, ids, file=str(candidate.path))
-    assert bundled.answers is not None, "the bundled table comes with its answers"
-    score = offline_score(candidate.path, bundled.answers)
-    print(f"Offline score {score:.5f} on the bundled table: not Kaggle's")
-
-
-def _agreed() -> bool:
-    try:
+def _confirmed() -> bool:
+    with suppress(EOFError):  # Ctrl-D
         return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # Ctrl-D
-        return False
-
-
-def _send(
-    candidate: Candidate,
-    message: str,
-    kaggle: "Kaggle",
-    ledger: Ledger,
-    again: bool,
-    no_wait: bool,
-    show: Callable[[str], None],
-) -> Entry:
-    """Send the file, or find what was sent; wait for its score unless `no_wait`."""
-    from titanic_nn.kaggle.once import send, wait
-
-    show("sending")
-    entry = send(candidate, message, kaggle, ledger, again=again)
-    return entry if no_wait else wait(entry, kaggle, ledger, show)
+    return False
 
 
 @contextmanager
 def _spinner() -> Iterator[Callable[[str], None]]:
-    """Something that turns and says how far it is, on a terminal only."""
+    """A spinner with the state beside it, on a terminal only; yields what sets the state."""
     shown = console(stderr=True)
     if not shown.is_terminal:
         yield lambda state: None
@@ -170,71 +142,49 @@ def _spinner() -> Iterator[Callable[[str], None]]:
         yield lambda state: status.update(f"Kaggle: {state}")
 
 
-def _report(entry: Entry, candidate: Candidate) -> None:
-    """Say what became of a submission."""
-    from titanic_nn.kaggle.competition import standing
+def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:
+    """Print the result of a submission."""
+    from titanic_nn.kaggle.submission import describe_score
 
     if entry.status == "error":
         raise KaggleError(
-            f"Kaggle could not score submission {entry.ref}: {entry.error or 'it does not say why'}"
+            f"Kaggle could not score submission {entry.ref}: {entry.error or 'no reason is given'}"
         )
     if entry.status == "pending":
         print(f"Sent as submission {entry.ref}; `--list` shows its score when there is one.")
         return
-    rows = len(candidate.content.splitlines()) - 1
-    print(f"Submission {entry.ref}: {standing(entry.public_score, rows, entry.competition)}")
+    rows = len(file.content.splitlines()) - 1
+    print(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
 
 
-def _list(ledger: Ledger, patience: Patience) -> None:
-    """Print the ledger; ask Kaggle about what was still pending, where there are credentials."""
+def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
+    """Print the ledger; ask Kaggle about pending rows, where there are credentials."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     entries = ledger.entries()
     if not entries:
         print(f"{ledger.path}: nothing was sent yet")
         return
     fault = None
+    pending = [entry for entry in entries if entry.status == "pending"]
     try:
-        if any(entry.status == "pending" for entry in entries) and find_credentials():
-            _refresh(entries, ledger, patience)
+        if pending and find_credentials():
+            from titanic_nn.kaggle.once import refresh
+            from titanic_nn.kaggle.service import Kaggle
+
+            for entry in pending:
+                refresh(entry, Kaggle(entry.competition, retry_policy), ledger)
     except TitanicError as error:
         fault = error
-    console().print(_table(ledger.entries()))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    listed = [c for c in COLUMNS if c not in ("sha256", "run", "model", "idempotency_key")]
+    for name in listed:
+        table.add_column(name.replace("cv_", "CV ").replace("_", " "), overflow="fold")
+    for entry in ledger.entries():
+        # Text, not markup: an error message may hold square brackets.
+        table.add_row(*(Text(getattr(entry, name)) for name in listed))
+    console().print(table)
     if fault:
         raise fault
-
-
-def _refresh(entries: list[Entry], ledger: Ledger, patience: Patience) -> None:
-    from titanic_nn.kaggle.once import refresh
-    from titanic_nn.kaggle.service import Kaggle
-
-    for entry in entries:
-        if entry.status == "pending":
-            refresh(entry, Kaggle(entry.competition, patience), ledger)
-
-
-def _table(entries: list[Entry]) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    columns = {
-        "time": "time",
-        "competition": "competition",
-        "file": "file",
-        "cv_log_loss": "CV log loss",
-        "cv_accuracy": "CV accuracy",
-        "ref": "ref",
-        "status": "status",
-        "public_score": "public score",
-        "error": "error",
-    }
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for entry in entries:
-        # Text, not markup: a message of Kaggle's may hold square brackets.
-        table.add_row(*(Text(getattr(entry, name)) for name in columns))
-    return table
-
-
-if __name__ == "__main__":
-    main()

@@ -65,7 +65,7 @@ def _train(arguments: list[str] | None) -> None:
 
     with if_interrupted(f"the run is written: {folder}; its report or submissions may not be"):
         report = write_report(folder)
-        submissions = write_submissions(result, folder)
+        submissions = write_submissions(folder)
     for table in run_tables(summary(result)):
         print_table(shown, table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
@@ -83,9 +83,8 @@ def _remark(model: str, path: Path, result: "ModelComparison") -> str:
     from titanic_nn.kaggle.offline import offline_score
 
     remark = "  (recommended)" if model == result.recommended else ""
-    answers = result.tables.answers
-    if answers is not None:
-        score = offline_score(path, answers, result.tables.schema)
+    if result.tables.answers is not None:
+        score = offline_score(path, result.tables)
         remark += f"  offline score {score:.5f}: not Kaggle's, and nothing was chosen by it"
     return remark
 

@@ -4,119 +4,146 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from titanic_nn.cli.console import Parser, console, print_table, progress, run
+from titanic_nn.cli.options import add_data_options
+from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
-from titanic_nn.config import MODELS, Model, Config
-from titanic_nn.cli.console import INTERRUPTED, Parser, console, progress, run, table_of
+from titanic_nn.nets.registry import NETS
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from rich.console import Console
-    from rich.table import Table
 
-    from titanic_nn.tables.sources import Passengers
+    from titanic_nn.evaluation.experiment import Experiment
+    from titanic_nn.report.tables import Table
     from titanic_nn.tuning.objective import Objective
     from titanic_nn.tuning.results import Rescored
     from titanic_nn.tuning.spaces import Space
     from titanic_nn.tuning.study import SharedStudy
 
 STUDIES = Path("runs/studies")
-FRESH_REPEATS = 10  # of folds that the search never saw, for the winner
 SHOWN = 5  # best trials in the table
+COMMAND = ["python", "-m", "titanic_nn", "tune"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; see `--help`."""
-    run(lambda: _tune(arguments))
+    run(lambda: _tune(sys.argv[1:] if arguments is None else arguments))
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.cli.tune", description=__doc__)
-    add = parser.add_argument
-    add("--model", required=True, choices=[*MODELS, "all"], help="the net to tune")
-    add("--trials", type=int, default=200, help="of the study, those done before included (200)")
-    add("--study", metavar="NAME", help="its name; the data's source by default")
-    add("--storage", metavar="URL", help="a server, if many machines share it (docs/tuning.md)")
-    add("--space", type=Path, metavar="FILE", help="TOML that narrows or fixes what is searched")
-    add("--folds", type=int, default=5, help="folds that a trial is scored on (5)")
-    add("--repeats", type=int, default=3, help="how often they are cut afresh (3)")
-    add("--seed", type=int, default=42, help="the number that all randomness grows from (42)")
-    add("--seeds", type=int, default=1, help="nets per split whose probabilities are averaged (1)")
-    add(
-        "--batch", type=int, default=40, help="trials that are asked for, and trained, at once (40)"
-    )
-    add("--timeout", type=float, metavar="S", help="seconds after which no batch is begun")
-    add("--data", type=Path, metavar="DIR", help="folder with the tables, or titanic.zip")
-    add("--device", default="auto", help="auto, cpu or cuda (auto)")
-    add("--save-defaults", action="store_true", help="make the winner what train uses by default")
-    add("--nested", action="store_true", help="tune within each outer fold instead, and score that")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    parser = Parser(prog="titanic-nn tune", description=__doc__)
+
+    def add(option: str, help: str, **more: object) -> None:
+        shown = " (%(default)s)" if more.get("default") is not None else ""
+        parser.add_argument(option, help=help + shown, **more)  # type: ignore[arg-type]
+
+    add("--model", "the net to tune", required=True, choices=[*NETS, "all"])
+    add("--trials", "of the study, those finished before included", type=int, default=200)
+    add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
+    add("--folds", "that a trial is scored on", type=int, default=5)
+    add("--repeats", "of the folds, drawn anew each time", type=int, default=3)
+    add("--seed", "random seed", type=int, default=Config.seed)
+    add("--n-seeds", "nets per split whose probabilities are averaged", type=int, default=1)
+    add("--device", "auto, cpu or cuda", default=Config.device)
+    add("--batch", "trials that are proposed, and trained, together", type=int, default=40)
+    add("--timeout", "seconds after which no batch is begun", type=float, metavar="S")
+    add("--study", "its name; competition and source of the tables by default", metavar="NAME")
+    add("--storage", "a server, if machines share the study (docs/tuning.md)", metavar="URL")
+    add("--nested", "tune within each outer fold instead, and score there", action="store_true")
+    add("--quiet", "print nothing but errors", action="store_true")
+    add_data_options(parser)
     return parser
 
 
-def _tune(arguments: list[str] | None) -> None:
+@dataclass(frozen=True)
+class _Work:
+    """The tuning of one net, and what to continue it with."""
+
+    args: "Namespace"
+    command: str
+    experiment: "Experiment"
+    space: "Space"
+    shown: "Console"
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        source = f"{self.experiment.competition.slug}-{self.experiment.tables.source}"
+        return f"{self.args.study or source}-{self.space.model}"
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return STUDIES / self.name
+
+    def standing(self, study: "SharedStudy") -> str:
+        """How much of the study is done."""
+        return f"{study.finished()} of {self.args.trials} trials finished"
+
+
+def _tune(arguments: list[str]) -> None:
     args = _parser().parse_args(arguments)
     for option, count in (("--trials", args.trials), ("--batch", args.batch)):
         if count < 1:
             raise ConfigError(f"{option} {count}: ask for at least 1")
     if args.timeout is not None and not args.timeout > 0:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
-    config = Config.from_toml(
-        models=[args.model] if args.model != "all" else MODELS,
+    shown = console(quiet=args.quiet)
+
+    from titanic_nn.competitions.registry import load_config
+    from titanic_nn.tuning.spaces import load_space
+
+    config = load_config(
+        competition=args.competition,
+        models=None if args.model == "all" else [args.model],
         folds=args.folds,
         repeats=args.repeats,
         seed=args.seed,
         n_seeds=args.n_seeds,
         device=args.device,
     )
-    shown = console(quiet=args.quiet)
+    spaces = [load_space(model, args.space) for model in config.models]
 
-    from titanic_nn.tables.schema import check_classes
-    from titanic_nn.tables.sources import load_passengers
-    from titanic_nn.tuning.spaces import load_space
+    from titanic_nn.evaluation.experiment import Experiment, no_progress
 
-    spaces = {model: load_space(model, args.space) for model in config.models}
-    passengers = load_passengers(args.data)
-    check_classes(
-        passengers.train, folds=config.folds, file=str(passengers.location / "train.csv")
-    )
-    shown.print(passengers.describe())
-    for model in config.models:
-        work = _nested if args.nested else _study
-        work(args, model, spaces[model], config, passengers, shown)
+    experiment = Experiment.start(args.data, config, {}, no_progress)
+    shown.print(experiment.tables.describe())
+    for space in spaces:
+        work = _Work(args, shlex.join([*COMMAND, *arguments]), experiment, space, shown)
+        if args.nested:
+            _nested(work)
+        else:
+            _study(work)
 
 
-def _study(
-    args: "Namespace",
-    model: Model,
-    space: "Space",
-    config: Config,
-    passengers: "Passengers",
-    shown: "Console",
-) -> None:
-    """One net's study, from where it stands to its results."""
+def _study(work: _Work) -> None:
+    """Run or continue one net's study, and report its results."""
+    from titanic_nn.tuning.objective import Objective
     from titanic_nn.tuning.search import Schedule, by_repeats, search, worse_half
     from titanic_nn.tuning.storage import open_storage
     from titanic_nn.tuning.study import SharedStudy, digest
 
-    objective = _objective(config, passengers, config.seed, config.repeats)
-    name = f"{args.study or passengers.source}-{model}"
-    folder = STUDIES / name
+    args, config, tables = work.args, work.experiment.config, work.experiment.tables
+    objective = Objective(work.experiment, work.experiment.folds)
     made_of = {
-        "data": f"train.csv with SHA-256 {passengers.train_sha256[:12]}",
+        "competition": config.competition,
+        "data": f"train.csv with SHA-256 {tables.train_sha256[:12]}",
         "folds": config.folds,
         "repeats": config.repeats,
         "seed": config.seed,
-        "seeds": config.n_seeds,
+        "n_seeds": config.n_seeds,
         "features": f"{len(objective.feature_names)} columns, {digest(objective.feature_names)}",
     }
-    with closing(open_storage(args.storage, folder)) as storage:
-        study = SharedStudy(name, storage, space, made_of, seed=config.seed)
-        shown.print(f"\nStudy {name}: {_standing(study, args.trials)}, in {study.where}")
-        with _bar(shown, study, args.trials) as on_batch, _interruptible(study, args.trials):
+    with closing(open_storage(args.storage, work.folder)) as storage:
+        study = SharedStudy(work.name, storage, work.space, made_of, seed=config.seed)
+        work.shown.print(f"\nStudy {work.name}: {work.standing(study)}, in {study.where}")
+        with _bar(work, study) as on_batch, _interruptible(work, study):
             search(
                 objective,
                 study,
@@ -126,183 +153,122 @@ def _study(
                 timeout=args.timeout,
                 on_batch=on_batch,
             )
-        _results(args, study, config, passengers, objective, folder, shown)
+        _results(work, study, objective)
 
 
-def _results(
-    args: "Namespace",
-    study: "SharedStudy",
-    config: Config,
-    passengers: "Passengers",
-    objective: "Objective",
-    folder: Path,
-    shown: "Console",
-) -> None:
-    """Score the winner on fresh folds, write what was found, and show it."""
-    from titanic_nn.tuning.results import importances, rescore, save_defaults, write_results
+def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
+    """Score the best settings on fresh folds, write and print what was found."""
+    from titanic_nn.tuning.results import importances, rescore, write_results
 
-    space = study.space
-    best = study.best()
-    if best is None:
-        shown.print("No trial was finished. Next: the same command, with more time")
+    show = work.shown.print
+    if study.best() is None:
+        show(f"No trial is complete. Next, with more time: {work.command}", soft_wrap=True)
         return
+    rescored = rescore(study, objective)
+    important = importances(study)
+    write_results(work.folder, study, rescored, important)
 
-    # The folds of another seed: rows in other company.
-    fresh = _objective(config, passengers, config.seed + 1, FRESH_REPEATS)
-    rivals = {
-        "tuned": space.config(best.params),
-        "shipped": config.net(space.model),
-        "untuned": type(config.net(space.model))(),
-    }
-    rescored = rescore(rivals, objective, fresh, config.folds)
-    shares = importances(study)
-    write_results(folder, study, rescored, shares)
-
-    shown.print()
-    shown.print(_best_trials(study))
-    shown.print()
-    shown.print(_honest(rescored, config.folds))
-    if shares:
-        ranked = ", ".join(f"{parameter} {share:.0%}" for parameter, share in shares.items())
-        shown.print(f"\nWhat mattered: {ranked}", soft_wrap=True)
-    shown.print(f"\nThe study:     {folder}  (best.toml, trials.csv, history.png, slices.png, ...)")
-    if args.save_defaults:
-        text = (folder / "best.toml").read_text(encoding="utf-8")
-        shown.print(f"New defaults:  {save_defaults(space.model, text)}")
-    if study.finished() < args.trials:
-        shown.print(f"Next: go on with the same command; {_standing(study, args.trials)}")
+    print_table(work.shown, _best_trials(study))
+    print_table(work.shown, _rescored_table(rescored))
+    if important:
+        ranked = ", ".join(f"{parameter} {part:.0%}" for parameter, part in important.items())
+        show(f"\nImportances (fANOVA): {ranked}", soft_wrap=True)
+    show(f"\nWritten: {work.folder}  (best.toml, trials.csv, history.png, slices.png, ...)")
+    if study.finished() < work.args.trials:
+        show(f"Next: continue with the same command; {work.standing(study)}")
     else:
-        shown.print(f"Next: python -m titanic_nn.train --params {folder / 'best.toml'}")
+        show(f"Next: python -m titanic_nn.train --config {work.folder / 'best.toml'}")
 
 
-def _nested(
-    args: "Namespace",
-    model: Model,
-    space: "Space",
-    config: Config,
-    passengers: "Passengers",
-    shown: "Console",
-) -> None:
-    """Tune within each outer fold, and say what that gave on its held-out rows."""
-    from titanic_nn.evaluation.comparison import compare
+def _nested(work: _Work) -> None:
+    """Tune within each outer fold, and print the scores on its held-out rows."""
+    from dataclasses import replace
+
+    from titanic_nn.evaluation.comparison import ROPES, compare
     from titanic_nn.files import write_text
     from titanic_nn.runs.folder import to_csv
     from titanic_nn.tuning.nested import nested_estimate
 
-    features, y, outer = _folds(config, passengers, config.seed, config.repeats)
-    with progress(shown, [model]) as on_progress:
+    model, config, trials = work.space.model, work.experiment.config, work.args.trials
+    with progress(work.shown, [model]) as on_progress:
         found = nested_estimate(
-            features,
-            y,
-            outer,
-            space,
-            config.net(model),
-            trials=args.trials,
-            batch=args.batch,
-            n_seeds=config.n_seeds,
-            seed=config.seed,
-            device=config.device,
-            on_split=lambda: on_progress(f"{model}, fold by fold", 1 / len(outer)),
+            replace(work.experiment, on_progress=on_progress),
+            work.space,
+            trials=trials,
+            batch=work.args.batch,
         )
-    folder = STUDIES / f"{args.study or passengers.source}-{model}"
-    write_text(folder / "nested.csv", to_csv(found))
-    better = compare(
-        found["shipped"], found["tuned"], held_out_share=1 / config.folds, rope=0.005
+    path = work.folder / "nested.csv"
+    write_text(path, to_csv(found))
+    gain = compare(
+        found["shipped"], found["best"], test_fraction=1 / config.folds, rope=ROPES["log_loss"]
     )
-    shown.print(
-        f"\n{model}, tuned with {args.trials} trials within each of {len(outer)} outer folds: "
-        f"log loss {found['tuned'].mean():.4f}; shipped settings {found['shipped'].mean():.4f}; "
-        f"difference {better.mean:.4f}, 95 % interval {better.low:.4f} to {better.high:.4f}",
+    work.shown.print(
+        f"\n{model}, tuned with {trials} trials within each of {len(found)} outer folds: log loss "
+        f"{found['best'].mean():.4f}; shipped settings {found['shipped'].mean():.4f}; "
+        f"difference {gain.mean:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}",
         soft_wrap=True,
     )
-    shown.print(f"Written: {folder / 'nested.csv'}")
-
-
-def _folds(config: Config, passengers: "Passengers", seed: int, repeats: int) -> Any:
-    import pandas as pd
-
-    from titanic_nn.competitions.titanic.features import passenger_features
-    from titanic_nn.tables.splits import repeated_stratified_splits
-
-    y = passengers.train["Survived"].to_numpy()
-    features = passenger_features(pd.concat([passengers.train, passengers.test]))
-    return features, y, repeated_stratified_splits(y, config.folds, repeats, seed)
-
-
-def _objective(
-    config: Config, passengers: "Passengers", seed: int, repeats: int
-) -> "Objective":
-    """What settings are judged by, on folds cut by this seed."""
-    from titanic_nn.tuning.objective import Objective
-
-    features, y, splits = _folds(config, passengers, seed, repeats)
-    return Objective(features, y, splits, n_seeds=config.n_seeds, seed=seed, device=config.device)
+    work.shown.print(f"Written: {path}")
 
 
 @contextmanager
-def _bar(shown: "Console", study: "SharedStudy", total: int) -> Iterator[Callable[[], None]]:
-    """A bar with the best loss so far and the time left."""
-    before = study.finished()
-    left = max(1, total - before)
-    with progress(shown, [study.name]) as move_on:
+def _bar(work: _Work, study: "SharedStudy") -> Iterator[Callable[[], None]]:
+    """A bar with the best loss so far and the time left; yields what updates it."""
+    before, total = study.finished(), work.args.trials
+    missing = max(1, total - before)
+    with progress(work.shown, [study.name]) as move_on:
 
         def on_batch() -> None:
             nonlocal before
             finished, best = study.finished(), study.best()
             loss = f", best {best.value:.4f}" if best else ""
-            move_on(f"{study.name}: {finished} of {total}{loss}", (finished - before) / left)
+            move_on(f"{study.name}: {finished} of {total}{loss}", (finished - before) / missing)
             before = finished
 
         yield on_batch
 
 
 @contextmanager
-def _interruptible(study: "SharedStudy", total: int) -> Iterator[None]:
-    """On Ctrl-C say what is kept, and how to go on."""
+def _interruptible(work: _Work, study: "SharedStudy") -> Iterator[None]:
+    """On Ctrl-C, let `run` print what is kept, and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        again = shlex.join(["python", "-m", "titanic_nn.cli.tune", *sys.argv[1:]])
-        print(
-            f"interrupted: {_standing(study, total)}, kept in {study.where}. Go on: {again}",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
-
-
-def _standing(study: "SharedStudy", total: int) -> str:
-    return f"{study.finished()} of {total} trials finished"
+        kept = f"{work.standing(study)}, kept in {study.where}"
+        raise KeyboardInterrupt(f"{kept}. To continue: {work.command}") from None
 
 
 def _best_trials(study: "SharedStudy") -> "Table":
     """The few best trials with their parameters."""
+    from titanic_nn.report.tables import Table
     from titanic_nn.tuning.results import trials_table
 
     trials = trials_table(study)
-    best = trials[trials["state"] == "scored"].drop(columns=["state", "splits"]).head(SHOWN)
-    table = table_of("trial", *map(str, best.columns[1:]))
-    for row in best.itertuples(index=False):
-        number, loss, *params = row
+    complete = trials[trials["state"] == "complete"].drop(columns=["state", "splits"])
+    rows = []
+    for number, loss, *params in complete.head(SHOWN).itertuples(index=False):
         texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in params]
-        table.add_row(str(number), f"{loss:.4f}", *texts)
-    stopped = (trials["state"] == "stopped").sum()
-    table.caption = f"the best of {len(trials)}; {stopped} were stopped early as weak"
-    return table
+        rows.append([str(number), f"{loss:.4f}", *texts])
+    return Table(
+        title="The best trials",
+        columns=["trial", *map(str, complete.columns[1:])],
+        rows=rows,
+        caption=f"of {len(trials)} trials, {len(trials) - len(complete)} of which were pruned",
+    )
 
 
-def _honest(rescored: "Rescored", folds: int) -> "Table":
-    """The winner on fresh folds, beside the others."""
-    table = table_of("settings", "searched", "fresh", "tuned is lower by", "95 % interval")
-    table.title = f"Log loss on the search's folds, and on {FRESH_REPEATS} x {folds} fresh ones"
-    for name, loss in rescored.fresh.items():
-        row = [name, f"{rescored.searched[name]:.4f}", f"{loss:.4f}"]
-        if name in rescored.differences:
-            d = rescored.differences[name]
-            row += [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"]
-        table.add_row(*row)
-    table.caption = f"against shipped, the search's own folds flatter by {rescored.optimism:.4f}"
-    return table
+def _rescored_table(rescored: "Rescored") -> "Table":
+    """The best settings beside the others, on the search's folds and on fresh ones."""
+    from titanic_nn.report.tables import Table
 
-
-if __name__ == "__main__":
-    main()
+    rows = []
+    for name, loss in rescored.fresh_folds.items():
+        d = rescored.differences.get(name)
+        difference = [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"] if d else ["", ""]
+        rows.append([name, f"{rescored.search_folds[name]:.4f}", f"{loss:.4f}", *difference])
+    return Table(
+        title="Log loss on the folds of the search, and on fresh ones",
+        columns=["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
+        rows=rows,
+        caption=f"optimism of the search, against the shipped settings: {rescored.optimism:.4f}",
+    )

@@ -1,1 +1,1 @@
-"""Submissions: writing, checking, scoring and sending them to Kaggle."""
+"""Kaggle: fetching tables, checking submissions, sending them and reading their scores."""

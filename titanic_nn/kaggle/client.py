@@ -1,9 +1,9 @@
-"""The only door to the `kaggle` package, which is tamed here.
+"""The only module that imports the `kaggle` package.
 
-Importing it authenticates, prints, may call the network, and makes a folder. Its calls have no
-timeout; an upload that fails is tried for six minutes and then reported like a success, and a
-download that is cut goes on at the end of what was there before; all of that with signed URLs on
-stdout. What `open_client` returns is the package's own `KaggleApi` without these habits.
+Importing it authenticates, prints, may call the network, and creates a folder. Its calls have no
+timeout; a failed upload is retried for six minutes and then reported like a success; a download
+that was cut is appended to the file that is there; and signed URLs are printed to stdout.
+`open_client` returns the package's own `KaggleApi` without these faults.
 """
 
 import logging
@@ -26,19 +26,19 @@ from titanic_nn.kaggle.faults import is_refusal
 
 
 def open_client(
-    credentials: Credentials, *, silence: float, on_uploaded: Callable[[], None]
+    credentials: Credentials, *, timeout: float, on_uploaded: Callable[[], None]
 ) -> tuple[Any, Credentials]:
-    """Make a client whose every call ends in time; also return the credentials that it uses.
+    """Make a client whose calls time out; also return the credentials that it uses.
 
     Call it, and what it returns, with stdout redirected: the client prints.
 
     Args:
-        silence: seconds after which a call that says nothing is given up.
-        on_uploaded: called when a submission's file is at Kaggle, before it is made a submission.
+        timeout: seconds without an answer after which a call fails.
+        on_uploaded: called when a file is uploaded, before a submission is created from it.
 
     Raises:
         TitanicError: the package cannot be imported.
-        CredentialsError: a login with `kaggle auth login` has ended.
+        CredentialsError: a login with `kaggle auth login` has expired.
         requests.RequestException: such a login could not be renewed.
     """
     package = _import_kaggle()
@@ -56,12 +56,12 @@ def open_client(
         client = build()
         http = client.http_client()
         http._init_session()
-        _end_in_time(http._session, silence)
+        _set_timeout(http._session, timeout)
         return client
 
     def upload_once(path: str, url: str, *_: Any, **__: Any) -> Any:
         with requests.Session() as session:
-            _end_in_time(session, silence)
+            _set_timeout(session, timeout)
             response = session.put(url, data=Path(path).read_bytes())
         response.raise_for_status()
         if response.status_code not in (200, 201):
@@ -70,7 +70,7 @@ def open_client(
         return package.ResumableUploadResult.COMPLETE
 
     def download_once(*args: Any, **_: Any) -> Any:
-        return download(*args, max_retries=0, timeout=silence)
+        return download(*args, max_retries=0, timeout=timeout)
 
     api.build_kaggle_client = build_with_timeout
     api.upload_complete = upload_once
@@ -87,7 +87,7 @@ def open_client(
 
 
 def get_submission(api: Any, ref: int) -> Any:
-    """Ask for one submission, which `KaggleApi` has no method for."""
+    """One submission by its ref, for which `KaggleApi` has no method."""
     types = import_module("kagglesdk.competitions.types.competition_api_service")
     request = types.ApiGetSubmissionRequest()
     request.ref = ref
@@ -95,34 +95,34 @@ def get_submission(api: Any, ref: int) -> Any:
         return kaggle.competitions.competition_api_client.get_submission(request)
 
 
-class _EndsInTime(HTTPAdapter):
-    """Gives up on a call that says nothing for a while."""
+class _TimeoutAdapter(HTTPAdapter):
+    """An HTTP adapter with a default timeout in seconds."""
 
-    def __init__(self, silence: float) -> None:
+    def __init__(self, timeout: float) -> None:
         super().__init__()
-        self._silence = silence
+        self._timeout = timeout
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = kwargs.get("timeout") or self._silence
+        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         return super().send(*args, **kwargs)
 
 
-def _end_in_time(session: requests.Session, silence: float) -> None:
+def _set_timeout(session: requests.Session, timeout: float) -> None:
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _EndsInTime(silence))
+        session.mount(scheme, _TimeoutAdapter(timeout))
 
 
 def _import_kaggle() -> Any:
     """Import the client, without it authenticating, printing, calling, or making a folder."""
     try:
         if "kaggle" not in sys.modules:
-            with _nothing_to_ask():
+            with _masked_environment():
                 kaggle = import_module("kaggle")
-            # As they would be without the mask, for who uses the package beside us.
+            # As without the mask, for other users of the package in this process.
             kaggle.KaggleApi.config_dir = str(config_folder())
             kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
             kaggle.api.config_values = {}
-        # By name, since to a type checker "kaggle" could as well be the folder of our tests.
+        # By name: to a type checker, "kaggle" could also be tests/kaggle.
         return import_module("kaggle.api.kaggle_api_extended")
     except (ImportError, OSError, SystemExit) as error:
         raise TitanicError(
@@ -132,8 +132,8 @@ def _import_kaggle() -> Any:
 
 
 @contextmanager
-def _nothing_to_ask() -> Iterator[None]:
-    """An environment in which the client finds credentials that it asks nobody about."""
+def _masked_environment() -> Iterator[None]:
+    """An environment in which the client finds credentials that need no call."""
     with tempfile.TemporaryDirectory() as folder:
         mask = {
             "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
@@ -157,7 +157,7 @@ def _nothing_to_ask() -> Iterator[None]:
 
 
 def _oauth_token(api: Any, credentials: Credentials) -> str:
-    """Exchange what `kaggle auth login` left for a token that opens doors for some hours."""
+    """Exchange the refresh token of `kaggle auth login` for an access token."""
     login = import_module("kagglesdk.kaggle_creds").KaggleCredentials
     failed = CredentialsError(f"{credentials.source} is no longer valid: run `kaggle auth login`")
     with api.build_kaggle_client() as client:

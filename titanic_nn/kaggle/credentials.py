@@ -1,8 +1,8 @@
-"""Which credentials the `kaggle` client would use, and what is wrong with them. Asks nobody.
+"""The credentials that the `kaggle` client would use, and what is wrong with them; offline.
 
 The client takes the first of: a notebook's own token; KAGGLE_API_TOKEN (a token or a file's path);
 ~/.kaggle/access_token[.txt]; KAGGLE_USERNAME and KAGGLE_KEY, each over kaggle.json's; and what
-`kaggle auth login` left in ~/.kaggle/credentials.json. It is silent about broken ones; this is not.
+`kaggle auth login` left in ~/.kaggle/credentials.json. It ignores broken ones; this reports them.
 """
 
 import json
@@ -21,23 +21,23 @@ SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens Kaggle's door; its secrets stay out of its repr."""
+    """A user name and key, or a token; the secrets are left out of the repr."""
 
-    source: str  # where they stand, in words for the user
+    source: str  # where they come from, in words for the user
     username: str | None = None
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
-    oauth: bool = False  # the token has yet to be fetched, by the client itself
+    oauth: bool = False  # the client has yet to fetch the token
     file: Path | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """What must never be printed."""
         return tuple(secret for secret in (self.key, self.token) if secret)
 
     @property
     def warning(self) -> str | None:
-        """A word on a file that others can read, with the command that mends it."""
+        """A line about a file that others can read, with the command that corrects it."""
         if self.file is None or os.name == "nt" or not self.file.stat().st_mode & 0o044:
             return None
         return f"{self.file} can be read by other users of this machine: chmod 600 {self.file}"
@@ -47,7 +47,7 @@ def find_credentials() -> tuple[Credentials, list[str]] | None:
     """Return the credentials that the client would use and the sources that they hide, or None.
 
     Raises:
-        CredentialsError: a source is empty or broken; the client would pass over it in silence.
+        CredentialsError: a source is empty or broken; the client would ignore it.
     """
     found = _sources()
     first = next(found, None)
@@ -60,7 +60,7 @@ def find_credentials() -> tuple[Credentials, list[str]] | None:
 
 
 def how_to_get_credentials(competition: str) -> str:
-    """Three lines for a newcomer."""
+    """Three lines for a new user."""
     rules = f"https://www.kaggle.com/competitions/{competition}/rules"
     return (
         f"  1. Make a token: {SETTINGS_PAGE}, Generate New Token.\n"
@@ -85,13 +85,13 @@ def _dot_kaggle() -> Path:
 
 
 def _sources() -> Iterator[Credentials]:
-    """All that is there, in the client's order."""
+    """All credentials that there are, in the client's order."""
     environment = os.environ
     notebook = ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_DATA_PROXY_URL", "KAGGLE_API_V1_TOKEN")
     if all(environment.get(name) for name in notebook):
         yield from _token_file("KAGGLE_API_V1_TOKEN", Path(environment["KAGGLE_API_V1_TOKEN"]))
     if given := environment.get("KAGGLE_API_TOKEN"):
-        # A token may be longer than a path may be, and then asking whether it exists is an error.
+        # os.path.exists fails on a text that is longer than a path may be.
         if len(given) < 1024 and os.path.exists(given):
             yield from _token_file("the file that KAGGLE_API_TOKEN names", Path(given))
         else:
@@ -128,7 +128,7 @@ def _key() -> Iterator[Credentials]:
 
 
 def _token_file(source: str, path: Path) -> Iterator[Credentials]:
-    """The token in a file; nothing if it is empty, as the client has it."""
+    """The token in a file; nothing if it is empty, as in the client."""
     try:
         token = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -153,7 +153,7 @@ def _usable(secret: object, origin: str) -> str:
     """`secret` without blanks around it.
 
     Raises:
-        CredentialsError: it is missing, empty, or can't stand in a header; it isn't shown.
+        CredentialsError: it is missing, empty, or not valid in a header; it isn't shown.
     """
     text = secret.strip() if isinstance(secret, str) else ""
     if not text:

@@ -1,7 +1,7 @@
-"""What can go wrong on the way to Kaggle, each in a sentence of its own, none with a secret in it.
+"""Errors of calls to Kaggle, each as one sentence without secrets.
 
-The `kaggle` client lets the errors of `requests` through as they are: with URLs that are signed, or
-with a word or two from the server that say neither whose fault it is nor what to do.
+The `kaggle` client passes the errors of `requests` on as they are: with signed URLs, or with a
+message of the server that says neither whose fault it is nor what to do.
 """
 
 import math
@@ -21,16 +21,16 @@ PAGE = "https://www.kaggle.com/competitions"
 TRY_LATER = "nothing is wrong on your side; try again later"
 
 
-class PassingError(KaggleError):
-    """A fault that may be gone in a moment; the call did nothing, so it may be repeated."""
+class TransientError(KaggleError):
+    """A fault that may pass; the call had no effect, so it may be repeated."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds that Kaggle asks to wait
 
 
-class UnclearError(KaggleError):
-    """A submission was sent off and no answer came: Kaggle may have it, or not."""
+class UnknownOutcomeError(KaggleError):
+    """A submission was sent and no answer came: Kaggle may have it, or not."""
 
 
 def explain(
@@ -39,16 +39,20 @@ def explain(
     credentials: Credentials,
     hidden: list[str],
 ) -> TitanicError:
-    """Turn what the client raised into one clear line."""
+    """An error of the client as one clear line."""
     if isinstance(error, TitanicError):
         return error
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        said = plain(_message(error), credentials.secrets)
-        if _is_storage(error.response):
-            return _from_storage(error.response.status_code)
-        return _from_status(error.response, said, competition, credentials, hidden)
+        # A message that `requests` made up holds the URL, and nothing of the server's.
+        message = "" if " for url: " in str(error) else plain(str(error), credentials.secrets)
+        # Kaggle's API is only sent POSTs; the rest goes to its file storage.
+        if error.response.history or error.response.request.method != "POST":
+            code = error.response.status_code
+            kind = TransientError if code >= 500 or code == 429 else KaggleError
+            return kind(f"Kaggle's file storage answered {code}; {TRY_LATER}")
+        return _from_status(error.response, message, competition, credentials, hidden)
     if isinstance(error, requests.RequestException):
-        return _from_line(error)
+        return _from_connection(error)
     if isinstance(error, KeyError):
         status = plain(str(error.args[0]), credentials.secrets)
         return KaggleError(
@@ -60,13 +64,13 @@ def explain(
 
 
 def is_refusal(error: Exception) -> bool:
-    """Did Kaggle answer that it did not do it? (408 says that it waited for something else.)"""
+    """Did Kaggle answer that it did not do it? (A 408 may come after the fact.)"""
     response = error.response if isinstance(error, requests.HTTPError) else None
     return response is not None and response.status_code in {*range(400, 500)} - {408}
 
 
 def plain(text: str | None, secrets: tuple[str, ...] = ()) -> str:
-    """A server's words on one short line, without secrets and without what follows a URL's path."""
+    """A server's message on one short line, without secrets and without URLs' queries."""
     words = " ".join((text or "").split())
     for secret in secrets:
         words = words.replace(secret, "***")
@@ -76,34 +80,18 @@ def plain(text: str | None, secrets: tuple[str, ...] = ()) -> str:
     return words if len(words) <= 300 else words[:299] + "…"
 
 
-def _message(error: requests.HTTPError) -> str:
-    """The server's own words; what `requests` words itself holds the URL and no news."""
-    text = str(error)
-    return "" if " for url: " in text else text
-
-
-def _is_storage(response: requests.Response) -> bool:
-    """Did the files' storage answer? Kaggle itself is only ever sent a POST."""
-    return bool(response.history) or response.request.method != "POST"
-
-
-def _from_storage(status: int) -> TitanicError:
-    message = f"Kaggle's file storage answered {status}; {TRY_LATER}"
-    return PassingError(message) if status >= 500 or status == 429 else KaggleError(message)
-
-
 def _from_status(
     response: requests.Response,
-    said: str,
+    message: str,
     competition: str,
     credentials: Credentials,
     hidden: list[str],
 ) -> TitanicError:
     status = response.status_code
-    quote = f" (Kaggle says: {said})" if said else ""
-    if re.search(r"(?i)allowance|submission limit|daily limit|submissions? (per|a) day", said):
+    quote = f" (Kaggle says: {message})" if message else ""
+    if re.search(r"(?i)allowance|submission limit|daily limit|submissions? (per|a) day", message):
         return SubmissionError(
-            f"the daily limit of submissions is reached{quote}; it starts afresh at midnight UTC"
+            f"the daily limit of submissions is reached{quote}; it is reset at midnight UTC"
         )
     if status == 401:
         others = f"; it hides {' and '.join(hidden)}: remove it to use that" if hidden else ""
@@ -123,18 +111,18 @@ def _from_status(
         )
     if status == 429:
         wait = _retry_after(response)
-        return PassingError(
+        return TransientError(
             f"Kaggle asks for fewer calls{quote}; try again in {wait:.0f} s", retry_after=wait
         )
     if status >= 500:
-        return PassingError(f"Kaggle failed with status {status}{quote}; {TRY_LATER}")
+        return TransientError(f"Kaggle failed with status {status}{quote}; {TRY_LATER}")
     if status == 400:
         return SubmissionError(f"Kaggle refuses the call for {competition}{quote or ': no reason'}")
     return KaggleError(f"Kaggle answered with an unexpected status {status}{quote}")
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds that the Retry-After header asks for, a number or a date; 0 where it doesn't."""
+    """Seconds that the Retry-After header asks for, a number or a date; 0 without one."""
     text = response.headers.get("Retry-After", "")
     try:
         wait = float(text)
@@ -147,32 +135,32 @@ def _retry_after(response: requests.Response) -> float:
     return max(0.0, wait) if math.isfinite(wait) else 0.0
 
 
-def _from_line(error: requests.RequestException) -> TitanicError:
-    """The fault lies between here and Kaggle. Most specific first: many are ConnectionErrors."""
+def _from_connection(error: requests.RequestException) -> TitanicError:
+    """A fault of the connection. Most specific first: many are ConnectionErrors."""
     causes = list(_causes(error))
-    via = _way(error)
+    peer = _peer(error)
     if isinstance(error, requests.exceptions.JSONDecodeError):
-        return KaggleError(f"{via} answered with something that is not JSON; {TRY_LATER}")
+        return KaggleError(f"{peer} answered with something that is not JSON; {TRY_LATER}")
     if any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes):
-        return KaggleError(f"{via} stays silent; check the connection, or try again later")
+        return KaggleError(f"{peer} does not answer; check the connection, or try again later")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return KaggleError(f"the name of {via} cannot be found (DNS); check the connection")
+        return KaggleError(f"the name of {peer} cannot be found (DNS); check the connection")
     if isinstance(error, requests.exceptions.SSLError):
-        return KaggleError(f"{via} shows a certificate that is not trusted; check the connection")
+        return KaggleError(f"{peer} shows a certificate that is not trusted; check the connection")
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return PassingError(f"{via} refuses the connection; check that it is the right one")
-    was_cut = PassingError(f"the connection to {via} was cut; try again")
+        return TransientError(f"{peer} refuses the connection; check that it is the right one")
+    was_cut = TransientError(f"the connection to {peer} was cut; try again")
     if any(isinstance(cause, ConnectionError) for cause in causes):
         return was_cut
     if isinstance(error, requests.exceptions.ProxyError):
-        return KaggleError(f"{via} does not let the call through; check http(s)_proxy")
+        return KaggleError(f"{peer} does not let the call through; check http(s)_proxy")
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return was_cut
-    return KaggleError(f"the call to {via} failed ({type(error).__name__}); check the connection")
+    return KaggleError(f"the call to {peer} failed ({type(error).__name__}); check the connection")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and all that it was raised from; urllib3 hides causes in `reason` and `args`."""
+    """An error and everything it was raised from, in `reason` and `args` too, as in urllib3."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -184,8 +172,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += cause.args
 
 
-def _way(error: requests.RequestException) -> str:
-    """Who should have answered: Kaggle, or the proxy before it, without the proxy's password."""
+def _peer(error: requests.RequestException) -> str:
+    """Who should have answered: Kaggle, or a proxy, without its password."""
     url = str((error.request and error.request.url) or "https://api.kaggle.com")
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
     if not proxy:

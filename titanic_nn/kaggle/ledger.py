@@ -1,8 +1,8 @@
-"""The ledger: every submission, and what became of it. One row each, in submissions/ledger.csv.
+"""The ledger: submissions/ledger.csv, a row per submission with its state at Kaggle.
 
-It is a plain CSV file, `pd.read_csv("submissions/ledger.csv")` in a notebook. Each change writes
-the whole file beside and renames it, under a lock, so that no kill and no second process can leave
-it torn; whoever only reads needs no lock.
+`pd.read_csv("submissions/ledger.csv")` reads it. Each change writes the whole file to a new name
+and renames it, under a lock, so that neither a kill nor a second process leaves it incomplete.
+Reading needs no lock.
 """
 
 import csv
@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 
 from titanic_nn.errors import DataError
 from titanic_nn.files import write_text
+from titanic_nn.runs.submissions import SUBMISSIONS
 
-LEDGER = Path("submissions/ledger.csv")
+LEDGER = SUBMISSIONS / "ledger.csv"
 
 # pending: without a ref, Kaggle may not have it; with one, it has it and is scoring.
 # failed: it never reached Kaggle. error: Kaggle has it and could not score it.
@@ -29,7 +30,7 @@ Status = Literal["pending", "complete", "error", "failed"]
 class Entry:
     """A row of the ledger. What is not known is an empty string."""
 
-    time: str  # UTC, of the moment before it was sent
+    time: str  # UTC, just before it was sent
     file: str
     sha256: str  # of the file's bytes
     run: str
@@ -37,7 +38,7 @@ class Entry:
     cv_log_loss: str
     cv_accuracy: str
     competition: str
-    mark: str  # stands in the description at Kaggle too; see once.py
+    idempotency_key: str  # in the description at Kaggle too; see once.py
     ref: str = ""  # Kaggle's number for it
     status: Status
     public_score: str = ""  # as Kaggle writes it
@@ -50,10 +51,10 @@ COLUMNS = tuple(column.name for column in fields(Entry))
 class Ledger:
     """The rows of a ledger file, oldest first."""
 
-    def __init__(self, path: Path = LEDGER, *, patience: float = 60.0) -> None:
-        """Nothing is read yet. `patience`: seconds to wait for another process's lock."""
+    def __init__(self, path: Path = LEDGER, *, lock_timeout: float = 60.0) -> None:
+        """Reads nothing yet. `lock_timeout`: seconds to wait for another process."""
         self.path = path
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=lock_timeout)
 
     def entries(self) -> list[Entry]:
         """All rows.
@@ -85,10 +86,10 @@ class Ledger:
         return rows[-1] if rows and rows[-1].ref else None
 
     def put(self, entry: Entry) -> None:
-        """Add a row, or replace the one with the same mark and competition."""
+        """Add a row, or replace the one with the same key and competition."""
         with self.locked():
-            rows = {(one.competition, one.mark): one for one in self.entries()}
-            rows[entry.competition, entry.mark] = entry
+            rows = {(one.competition, one.idempotency_key): one for one in self.entries()}
+            rows[entry.competition, entry.idempotency_key] = entry
             text = io.StringIO()
             writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
             writer.writeheader()
@@ -97,10 +98,10 @@ class Ledger:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing; it may be entered again within.
+        """Keep other processes from writing; reentrant.
 
         Raises:
-            DataError: another process keeps it for too long.
+            DataError: another process holds the lock for too long.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -118,7 +119,7 @@ class Ledger:
         if set(row) != set(COLUMNS) or None in row.values():
             raise DataError(
                 f"{self.path}, line {line}: expected the columns {', '.join(COLUMNS)}; "
-                "mend it, or move it away to begin a new ledger"
+                "correct it, or move it away to start a new ledger"
             )
         if row["status"] not in get_args(Status):
             raise DataError(

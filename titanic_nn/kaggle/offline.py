@@ -1,6 +1,6 @@
-"""Score a submission without Kaggle, against the bundled answers.csv.
+"""Score a submission without Kaggle, against the bundled table's answers.csv.
 
-No other module opens that file, so no label of it can find its way into training.
+No other module opens that file, so none of its labels can get into training.
 """
 
 from pathlib import Path
@@ -8,37 +8,29 @@ from pathlib import Path
 import pandas as pd
 
 from titanic_nn.errors import DataError
-from titanic_nn.tables.schema import PASSENGER_ID, SURVIVED, check_table, read_bytes
+from titanic_nn.kaggle.submission import check_submission
+from titanic_nn.tables.schema import check_table, read_bytes
+from titanic_nn.tables.sources import Tables
 
 
-def offline_score(submission: Path | pd.DataFrame, answers: Path) -> float:
-    """Return the accuracy, as Kaggle's leaderboard does: the share of passengers labelled rightly.
+def offline_score(submission: Path | pd.DataFrame, tables: Tables) -> float:
+    """The accuracy of a submission, as on Kaggle's leaderboard: the fraction of right labels.
 
     Args:
-        submission: a CSV file or a frame with the columns PassengerId and Survived (0 or 1).
-        answers: the CSV file of true labels, with the same columns and passengers in any order.
+        submission: a CSV file, or a DataFrame of the id column and the target column.
+        tables: bundled tables, which have the answers to their test table.
 
     Raises:
-        DataError: either is malformed, or they don't list the same passengers.
+        DataError: the submission is malformed or has other ids; the tables have no answers.
     """
+    if tables.answers is None:
+        raise DataError(f"{tables.location}: has no answers; only a bundled table has them")
     if isinstance(submission, Path):
         file, content = str(submission), read_bytes(submission)
     else:
         file, content = "the submission", submission.to_csv(index=False).encode()
-    predicted = _labels(content, file)
-    true = _labels(read_bytes(answers), str(answers))
-
-    lacking = true.index.difference(predicted.index)
-    unknown = predicted.index.difference(true.index)
-    if len(lacking) or len(unknown):
-        fault = f"lacks {lacking[0]}" if len(lacking) else f"has {unknown[0]}, who is unknown"
-        raise DataError(
-            f"{file}, column PassengerId: {fault}; expected the {len(true)} passengers of {answers}"
-        )
-    return float((predicted.loc[true.index] == true).mean())
-
-
-def _labels(content: bytes, file: str) -> "pd.Series[int]":
-    """Read Survived, indexed by PassengerId."""
-    checked = check_table(content, file=file, columns=(PASSENGER_ID, SURVIVED))
-    return checked.table.set_index("PassengerId")["Survived"]
+    predicted = check_submission(content, tables, file=file)
+    id, target = tables.schema.id, tables.schema.target
+    file, content = str(tables.answers), read_bytes(tables.answers)
+    true = check_table(content, file=file, columns=(id, target), id=id).table
+    return float((predicted.loc[true[id.name]].to_numpy() == true[target.name]).mean())

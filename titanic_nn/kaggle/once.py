@@ -1,21 +1,20 @@
 """Send a file exactly once, whatever happens on the way.
 
-The one dangerous moment is the creation of a submission at Kaggle: the call may be cut, or this
-process killed, after Kaggle has it and before we know. So:
+The critical moment is the creation of a submission at Kaggle: the call may be cut, or this process
+killed, when Kaggle has the submission and we do not know its ref. So:
 
-1. A mark is made from the file's SHA-256 and a count, "1a2b3c4d5e6f-1". It opens the description
-   that Kaggle keeps, so that a submission can be recognised among Kaggle's own list, even if the
-   ledger is lost.
-2. Under the ledger's lock, which two processes never hold at once, Kaggle's list is searched for
-   the mark. What is there already is never sent again.
-3. If it isn't there, a row `pending`, without a ref, goes into the ledger: from now on a submission
-   with this mark may exist. Then the file is uploaded and the submission created.
-4. Kaggle's reply has the ref; the row gets it. Without a reply (`UnclearError`) the list is
-   searched again, several times, since a call that was cut may still be at work at Kaggle's.
-5. A process that finds a row `pending` without a ref starts at step 2 with that row's mark, and
-   searches as patiently before it sends.
+1. An idempotency key is made from the file's SHA-256 and a count, "1a2b3c4d5e6f-1". The description
+   that Kaggle keeps starts with it, so a submission can be recognized in Kaggle's own list, even if
+   the ledger is lost.
+2. Under the ledger's lock, Kaggle's list is searched for the key. What is there is not sent again.
+3. If it isn't there, a row `pending`, without a ref, is written to the ledger: from now on a
+   submission with this key may exist. Then the file is uploaded and the submission created.
+4. The ref in Kaggle's reply is written to the row. Without a reply (`UnknownOutcomeError`) the list
+   is searched again, several times, since Kaggle may still be creating it.
+5. A process that finds a row `pending` without a ref starts at step 2 with that row's key, and
+   searches as often before it sends.
 
-`--again` takes the next count. Waiting for the score needs no care: it only asks, by ref.
+`--resend` takes the next count. Waiting for the score only asks, by ref.
 """
 
 import re
@@ -24,54 +23,55 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 from titanic_nn.errors import KaggleError, SubmissionError, TitanicError
-from titanic_nn.runs.find import Candidate
-from titanic_nn.kaggle.faults import PassingError, UnclearError
+from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError
 from titanic_nn.kaggle.ledger import Entry, Ledger
 from titanic_nn.kaggle.service import TRIES, Kaggle, Submission
+from titanic_nn.runs.submissions import SubmissionFile
 
-SEARCHES = 6  # of Kaggle's list, for a submission that may be on its way
+SEARCHES = 6  # of Kaggle's list, for a submission that may be being created
 
 
 def send(
-    candidate: Candidate, message: str, kaggle: Kaggle, ledger: Ledger, *, again: bool = False
+    file: SubmissionFile, message: str, kaggle: Kaggle, ledger: Ledger, *, resend: bool = False
 ) -> Entry:
     """Return the file's ledger entry with its ref: found at Kaggle, or sent there now.
 
     Raises:
-        SubmissionError: Kaggle does not take it, now or at all.
-        KaggleError: Kaggle or the way there failed. Calling again is always safe.
+        SubmissionError: Kaggle does not accept it, now or at all.
+        KaggleError: Kaggle or the connection failed. Calling again is always safe.
     """
     with ledger.locked():
-        entry = _open_entry(candidate, kaggle, ledger, again=again)
+        entry = _open_entry(file, kaggle, ledger, resend=resend)
         if entry.ref:
             return entry
         # For a new entry the list was searched just now.
         searches = SEARCHES if entry in ledger.entries() else 0
-        for pause in (*islice(kaggle.patience.pauses(), TRIES - 1), None):
+        for pause in (*islice(kaggle.retry_policy.pauses(), TRIES - 1), None):
             if found := _search(entry, kaggle, searches):
                 return _record(entry, found, ledger)
             if limit := kaggle.daily_limit_reached():
                 raise SubmissionError(
                     f"the daily limit of submissions is reached ({limit} today); "
-                    "it starts afresh at midnight UTC"
+                    "it is reset at midnight UTC"
                 )
             ledger.put(entry)
             try:
-                ref = kaggle.submit(candidate.content, candidate.path.name, _text(entry, message))
-            except UnclearError as error:
+                ref = kaggle.submit(file.content, file.path.name, _description(entry, message))
+            except UnknownOutcomeError as error:
                 if found := _search(entry, kaggle, SEARCHES):
                     return _record(entry, found, ledger)
                 raise KaggleError(
                     f"{error}; whether the submission arrived is not known yet: "
-                    "run the same command again, it looks before it sends"
+                    "run the same command again, it searches before it sends"
                 ) from None
             except TitanicError as error:
                 ledger.put(replace(entry, status="failed", error=str(error)))
-                if not isinstance(error, PassingError) or pause is None:
+                if not isinstance(error, TransientError) or pause is None:
                     raise
-                kaggle.sit_out(error, pause)
+                kaggle.wait_to_retry(error, pause)
                 searches = 1
             else:
                 entry = replace(entry, ref=str(ref))
@@ -81,95 +81,89 @@ def send(
 
 
 def wait(entry: Entry, kaggle: Kaggle, ledger: Ledger, on_state: Callable[[str], None]) -> Entry:
-    """Ask until the submission is complete or an error, with growing pauses; record what it is.
+    """Poll until the submission is complete or an error; record its state.
 
     Raises:
         KaggleError: it is neither in time, or Kaggle cannot be asked.
     """
     start = time.monotonic()
-    for pause in kaggle.patience.pauses():
+    for pause in kaggle.retry_policy.pauses():
         submission = kaggle.submission(int(entry.ref))
         updated = _record(entry, submission, ledger)
         if updated.status != "pending":
             return updated
         waited = time.monotonic() - start
-        left = kaggle.patience.total - waited
+        left = kaggle.retry_policy.total - waited
         if left <= 0:
             break
         on_state(f"submission {entry.ref} is {submission.status}, {waited:.0f} s")
         time.sleep(min(pause, left))
     raise KaggleError(
-        f"no score within {kaggle.patience.total:g} s; submission {entry.ref} is at Kaggle: "
-        "the same command waits on, `--list` looks once"
+        f"no score within {kaggle.retry_policy.total:g} s; submission {entry.ref} is at Kaggle: "
+        "the same command goes on waiting, `--list` asks once"
     )
 
 
 def refresh(entry: Entry, kaggle: Kaggle, ledger: Ledger) -> Entry:
-    """Bring an entry up to date with what Kaggle says now; sends nothing."""
+    """Update an entry with its present state at Kaggle; sends nothing."""
     if entry.ref:
         return _record(entry, kaggle.submission(int(entry.ref)), ledger)
     found = _search(entry, kaggle, searches=1)
     return _record(entry, found, ledger) if found else entry
 
 
-def _open_entry(candidate: Candidate, kaggle: Kaggle, ledger: Ledger, *, again: bool) -> Entry:
+def _open_entry(file: SubmissionFile, kaggle: Kaggle, ledger: Ledger, *, resend: bool) -> Entry:
     """The entry to send or to find: a row still open, one that Kaggle has, or a new one."""
-    rows = ledger.of(candidate.sha256, kaggle.competition)
-    if rows and (_may_be_at_kaggle(rows[-1]) or (rows[-1].ref and not again)):
-        return rows[-1]
-    stem = candidate.sha256[:12]
-    counts = {_count(row.mark): row.ref for row in rows if row.ref}
+    rows = ledger.of(file.sha256, kaggle.competition)
+    if rows:
+        may_be_there = rows[-1].status == "pending" and not rows[-1].ref
+        if may_be_there or (rows[-1].ref and not resend):
+            return rows[-1]
+    stem = file.sha256[:12]
+    counts = {int(row.idempotency_key.rpartition("-")[2]): row.ref for row in rows if row.ref}
     new = Entry(
         time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        file=str(candidate.path),
-        sha256=candidate.sha256,
-        run=candidate.run.name if candidate.run else "",
-        model=candidate.model,
-        cv_log_loss=candidate.cv("log_loss"),
-        cv_accuracy=candidate.cv("accuracy"),
+        file=str(file.path),
+        sha256=file.sha256,
+        run=Path(file.manifest.run).name if file.manifest else "",
+        model=file.manifest.model if file.manifest else "",
+        cv_log_loss=file.score("log_loss"),
+        cv_accuracy=file.score("accuracy"),
         competition=kaggle.competition,
-        mark="",
+        idempotency_key="",
         status="pending",
     )
     # Sent from elsewhere, or before the ledger was lost?
     for submission in kaggle.submissions():
-        if marked := re.search(rf"\[titanic_nn {stem}-([0-9]+)\]", submission.description):
-            count = int(marked[1])
+        if match := re.search(rf"\[titanic_nn {stem}-([0-9]+)\]", submission.description):
+            count = int(match[1])
             if count not in counts:
                 counts[count] = str(submission.ref)
-                if not again:
-                    entry = replace(new, mark=f"{stem}-{count}")
+                if not resend:
+                    entry = replace(new, idempotency_key=f"{stem}-{count}")
                     return _record(entry, submission, ledger)
-    return replace(new, mark=f"{stem}-{max(counts, default=0) + 1}")
-
-
-def _may_be_at_kaggle(entry: Entry) -> bool:
-    return entry.status == "pending" and not entry.ref
+    return replace(new, idempotency_key=f"{stem}-{max(counts, default=0) + 1}")
 
 
 def _search(entry: Entry, kaggle: Kaggle, searches: int) -> Submission | None:
-    """Look for an entry's mark in Kaggle's list, with growing pauses between searches."""
-    mark = _text(entry, "")
-    for number, pause in enumerate(islice(kaggle.patience.pauses(), searches), start=1):
+    """Search Kaggle's list for an entry's key, with growing pauses between searches."""
+    key = _description(entry, "")
+    for number, pause in enumerate(islice(kaggle.retry_policy.pauses(), searches), start=1):
         for submission in kaggle.submissions():
-            if mark in submission.description:
+            if key in submission.description:
                 return submission
         if number < searches:
             time.sleep(pause)
     return None
 
 
-def _text(entry: Entry, message: str) -> str:
-    """The description at Kaggle. The mark comes first, where no shortening would reach it."""
-    return " ".join(f"[titanic_nn {entry.mark}] {message}".split())
-
-
-def _count(mark: str) -> int:
-    return int(mark.rpartition("-")[2])
+def _description(entry: Entry, message: str) -> str:
+    """The description at Kaggle. The key comes first, so that shortening keeps it."""
+    return " ".join(f"[titanic_nn {entry.idempotency_key}] {message}".split())
 
 
 def _record(entry: Entry, submission: Submission, ledger: Ledger) -> Entry:
-    """Write down what Kaggle says. Complete without a score is not complete yet."""
+    """Record Kaggle's state. Complete without a score is still pending."""
     scored = submission.status != "complete" or submission.public_score
     status = submission.status if scored else "pending"
     updated = replace(

@@ -1,4 +1,4 @@
-"""How long Kaggle is waited for."""
+"""Timeouts, and pauses between tries of a call to Kaggle."""
 
 import os
 from collections.abc import Iterator
@@ -8,29 +8,29 @@ from titanic_nn.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Patience:
-    """All in seconds. The first two can be set from outside, for slow lines and for tests."""
+class RetryPolicy:
+    """How long to wait, in seconds; environment variables override the first two."""
 
-    silence: float = 30.0  # TITANIC_NN_SILENCE: how long one call may say nothing
-    pause: float = 1.0  # TITANIC_NN_PAUSE: before asking again; each pause is longer than the last
+    call_timeout: float = 30.0  # for an answer; TITANIC_NN_CALL_TIMEOUT
+    pause: float = 1.0  # before the first retry, 1.5 times as long for each other; TITANIC_NN_PAUSE
     longest_pause: float = 30.0
-    total: float = 300.0  # the score, or Kaggle's "not now", is waited for no longer than this
+    total: float = 300.0  # for the score, and for calls that Kaggle asks to repeat later
 
     @classmethod
-    def from_environment(cls, total: float = total) -> "Patience":
-        """The defaults, or what the environment says.
+    def from_environment(cls, total: float = total) -> "RetryPolicy":
+        """The defaults, or what the environment sets.
 
         Raises:
-            SettingsError: a variable that is not a positive number.
+            ConfigError: a variable that is not a positive number.
         """
         return cls(
-            silence=min(_seconds("TITANIC_NN_SILENCE", cls.silence), total),
+            call_timeout=min(_seconds("TITANIC_NN_CALL_TIMEOUT", cls.call_timeout), total),
             pause=_seconds("TITANIC_NN_PAUSE", cls.pause),
             total=total,
         )
 
     def pauses(self) -> Iterator[float]:
-        """Ever longer pauses, without end."""
+        """Growing pauses, without end."""
         pause = self.pause
         while True:
             yield pause

@@ -1,69 +1,99 @@
-"""The file that Kaggle scores: PassengerId and Survived as 0 or 1, nothing else."""
+"""A submission's two ends: the check before it is sent, and what its public score means."""
 
-from pathlib import Path
+import math
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
+from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError
-from titanic_nn.files import write_text
-from titanic_nn.tables.schema import Column, Text, check_table
-
-THRESHOLD = 0.5
-HEADER = b"PassengerId,Survived"
+from titanic_nn.tables.schema import Column, Text, check_table, class_codes
+from titanic_nn.tables.sources import TEST, TRAIN, Tables
 
 
-def write_submission(path: Path, passenger_ids: ArrayLike, probability: ArrayLike) -> None:
-    """Write a submission for passengers (rows,) and their probabilities of surviving (rows,)."""
-    survived = (np.asarray(probability) >= THRESHOLD).astype(int)
-    table = pd.DataFrame({"PassengerId": np.asarray(passenger_ids), "Survived": survived})
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+def competition_tables(competition: Competition) -> Tables:
+    """The competition's own tables; never the bundled ones.
+
+    Raises:
+        DataError: they are not there, or broken.
+    """
+    folders = [folder for source, folder in competition.search if source != "bundled"]
+    names = (TRAIN, TEST, competition.archive)
+    if not any((folder / name).exists() for folder in folders for name in names):
+        raise DataError(
+            f"{competition.folder}: has no tables of {competition.slug} to check against; get them "
+            f"with `python -m titanic_nn download --competition {competition.slug}`"
+        )
+    return competition.load(bundled=False)
 
 
-def check_submission(content: bytes, passenger_ids: "pd.Series[int]", *, file: str) -> int:
-    """Check a submission's bytes against the test passengers' ids (rows,); count its survivors.
+def check_submission(content: bytes, tables: Tables, *, file: str) -> "pd.Series[int]":
+    """Check a submission's bytes against the test table.
 
-    Stricter than any other table: "1.0" reads well, but Kaggle scores it as a wrong answer.
+    Stricter than other tables: Kaggle scores a label in another spelling ("1.0") as wrong.
+
+    Returns:
+        The class codes (rows,), indexed by id.
 
     Raises:
         DataError: Kaggle would refuse the file, or misread it.
     """
-    checked = check_table(content, file=file, columns=_COLUMNS)
+    schema = tables.schema
+    id, target, labels = schema.id.name, schema.target.name, schema.labels
+    digits = Column(id, "int64", _digits, "a whole number, in digits only")
+    id_column = digits if schema.id.dtype == "int64" else schema.id
+    spelled = f"{labels[0]} or {labels[1]}, spelled so"
+    label = Column(target, "int64", lambda text: class_codes(text, labels), spelled)
+    checked = check_table(content, file=file, columns=(id_column, label), id=id_column)
     header = content.splitlines()[0]
-    if header != HEADER:
+    if header != f"{id},{target}".encode():
         raise DataError(
             f"{file}, line 1: the header is {header.decode(errors='replace')!r}; "
-            f"expected {HEADER.decode()} and nothing else"
+            f"expected {id},{target} and nothing else"
         )
-    given = pd.Index(checked.table["PassengerId"])
-    asked = pd.Index(passenger_ids)
-    foreign = ~given.isin(asked)
+    given, expected = pd.Index(checked.table[id]), pd.Index(tables.test[id])
+    foreign = ~given.isin(expected)
     if foreign.any():
         row = int(foreign.argmax())
         raise DataError(
-            f"{file}, line {checked.lines[row]}, column PassengerId: {given[row]} is none of the "
-            f"{len(asked)} passengers that the competition asks for"
+            f"{file}, line {checked.lines[row]}, column {id}: {given[row]} is none of the "
+            f"{len(expected)} {schema.row_names} that the competition asks for"
         )
-    if len(given) < len(asked):
-        lacking = asked[~asked.isin(given)]
+    if len(given) < len(expected):
+        lacking = expected[~expected.isin(given)]
         raise DataError(
-            f"{file}, column PassengerId: lacks {lacking[0]}"
+            f"{file}, column {id}: lacks {lacking[0]}"
             + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else "")
-            + f"; expected all {len(asked)} passengers of the competition"
+            + f"; expected all {len(expected)} {schema.row_names} of the competition"
         )
-    return int(checked.table["Survived"].sum())
+    return checked.table.set_index(id)[target]
 
 
 def _digits(text: Text) -> pd.Series:
     return pd.to_numeric(text.where(text.str.fullmatch("[0-9]{1,15}")))
 
 
-def _zero_or_one(text: Text) -> pd.Series:
-    return pd.to_numeric(text.where(text.isin(["0", "1"])))
+def describe_score(score: str, rows: int, competition: Competition) -> str:
+    """A public score with its 95 % interval and the nearest reference scores, in one line.
 
-
-_COLUMNS = (
-    Column("PassengerId", "int64", _digits, "a whole number, in digits only"),
-    Column("Survived", "int64", _zero_or_one, "0 or 1, without a decimal point"),
-)
+    Args:
+        score: as Kaggle writes it.
+        rows: how many it was taken on.
+        competition: whose reference scores it is compared with.
+    """
+    try:
+        value = float(score)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        return f"public score {score}"  # not an accuracy
+    # 1.96 standard errors of a proportion of `rows`.
+    margin = 1.96 * (value * (1 - value) / rows) ** 0.5
+    text = f"public score {score} ± {margin:.3f} (95 %, {rows} {competition.schema.row_names})"
+    known = [(limit, f"{name} ({limit})") for limit, name in competition.reference_scores]
+    nearest = {
+        "above": [name for limit, name in known if value > limit][-1:],
+        "level with": [name for limit, name in known if value == limit],
+        "below": [name for limit, name in known if value < limit][:1],
+    }
+    where = ", ".join(f"{how} {names[0]}" for how, names in nearest.items() if names)
+    return f"{text}: {where}" if where else text

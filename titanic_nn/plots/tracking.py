@@ -1,4 +1,4 @@
-"""What was sent, and how its scores at home and away agree."""
+"""Submissions: cross-validated scores against public ones."""
 
 import numpy as np
 import pandas as pd
@@ -6,35 +6,32 @@ from matplotlib.figure import Figure
 
 from titanic_nn.plots.style import FAINT, colour, panels, spoken, styled
 
-BOARD = 418  # passengers in Kaggle's test table, all of them behind the public score
-
 
 @styled
-def cv_against_public(ledger: pd.DataFrame, passengers: int = BOARD) -> Figure:
+def cv_against_public(ledger: pd.DataFrame, rows: int) -> Figure:
     """Cross-validated accuracy against the public score, a point per scored submission.
 
     Args:
-        ledger: a ledger.csv: model, cv_accuracy, public_score; rows without both are left out.
-        passengers: how many the public score was taken on.
+        ledger: one competition's rows of ledger.csv: model, cv_accuracy, public_score; rows without
+            both scores are left out.
+        rows: how many test rows the public score was taken on.
     """
     scored = ledger.assign(
         cv=pd.to_numeric(ledger["cv_accuracy"], errors="coerce"),
         public=pd.to_numeric(ledger["public_score"], errors="coerce"),
     ).dropna(subset=["cv", "public"])
     figure, (axes,) = panels(
-        "Does the board agree with cross-validation?",
-        f"A point per submission. Bar: the 95 % that {passengers} passengers leave to chance. "
-        "Dotted: both the same. Submissions are scored on the same passengers, so their points can "
-        "all lie on one side.",
+        "Does the public score agree with cross-validation?",
+        f"A point per submission. Bar: 95 % interval of a score on {rows} rows. Dotted: equal "
+        "scores. Submissions are scored on the same rows, so their points can all lie on one side.",
         height=3.6,
     )
     for model, points in scored.groupby("model", sort=False):
         public = points["public"].to_numpy()
-        chance = 1.96 * np.sqrt(public * (1 - public) / passengers)
         axes.errorbar(
             points["cv"],
             public,
-            yerr=chance,
+            yerr=1.96 * np.sqrt(public * (1 - public) / rows),
             fmt="o",
             color=colour(str(model)),
             elinewidth=0.8,
@@ -43,7 +40,7 @@ def cv_against_public(ledger: pd.DataFrame, passengers: int = BOARD) -> Figure:
         )
     ends = [float(scored["cv"].min()), float(scored["cv"].max())]
     axes.plot(ends, ends, ":", color=FAINT)
-    axes.set_xlabel("cross-validated accuracy (share of passengers)")
-    axes.set_ylabel("public score (share of passengers)")
+    axes.set_xlabel("cross-validated accuracy")
+    axes.set_ylabel("public score")
     axes.legend(loc="upper left")
     return figure

@@ -1,4 +1,4 @@
-"""How a study went, and what its parameters did."""
+"""A study's history, and the effect of its parameters."""
 
 from collections.abc import Mapping
 
@@ -19,27 +19,27 @@ from titanic_nn.plots.style import (
     styled,
 )
 
-NO_PARAMETERS = ("number", "state", "log_loss", "splits")
-# A range whose ends are further apart than this is drawn on a log scale.
+NOT_PARAMETERS = ("number", "state", "log_loss", "splits")
+# From this ratio of the largest to the smallest value on, an axis is logarithmic.
 WIDE = 30
 
 
 @styled
 def study_history(trials: pd.DataFrame) -> Figure:
-    """Every trial's loss in the order of their numbers, and the best so far.
+    """Every trial's loss by number, and the best so far.
 
     Args:
         trials: a study's trials.csv: number, state, log_loss, splits, a column per parameter.
     """
-    scored = trials[trials["state"] == "scored"].sort_values("number")
+    complete = trials[trials["state"] == "complete"].sort_values("number")
     figure, (axes,) = panels(
-        f"The best of {len(trials)} trials: {scored['log_loss'].min():.4f}",
-        "Grey trials were stopped as weak after some of the folds, and have the mean of those. "
-        "The worst tenth is above the picture.",
+        f"The best of {len(trials)} trials: {complete['log_loss'].min():.4f}",
+        "Grey trials were pruned; their loss is the mean over the folds that scored them. "
+        "The worst tenth of the trials lies above the plot.",
     )
     _dots(axes, trials, trials["number"])
-    best = np.minimum.accumulate(scored["log_loss"])
-    axes.step(scored["number"], best, where="post", color=RED, label="best so far")
+    best = np.minimum.accumulate(complete["log_loss"])
+    axes.step(complete["number"], best, where="post", color=RED, label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel(METRIC_NAMES["log_loss"])
     axes.legend(loc="upper right")
@@ -53,11 +53,11 @@ def study_slices(trials: pd.DataFrame) -> Figure:
     Args:
         trials: a study's trials.csv: number, state, log_loss, splits, a column per parameter.
     """
-    parameters = [str(name) for name in trials if name not in NO_PARAMETERS]
+    parameters = [str(name) for name in trials if name not in NOT_PARAMETERS]
     figure, every = panels(
-        "What each parameter did",
-        "Blue trials were scored on all folds, grey ones stopped as weak. The search looks where "
-        "it is good, so a crowd is a finding too. The worst tenth is above the picture.",
+        "Loss by parameter",
+        "Blue trials are complete, grey ones were pruned. The sampler proposes more trials where "
+        "losses were low. The worst tenth of the trials lies above the plot.",
         count=len(parameters),
         columns=2,
         height=2.2,
@@ -79,11 +79,11 @@ def study_slices(trials: pd.DataFrame) -> Figure:
 
 
 def _dots(axes: Axes, trials: pd.DataFrame, x: "pd.Series[float]") -> None:
-    """A dot per trial, those that were scored in front."""
-    scored = trials["state"] == "scored"
+    """A dot per trial, complete ones in front."""
+    complete = trials["state"] == "complete"
     losses = trials["log_loss"]
-    axes.scatter(x[~scored], losses[~scored], s=6, color=FAINT, alpha=0.5, label="stopped as weak")
-    axes.scatter(x[scored], losses[scored], s=9, color=BLUE, label="scored")
+    axes.scatter(x[~complete], losses[~complete], s=6, color=FAINT, alpha=0.5, label="pruned")
+    axes.scatter(x[complete], losses[complete], s=9, color=BLUE, label="complete")
     low, high = losses.min(), losses.quantile(0.9)
     margin = max(0.08 * (high - low), 1e-4)
     axes.set_ylim(low - margin, high + margin)
@@ -91,45 +91,46 @@ def _dots(axes: Axes, trials: pd.DataFrame, x: "pd.Series[float]") -> None:
 
 @styled
 def study_importances(importances: Mapping[str, float]) -> Figure:
-    """How much of the trials' differences each parameter explains.
+    """How much of the losses' variance each parameter explains.
 
     Args:
-        importances: parameter -> share, as a study's summary.json has them.
+        importances: parameter -> fraction, from a study's summary.json.
     """
     ranked = sorted(importances.items(), key=lambda item: -item[1])
     figure, (axes,) = panels(
-        "Which parameters mattered",
-        "Share of the variance of the losses that a parameter explains, over the ranges that were "
-        "searched (fANOVA). A narrow range makes any parameter unimportant.",
+        "Parameter importances",
+        "Fraction of the losses' variance that a parameter explains, over the ranges that were "
+        "searched (fANOVA). In a narrow range any parameter is unimportant.",
         height=0.7 + 0.3 * len(ranked),
     )
-    axes.barh(range(len(ranked)), [share for _, share in ranked], color=BLUE, height=0.6)
+    axes.barh(range(len(ranked)), [fraction for _, fraction in ranked], color=BLUE, height=0.6)
     name_rows(axes, [spoken(name) for name, _ in ranked])
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    axes.set_xlabel("share of the variance")
+    axes.set_xlabel("fraction of the variance")
     return figure
 
 
 @styled
 def study_optimism(log_loss: Mapping[str, Mapping[str, float]]) -> Figure:
-    """What the search's folds say of its winner and the shipped settings, and what fresh ones say.
+    """The loss of the best and the shipped settings, on the search's folds and on fresh ones.
 
     Args:
-        log_loss: "searched" and "fresh" -> settings' name -> mean log loss (summary.json).
+        log_loss: "search_folds" and "fresh_folds" -> name of the settings -> mean log loss, from a
+            study's summary.json.
     """
-    searched, fresh = log_loss["searched"], log_loss["fresh"]
+    search, fresh = log_loss["search_folds"], log_loss["fresh_folds"]
     figure, (axes,) = panels(
-        "How much the search flatters its winner",
-        "Mean log loss on the folds that chose the winner, and on fresh ones, of the same "
-        "passengers. The shipped settings were chosen by neither: where the winner's line climbs "
-        "more than theirs, it was flattered.",
+        "The optimism of the search",
+        "Mean log loss on the folds that selected the best settings, and on fresh folds of the same "
+        "rows. The shipped settings were selected on neither: by as much as the line of the best "
+        "rises more than theirs, the search was optimistic.",
         height=3.0,
     )
-    for name, own_colour in (("tuned", RED), ("shipped", BLUE)):
-        axes.plot([0, 1], [searched[name], fresh[name]], "o-", color=own_colour, label=name)
+    for name, own_colour in (("best", RED), ("shipped", BLUE)):
+        axes.plot([0, 1], [search[name], fresh[name]], "o-", color=own_colour, label=name)
     axes.set_xticks([0, 1], ["the search's folds", "fresh folds"])
     axes.set_xlim(-0.2, 1.2)
-    axes.set_xlabel("what scored the settings")
+    axes.set_xlabel("scored on")
     axes.set_ylabel(METRIC_NAMES["log_loss"])
     axes.legend()
     return figure

@@ -1,4 +1,4 @@
-"""A run's folder: what it was made of, and what it found."""
+"""A run's folder: the settings and tables that it was made from, and its results."""
 
 import json
 import math
@@ -13,79 +13,82 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from titanic_nn import __version__
-from titanic_nn.errors import DataError, ConfigError
+from titanic_nn.competitions.registry import get_competition
+from titanic_nn.config import Config
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_folder, write_text
-from titanic_nn.runs.find import RUNS
-from titanic_nn.tables.sources import Passengers, load_passengers
-from titanic_nn.config import Config
+from titanic_nn.runs.find import MODELS_FOLDER, RUNS, read_run
+from titanic_nn.tables.sources import Tables
+from titanic_nn.version import __version__
 
 if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison
 
-MODELS_FOLDER = "models"
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
 def choose_folder(out: Path | None, name: str) -> Path:
     """The folder for a new run: `out`, or `runs/<UTC time>-<name>`.
 
-    Raises SettingsError if `out` holds something already, which a run would bury.
+    Raises:
+        ConfigError: `out` exists and is not an empty folder, or its name starts with a dot, by
+            which an unfinished run is known.
     """
     if out is None:
         now = datetime.now(UTC)
         return RUNS / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{name}"
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError(f"--out {out}: is there already; choose a new folder")
+    if out.resolve().name.startswith("."):
+        raise ConfigError(f"--out {out}: a run's name must not start with a dot")
     return out
 
 
-def write_run(result: "CrossValidation", folder: Path) -> None:
-    """Write a run's folder, and lead `submit` to it."""
+def write_run(result: "ModelComparison", folder: Path) -> None:
+    """Write a run's folder, which appears under its name when it is complete."""
     write_folder(folder, _files(result))
-    if folder.resolve().parent != RUNS.resolve():
-        # Its submissions go by its name alone: this leads `submit` from the name to the run.
-        write_text(RUNS / f"{folder.resolve().name}.path", f"{folder.resolve()}\n")
 
 
 def write_answer(run: Path, files: Mapping[str, str]) -> None:
-    """Write what was asked of a run beside its own files; an older answer makes way."""
+    """Write an analysis of a run beside the run's own files; it replaces an older one."""
     for name, text in files.items():
         write_text(run / name, text)
 
 
-def made_of(config: Config, passengers: Passengers, device: str) -> dict[str, str]:
-    """The two files that say what a folder's results were made of."""
+def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
+    """The two files that state what a folder's results were made from."""
     return {
         "settings.toml": config.to_toml(),
-        "environment.json": to_json(environment(passengers, device)),
+        "environment.json": to_json(environment(config.competition, tables, device)),
     }
 
 
-def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-    """A CSV file of a run's folder, which must have these columns of words and of numbers.
+def read_table(
+    run: Path, name: str, text_columns: Sequence[str], number_columns: Sequence[str]
+) -> pd.DataFrame:
+    """A CSV file of a run's folder, which must have these columns.
 
-    Raises DataError, in one line: the file is not there, is no such table, or holds no number
-    where one belongs.
+    Raises:
+        DataError: the file cannot be read, lacks a column or rows, or a number in it is not finite.
     """
     path = run / name
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(text_columns, str))
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); give a run's folder, as "
             "python -m titanic_nn.train writes it"
         ) from None
-    except ValueError as error:  # all that pandas finds wrong is one
+    except ValueError as error:  # every parsing error of pandas is one
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: is not the CSV file that a run writes ({reason})") from None
-    for column in (*words, *numbers):
+    for column in (*text_columns, *number_columns):
         if column not in table:
             raise DataError(f"{path}: has no column {column}; make the run again")
     if table.empty:
         raise DataError(f"{path}: has a header but no rows below it; make the run again")
-    for column in numbers:
+    for column in number_columns:
         found = pd.to_numeric(table[column], errors="coerce").astype(float)
         wrong = np.flatnonzero(~np.isfinite(found))
         if len(wrong):
@@ -94,44 +97,39 @@ def read_table(run: Path, name: str, words: Sequence[str], numbers: Sequence[str
     return table
 
 
-def _files(result: "CrossValidation") -> Iterator[tuple[str, str | bytes]]:
+def _files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     from titanic_nn.estimators.persistence import model_files  # loads torch
 
-    yield from made_of(result.config, result.passengers, result.device).items()
+    yield from made_of(result.config, result.tables, result.device).items()
     yield "metrics.csv", to_csv(result.metrics)
     yield "summary.json", to_json(summary(result))
     yield "oof.csv", to_csv(result.oof)
     yield "test_predictions.csv", to_csv(result.test_predictions)
     yield "history.csv", to_csv(result.history)
     for model, fitted in result.models.items():
-        # Each in a folder of its own, which titanic_nn.load reads.
+        # Each in its own folder, which titanic_nn.load reads.
         for name, content in model_files(fitted):
             yield f"{MODELS_FOLDER}/{model}/{name}", content
 
 
-def read_passengers(run: Path, data: Path | None = None) -> Passengers:
-    """The very tables that a run was made from, read again from where they lay, or from `data`.
+def read_tables(run: Path, data: Path | None = None) -> Tables:
+    """The tables that a run was made from, read from where they were, or from `data`.
 
     Raises:
-        DataError: they are gone, or not what they were.
+        ConfigError: the run's competition is not registered.
+        DataError: the tables are gone, or have changed.
     """
-    path = run / "environment.json"
-    try:
-        made_from = json.loads(path.read_text(encoding="utf-8"))["data"]
-        location = data or Path(made_from["location"])
-        hashes = made_from["train_sha256"], made_from["test_sha256"]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"{path}: does not say what the run was made from") from None
+    made_from = read_run(run)
+    location = data or made_from.location
     if not location.exists():
         raise DataError(f"{location}: the tables of {run} are gone; say where with --data")
-    passengers = load_passengers(location)
-    if (passengers.train_sha256, passengers.test_sha256) != hashes:
+    tables = get_competition(made_from.competition).load(location)
+    hashes = tables.train_sha256, tables.test_sha256
+    if hashes != (made_from.train_sha256, made_from.test_sha256):
         raise DataError(
             f"{location}: the tables are not those of {run}; train again, or use --data"
         )
-    return passengers
+    return tables
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -139,22 +137,18 @@ def to_csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def summary(result: "CrossValidation") -> dict[str, Any]:
-    """What a run found, in numbers: per model, compared, recommended; seconds per stage."""
+def summary(result: "ModelComparison") -> dict[str, Any]:
+    """A run's results: scores per model, their comparison, calibration, seconds per stage."""
     models = {}
     for model, row in result.summary.iterrows():
-        scores = {
-            metric: {
-                "mean": row[metric],
-                "sd": row[f"{metric}_sd"],
-                "low": row[f"{metric}_low"],
-                "high": row[f"{metric}_high"],
-            }
+        scores: dict[str, Any] = {
+            metric: {"mean": row[metric]} | {k: row[f"{metric}_{k}"] for k in ("sd", "low", "high")}
             for metric in METRICS
         }
-        models[str(model)] = {**scores, "calibration_error": row["calibration_error"]}
+        models[str(model)] = scores | {"calibration_error": row["calibration_error"]}
     return {
         "recommended": result.recommended,
+        "predictors": list(result.config.predictors),
         "models": models,
         "comparison": {
             "metric": "log_loss",
@@ -166,8 +160,8 @@ def summary(result: "CrossValidation") -> dict[str, Any]:
     }
 
 
-def environment(passengers: Passengers, device: str) -> dict[str, Any]:
-    """Where a run was made and from what, so that it can be made again."""
+def environment(competition: str, tables: Tables, device: str) -> dict[str, Any]:
+    """What is needed to repeat a run: versions, machine, and the tables with their hashes."""
     import torch
 
     on_gpu = device.startswith("cuda")
@@ -180,18 +174,19 @@ def environment(passengers: Passengers, device: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
         "data": {
-            "source": passengers.source,
-            "location": str(passengers.location),
-            "train_rows": len(passengers.train),
-            "test_rows": len(passengers.test),
-            "train_sha256": passengers.train_sha256,
-            "test_sha256": passengers.test_sha256,
+            "competition": competition,
+            "source": tables.source,
+            "location": str(tables.location),
+            "train_rows": len(tables.train),
+            "test_rows": len(tables.test),
+            "train_sha256": tables.train_sha256,
+            "test_sha256": tables.test_sha256,
         },
     }
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """JSON that every reader takes: a number that is not finite becomes null."""
+    """Standard JSON: a number that is not finite becomes null."""
     return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
 
 
@@ -204,8 +199,8 @@ def _finite(value: Any) -> Any:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, "-dirty" after it if files were changed; None for a package."""
-    home = Path(__file__).parents[1]
+    """The checkout's commit, "-dirty" after it if files were changed; None without a checkout."""
+    home = Path(__file__).parents[2]
     if not (home / ".git").exists():
         return None
     try:

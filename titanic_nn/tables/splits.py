@@ -1,5 +1,6 @@
 """Which rows train and which are held out: repeated stratified folds, and the final fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,21 +35,46 @@ def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int
         `repeats * folds` splits, repeat by repeat.
 
     Raises:
-        SettingsError: fewer than two folds, or more folds than rows of the rarer class.
+        ConfigError: fewer than two folds, or more folds than rows of the rarer class.
     """
     y = np.asarray(y)
-    rarer = int(np.unique(y, return_counts=True)[1].min())
+    rows = np.arange(len(y), dtype=np.int64)
+    return [
+        split
+        for repeat in range(repeats)
+        for split in stratified_folds(rows, y, folds, repeat, [seed, repeat])
+    ]
+
+
+def stratified_folds(
+    rows: NDArray[np.int64],
+    y: NDArray[np.int64],
+    folds: int,
+    repeat: int,
+    entropy: Sequence[int],
+) -> list[Split]:
+    """The rows at these positions in shuffled, stratified folds; also an outer split's train rows.
+
+    Args:
+        rows: positions in the table, (rows,).
+        y: labels of the table's first rows, (labelled rows,).
+        folds: how many.
+        repeat: the splits' `repeat`.
+        entropy: what seeds the shuffle.
+
+    Raises ConfigError: fewer than two folds, or more folds than rows of the rarer class.
+    """
+    rarer = int(np.unique(y[rows], return_counts=True)[1].min())
     if not 2 <= folds <= rarer:
         raise ConfigError(
             f"folds = {folds}: choose from 2 to {rarer}, the number of rows of the rarer class"
         )
-    splits = []
-    for repeat in range(repeats):
-        shuffle_seed = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
-        kfold = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed)
-        for fold, (train, held_out) in enumerate(kfold.split(y, y)):
-            splits.append(Split(repeat, fold, train.astype(np.int64), held_out.astype(np.int64)))
-    return splits
+    shuffle_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    kfold = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed)
+    return [
+        Split(repeat, fold, rows[train], rows[held_out])
+        for fold, (train, held_out) in enumerate(kfold.split(rows, y[rows]))
+    ]
 
 
 def final_split(train_rows: int, test_rows: int) -> Split:

@@ -1,7 +1,7 @@
-"""What a study found: its winner on folds that the search never saw, tables, and pictures."""
+"""What a study found: its best settings on folds that the search did not use, tables, plots."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,61 +12,90 @@ from optuna.trial import FrozenTrial, TrialState
 
 from titanic_nn.errors import StudyError
 from titanic_nn.evaluation.comparison import ROPES, Difference, compare
+from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.files import write_bytes, write_text
+from titanic_nn.nets.config import NetConfig
 from titanic_nn.plots import study_history, study_slices
 from titanic_nn.runs.folder import to_csv, to_json
-from titanic_nn.config import DEFAULTS_DIR, NetConfig, Model
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import FINISHED, SharedStudy
 
-# Fewer different losses than this say nothing of which parameter matters.
+# Repeats of the fresh folds.
+FRESH_REPEATS = 10
+# With fewer different losses than this, importances would be noise.
 ENOUGH_FOR_IMPORTANCES = 10
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """The winner beside others, on the folds that it was chosen by and on fresh ones.
+    """Mean losses of a study's best settings and of others, on the search's folds and fresh ones.
+
+    Each mapping has the keys "best" (the study's best trial), "shipped" (what `train` uses without
+    a file: the competition's tuned values over the defaults) and "default" (those of the class).
 
     Attributes:
-        searched, fresh: mean loss of the "tuned", "shipped" and "untuned" settings.
-        differences: "shipped" and "untuned" -> how much higher their fresh loss is than the tuned.
+        competition: the slug.
+        best: the study's best trial.
+        configs: the settings.
+        search_folds, fresh_folds: their mean log loss.
+        differences: by how much the loss on fresh folds is higher than that of "best", which this
+            mapping lacks.
     """
 
-    searched: dict[str, float]
-    fresh: dict[str, float]
+    competition: str
+    best: FrozenTrial
+    configs: dict[str, NetConfig]
+    search_folds: dict[str, float]
+    fresh_folds: dict[str, float]
     differences: dict[str, Difference]
 
     @property
     def optimism(self) -> float:
-        """By how much the search's folds flatter its winner.
+        """By how much the search's folds overestimate what the best settings gain.
 
-        Fresh folds may be kinder or harsher to all, so it is measured against the shipped settings,
-        which neither set of folds chose.
+        Fresh folds may be easier or harder for all settings, so the gain is measured against the
+        shipped settings, which were selected on neither.
         """
-        of_search = self.searched["shipped"] - self.searched["tuned"]
-        return of_search - (self.fresh["shipped"] - self.fresh["tuned"])
+        gain = self.search_folds["shipped"] - self.search_folds["best"]
+        return gain - (self.fresh_folds["shipped"] - self.fresh_folds["best"])
 
 
-def rescore(
-    rivals: Mapping[str, NetConfig], searched: Objective, fresh: Objective, folds: int
-) -> Rescored:
-    """Score "tuned", "shipped" and "untuned" settings on the search's folds and on fresh ones."""
-    config = list(rivals.values())
-    on_fresh = dict(zip(rivals, fresh.losses(config), strict=True))  # each (splits,)
+def rescore(study: SharedStudy, objective: Objective) -> Rescored:
+    """Score the best, shipped and default settings on the search's folds and on fresh ones.
+
+    Fresh folds are drawn from the same rows with another random seed. Raises StudyError where no
+    trial is complete.
+    """
+    model, best, searched = study.space.model, study.best(), objective.experiment
+    if best is None:
+        raise StudyError(f"study {study.name} has no complete trial")
+    shipped = searched.config.nets[model]
+    configs = {"best": study.space.config(best.params), "shipped": shipped}
+    configs["default"] = type(shipped)()
+    config = replace(
+        searched.config, seed=(searched.config.seed + 1) % 2**32, repeats=FRESH_REPEATS
+    )
+    fresh = Experiment.start(searched.tables, config, {}, no_progress)
+    trials = list(configs.values())
+    on_search_folds = objective.losses(trials).mean(axis=1).tolist()
+    on_fresh_folds = Objective(fresh, fresh.folds).losses(trials)  # (settings, splits)
     differences = {
         name: compare(
             losses,
-            on_fresh["tuned"],
-            held_out_share=1 / folds,
+            on_fresh_folds[0],
+            test_fraction=1 / config.folds,
             rope=ROPES["log_loss"],
             lower_is_better=True,
         )
-        for name, losses in on_fresh.items()
-        if name != "tuned"
+        for name, losses in zip(configs, on_fresh_folds, strict=True)
+        if name != "best"
     }
     return Rescored(
-        dict(zip(rivals, searched.losses(config).mean(axis=1).tolist(), strict=True)),
-        {name: float(losses.mean()) for name, losses in on_fresh.items()},
+        config.competition,
+        best,
+        configs,
+        dict(zip(configs, on_search_folds, strict=True)),
+        dict(zip(configs, on_fresh_folds.mean(axis=1).tolist(), strict=True)),
         differences,
     )
 
@@ -74,12 +103,13 @@ def rescore(
 def trials_table(study: SharedStudy) -> pd.DataFrame:
     """A row per finished trial, best first: number, state, log_loss, splits, its parameters.
 
-    A weak trial's loss is that of the few splits which it was scored on; it stands below the rest.
+    The state is "complete" or "pruned". A pruned trial's loss is the mean over the splits that it
+    was scored on; pruned trials follow the complete ones.
     """
     rows = [
         {
             "number": trial.number,
-            "state": "scored" if trial.state == TrialState.COMPLETE else "stopped",
+            "state": trial.state.name.lower(),
             "log_loss": trial.value,
             "splits": trial.last_step or len(trial.user_attrs["losses"]),
             **trial.params,
@@ -90,9 +120,8 @@ def trials_table(study: SharedStudy) -> pd.DataFrame:
 
 
 def importances(study: SharedStudy) -> dict[str, float]:
-    """Each parameter's share of the losses' variance (fANOVA; Hutter, Hoos and Leyton-Brown 2014).
-
-    Empty where too few trials are complete.
+    """Each parameter's fraction of the losses' variance (fANOVA; Hutter, Hoos and Leyton-Brown
+    2014); empty where too few trials are complete.
     """
     losses = {trial.value for trial in study.trials(TrialState.COMPLETE)}
     if len(losses) < ENOUGH_FOR_IMPORTANCES:
@@ -101,22 +130,20 @@ def importances(study: SharedStudy) -> dict[str, float]:
 
 
 def write_results(
-    folder: Path, study: SharedStudy, rescored: Rescored, shares: Mapping[str, float]
+    folder: Path, study: SharedStudy, rescored: Rescored, importances: Mapping[str, float]
 ) -> None:
-    """Write the study's tables and pictures, each whole or not at all, over those of before."""
-    best = study.best()
-    assert best is not None
-    trials = trials_table(study)
-    write_text(folder / "best.toml", best_toml(study, best, rescored))
+    """Write the study's tables and plots; each file is replaced as a whole."""
+    trials, best = trials_table(study), rescored.best
+    write_text(folder / "best.toml", best_toml(study, rescored))
     write_text(folder / "trials.csv", to_csv(trials))
     found: dict[str, Any] = {
         "study": study.name,
         "finished": study.finished(),
         "best": {"number": best.number, "params": best.params},
-        "log_loss": {"searched": rescored.searched, "fresh": rescored.fresh},
+        "log_loss": {"search_folds": rescored.search_folds, "fresh_folds": rescored.fresh_folds},
         "optimism": rescored.optimism,
-        "higher_than_tuned": {n: asdict(d) for n, d in rescored.differences.items()},
-        "importances": dict(shares),
+        "higher_than_best": {name: asdict(d) for name, d in rescored.differences.items()},
+        "importances": dict(importances),
     }
     write_text(folder / "summary.json", to_json(found))
     for name, figure in (("history", study_history(trials)), ("slices", study_slices(trials))):
@@ -125,29 +152,20 @@ def write_results(
         write_bytes(folder / f"{name}.png", picture.getvalue())
 
 
-def best_toml(study: SharedStudy, best: FrozenTrial, rescored: Rescored) -> str:
-    """The winner's settings, as `train --params` reads them."""
+def best_toml(study: SharedStudy, rescored: Rescored) -> str:
+    """The best settings, as `train --config` reads them: those that were searched or fixed.
+
+    `train` fills in the rest from the shipped settings. Where one of those differs from the
+    default, which the study used, it is written too.
+    """
     import tomli_w
 
-    of_search, fresh = rescored.searched["tuned"], rescored.fresh["tuned"]
-    config = asdict(study.space.config(best.params))
+    values, shipped, default = (asdict(config) for config in rescored.configs.values())
+    chosen = {*study.space.fixed, *study.space.searched}
+    table = {n: v for n, v in values.items() if n in chosen or shipped[n] != default[n]}
     return (
-        f"# Trial {best.number} of study {study.name}, {study.finished()} trials: "
-        f"log loss {of_search:.4f} on its folds, {fresh:.4f} on fresh ones.\n"
-        + tomli_w.dumps({study.space.model: config})
+        f"# Trial {rescored.best.number} of study {study.name} ({study.finished()} trials): log loss "
+        f"{rescored.search_folds['best']:.4f} on the search's folds, "
+        f"{rescored.fresh_folds['best']:.4f} on fresh folds.\n"
+        + tomli_w.dumps({"competition": rescored.competition, study.space.model: table})
     )
-
-
-def save_defaults(model: Model, text: str) -> Path:
-    """Make these settings the ones that `train` uses when nobody says otherwise.
-
-    Raises StudyError where the package may not be written to.
-    """
-    path = DEFAULTS_DIR / f"{model}.toml"
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise StudyError(
-            f"--save-defaults: {path} cannot be written ({error.strerror}); work in a checkout"
-        ) from None
-    return path

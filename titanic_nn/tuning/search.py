@@ -1,4 +1,4 @@
-"""The search: ask for a batch of trials, train it together, drop the weak early, tell."""
+"""The search: propose a batch of trials, train them together, prune the worst early."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,39 +10,40 @@ from numpy.typing import NDArray
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import SharedStudy, Trial
 
-WAIT = 1.0  # seconds between two looks at what other workers are finishing
+WAIT = 1.0  # seconds between two looks at the trials that other workers are running
 
-# Says which trials go no further, by their losses so far (trials, splits): True where one is weak.
-Stopping = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+# From the trials' losses so far (trials, splits): True where a trial is pruned, (trials,).
+Pruner = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a batch is worked through.
+    """The stages in which a batch is trained and pruned.
 
     Attributes:
-        stages: after how many splits, all in all, the weak are sought; the last is all of them.
-        weak: says who goes no further.
+        stages: the number of splits, counted from the first, after which each stage ends; the last
+            is all of them.
+        pruner: which trials are pruned at the end of a stage.
     """
 
     stages: Sequence[int]
-    weak: Stopping
+    pruner: Pruner
 
 
 def by_repeats(folds: int, repeats: int) -> list[int]:
-    """Stages of one repeat each: every labelled row was held out as often as any other."""
+    """A stage per repeat: after each, every labelled row was held out equally often."""
     return [folds * repeat for repeat in range(1, repeats + 1)]
 
 
 def worse_half(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Successive halving (Jamieson and Talwalkar 2016): those behind the median so far."""
+    """Successive halving (Jamieson and Talwalkar 2016): prune what is worse than the median."""
     means = losses.mean(axis=1)  # (trials,)
-    weak: NDArray[np.bool_] = means > np.median(means)
-    return weak
+    pruned: NDArray[np.bool_] = means > np.median(means)
+    return pruned
 
 
-def nobody(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Every trial is scored on every split."""
+def no_pruning(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Score every trial on every split."""
     return np.zeros(len(losses), dtype=bool)
 
 
@@ -56,12 +57,16 @@ def search(
     timeout: float | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Go on with a study until `total` of its trials are finished, here or by other workers.
+    """Run batches until `total` trials of the study are finished, by this worker or others.
 
     Args:
-        batch: trials that are asked for at a time.
+        objective: what scores a trial.
+        study: where trials are proposed and recorded.
+        total: trials of the study, those finished before included.
+        schedule: when trials are pruned.
+        batch: trials that are proposed and trained together.
         timeout: seconds after which no further batch is begun.
-        on_batch: is called whenever some trials are finished.
+        on_batch: is called after each batch.
     """
     start = time.monotonic()
     while study.finished() < total:
@@ -69,9 +74,9 @@ def search(
             return
         trials = study.take(batch, total)
         if not trials:
-            time.sleep(WAIT)  # others are at the rest; should they die, it is ours
+            time.sleep(WAIT)  # other workers run the rest; should they die, it is taken here
         else:
-            with study.at_work(trials):
+            with study.running(trials):
                 run_batch(objective, study, trials, schedule)
         on_batch()
 
@@ -79,21 +84,21 @@ def search(
 def run_batch(
     objective: Objective, study: SharedStudy, trials: Sequence[Trial], schedule: Schedule
 ) -> None:
-    """Train a batch stage by stage, tell the weak as they fall and the rest at the end."""
-    going = list(trials)
+    """Train a batch stage by stage; record pruned trials after their stage, the rest at the end."""
+    remaining = list(trials)
     losses = np.empty((len(trials), 0))
     done = 0
     for stage in schedule.stages:
-        config = [study.space.config(trial.params) for trial in going]
-        losses = np.hstack([losses, objective.losses(config, done, stage)])
+        configs = [study.space.config(trial.params) for trial in remaining]
+        losses = np.hstack([losses, objective.losses(configs, done, stage)])
         done = stage
         if stage == schedule.stages[-1]:
             break
-        weak = schedule.weak(losses)
-        for trial, of_trial, is_weak in zip(going, losses, weak, strict=True):
-            if is_weak:
-                study.tell(trial, of_trial, weak=True)
-        going = [trial for trial, is_weak in zip(going, weak, strict=True) if not is_weak]
-        losses = losses[~weak]
-    for trial, of_trial in zip(going, losses, strict=True):
+        pruned = schedule.pruner(losses)
+        for trial, of_trial, is_pruned in zip(remaining, losses, pruned, strict=True):
+            if is_pruned:
+                study.tell(trial, of_trial, pruned=True)
+        remaining = [trial for trial, gone in zip(remaining, pruned, strict=True) if not gone]
+        losses = losses[~pruned]
+    for trial, of_trial in zip(remaining, losses, strict=True):
         study.tell(trial, of_trial)

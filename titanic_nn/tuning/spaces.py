@@ -1,14 +1,12 @@
-"""What is searched for each net, and the reason for each range.
+"""A net's search space, narrowed by a user's file, and translated to Optuna's distributions.
 
-A parameter of the search is a setting of the net, by its name in `titanic_nn/settings.py`. What is
-not searched keeps the value that its settings class has, whatever is shipped in `params/`: a study
-means the same before and after its winner became the default.
+The space stands with the net's settings (`NetConfig.search_space`). A setting that is neither
+searched nor fixed has the default of its class, not the value that was tuned for a competition: a
+study means the same before and after its best settings are shipped.
 """
 
-import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,61 +18,10 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
+from titanic_nn.config import Config, read_toml
 from titanic_nn.errors import ConfigError
-from titanic_nn.config import (
-    MODELS,
-    NETS,
-    NetConfig,
-    Model,
-    Config,
-)
-
-# Adam with decoupled decay: one optimizer whose learning rate needs little care, and a penalty
-# that acts alike on every weight. SGD would search the same nets by a longer road.
-FIXED: dict[str, Any] = {"optimizer": "adamw"}
-
-# Below the first, 60 epochs do not arrive; above the second, Adam's first steps overshoot.
-_LEARNING_RATE = FloatDistribution(1e-3, 1e-1, log=True)
-# Decay times learning rate is what a step takes off a weight: from next to nothing, to a pull that
-# leaves little but the strongest features.
-_WEIGHT_DECAY = FloatDistribution(1e-2, 3.0, log=True)
-# 891 rows are learnt by heart within some 60 epochs of a hidden layer. Steps of ten, so that many
-# trials share a program.
-_EPOCHS = IntDistribution(10, 60, step=10)
-# Whether the rate falls to zero (cosine), rises first (one cycle), or stays.
-_SCHEDULE = CategoricalDistribution(["constant", "cosine", "one_cycle"])
-
-SEARCHED: dict[Model, dict[str, BaseDistribution]] = {
-    "linear": {
-        # The loss is a bowl: twice the epochs do no harm, and the decay alone has to regularise.
-        "epochs": IntDistribution(20, 120, step=20),
-        "learning_rate": _LEARNING_RATE,
-        "weight_decay": _WEIGHT_DECAY,
-        "schedule": _SCHEDULE,
-    },
-    "relu": {
-        "epochs": _EPOCHS,
-        "learning_rate": _LEARNING_RATE,
-        "weight_decay": _WEIGHT_DECAY,
-        "schedule": _SCHEDULE,
-        # Fewer than 16 units cannot tell the titles apart by class; 128 are several per row group.
-        "hidden": IntDistribution(16, 128, step=16),
-    },
-    "deep": {
-        "epochs": _EPOCHS,
-        "learning_rate": _LEARNING_RATE,
-        "weight_decay": _WEIGHT_DECAY,
-        "schedule": _SCHEDULE,
-        # Even layers and tapering ones, two and three of them; one layer is the relu net.
-        "hidden": CategoricalDistribution(
-            ["16-16", "32-16", "32-32", "64-32", "64-64", "64-32-16"],
-        ),
-        # Smooth and not, for depth makes the difference larger.
-        "activation": CategoricalDistribution(["relu", "gelu", "tanh"]),
-        # More than half the units left out, and 16 are too few.
-        "dropout": FloatDistribution(0.0, 0.5),
-    },
-}
+from titanic_nn.nets.config import Choice, NetConfig, Range, SearchSpace
+from titanic_nn.nets.registry import NETS
 
 
 @dataclass(frozen=True)
@@ -83,119 +30,123 @@ class Space:
 
     Attributes:
         model: the net.
-        fixed: settings that all trials share; those in neither mapping keep their class's value.
+        fixed: settings that all trials share.
         searched: setting -> where it is searched.
     """
 
-    model: Model
+    model: str
     fixed: Mapping[str, Any]
-    searched: Mapping[str, BaseDistribution]
+    searched: SearchSpace
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Setting -> its distribution, as Optuna's `ask` takes them."""
+        return {name: _distribution(searched) for name, searched in self.searched.items()}
 
     def config(self, params: Mapping[str, Any]) -> NetConfig:
-        """The net's settings for a trial's parameters.
+        """The net's settings with a trial's parameters.
 
-        Raises SettingsError for a value that the net does not take.
+        Raises ConfigError for a value that the net does not take.
         """
-        values = asdict(NETS[self.model]()) | dict(self.fixed) | _as_settings(params)
-        return Config.from_toml(None, **{self.model: values}).net(self.model)
+        values = dict(self.fixed)
+        for name, param in params.items():
+            searched = self.searched[name]
+            choices = searched.values if isinstance(searched, Choice) else ()
+            values[name] = {_as_param(choice): choice for choice in choices}.get(param, param)
+        return Config.from_toml(**{self.model: values}).nets[self.model]
 
     def describe(self) -> dict[str, str]:
-        """Every searched or fixed setting as text: what two studies must share to be one."""
+        """Every searched or fixed setting as text, which all trials of a study must share."""
         fixed = {name: repr(value) for name, value in self.fixed.items()}
-        return fixed | {name: distribution_to_json(d) for name, d in self.searched.items()}
+        return fixed | {name: distribution_to_json(d) for name, d in self.distributions.items()}
 
 
-def load_space(model: Model, path: Path | None = None) -> Space:
-    """The space of a net, narrowed by its table in a TOML file:
+def load_space(model: str, path: Path | None = None) -> Space:
+    """A net's space, changed by the net's table in a TOML file:
 
         [relu]
-        epochs = 20                                    # fixed
-        hidden = { low = 16, high = 64, step = 16 }    # narrowed
-        schedule = { choices = ["constant", "cosine"] }
+        epochs = 20                                        # fixed
+        hidden_size = { low = 16, high = 64, step = 16 }   # another range
+        schedule = { choices = ["constant", "cosine"] }    # other choices
 
-    Raises SettingsError, in one line, for an unknown setting or a value that the net does not take.
+    Raises ConfigError, in one line, for an unknown setting or a value that the net does not take.
     """
-    fixed, searched = dict(FIXED), dict(SEARCHED[model])
-    known = [f.name for f in fields(NETS[model])]
+    fixed: dict[str, Any] = {}
+    searched = dict(NETS[model].config.search_space)
     for name, wanted in _table(path, model).items():
-        where = f"{path}: {model}.{name}"
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{path}: there is no setting {model}.{name}{hint}")
-        before = searched.pop(name, None)
         if isinstance(wanted, dict):
-            searched[name] = _distribution(wanted, before, where)
-            fixed.pop(name, None)
+            searched[name] = _searched(wanted, searched.get(name), f"{path}: {model}.{name}")
         else:
             fixed[name] = wanted
+            searched.pop(name, None)
     if not searched:
         raise ConfigError(f"{path}: fixes every setting of {model}; leave one to be searched")
     space = Space(model, fixed, searched)
-    _check(space, path)
+    try:
+        _check(space)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return space
 
 
-def _table(path: Path | None, model: Model) -> dict[str, Any]:
+def _table(path: Path | None, model: str) -> dict[str, Any]:
     """The file's table for one net."""
-    if path is None:
-        return {}
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}.") from None
+    tables = read_toml(path) if path else {}
     for name, table in tables.items():
-        if name not in MODELS or not isinstance(table, dict):
-            raise ConfigError(f"{path}: {name}: give a table for one of {', '.join(MODELS)}")
+        if name not in NETS or not isinstance(table, dict):
+            raise ConfigError(f"{path}: {name}: give a table for one of {', '.join(NETS)}")
     found: dict[str, Any] = tables.get(model, {})
     return found
 
 
-def _distribution(
-    wanted: dict[str, Any], before: BaseDistribution | None, where: str
-) -> BaseDistribution:
-    """A range or a choice as the file has it; `log` stays as it was where the file is silent."""
+def _searched(
+    wanted: Mapping[str, Any], before: Range | Choice | None, where: str
+) -> Range | Choice:
+    """A range or a choice from the file. A range keeps its type and `log` unless the file has one.
+
+    Raises ConfigError where it is neither.
+    """
+    found: Range | Choice
     try:
         if wanted.keys() == {"choices"}:
-            return CategoricalDistribution([_as_param(choice) for choice in wanted["choices"]])
-        if {"low", "high"} <= wanted.keys() <= {"low", "high", "log", "step"}:
-            whole = all(isinstance(wanted[end], int) for end in ("low", "high"))
-            whole = whole and not isinstance(before, FloatDistribution)
-            range_type = IntDistribution if whole else FloatDistribution
-            return range_type(**{"log": getattr(before, "log", False)} | wanted)
+            # TOML has no tuples.
+            choices = [tuple(c) if isinstance(c, list) else c for c in wanted["choices"]]
+            found = Choice(choices)
+        elif {"low", "high"} <= wanted.keys() <= {"low", "high", "log", "step"}:
+            was = before if isinstance(before, Range) else Range(0, 1)
+            found = Range(**{"log": was.log} | wanted)
+            if isinstance(was.low, float):
+                found = Range(float(found.low), float(found.high), found.log, found.step)
+        else:
+            raise ConfigError(f"{where}: give a value, {{ low = , high = }} or {{ choices = [ ] }}")
+        _distribution(found)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
-    raise ConfigError(f"{where}: give a value, {{ low = , high = }} or {{ choices = [ ] }}")
+    return found
 
 
-def _check(space: Space, path: Path | None) -> None:
-    """Every bound and choice is a value that the net takes, or one line says which is not."""
-    corners: dict[str, list[Any]] = {}
-    for name, distribution in space.searched.items():
-        match distribution:
-            case CategoricalDistribution():
-                corners[name] = list(distribution.choices)
-            case IntDistribution() | FloatDistribution():
-                corners[name] = [distribution.low, distribution.high]
+def _distribution(searched: Range | Choice) -> BaseDistribution:
+    """The same in Optuna's terms; ValueError or TypeError where it makes no sense."""
+    if isinstance(searched, Choice):
+        return CategoricalDistribution([_as_param(value) for value in searched.values])
+    low, high, log, step = searched.low, searched.high, searched.log, searched.step
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=1 if step is None else int(step))
+    return FloatDistribution(low, high, log=log, step=step)
+
+
+def _check(space: Space) -> None:
+    """Raise ConfigError for the first bound or choice that the net does not take."""
+    corners = {
+        name: searched.values if isinstance(searched, Choice) else (searched.low, searched.high)
+        for name, searched in space.searched.items()
+    }
     first = {name: values[0] for name, values in corners.items()}
     for name, values in corners.items():
         for value in values:
-            try:
-                space.config(first | {name: value})
-            except ConfigError as error:
-                raise ConfigError(f"{path}: {error}") from None
+            space.config(first | {name: value})
 
 
 def _as_param(value: Any) -> Any:
-    """A value as Optuna keeps it: layers [64, 32] as "64-32"."""
-    return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _as_settings(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as the settings have them: "64-32" as layers (64, 32)."""
-    values = dict(params)
-    if isinstance(values.get("hidden"), str):
-        values["hidden"] = [int(units) for units in values["hidden"].split("-")]
-    return values
+    """A choice as Optuna stores it, which stores no tuples: (64, 32) as "64-32"."""
+    return "-".join(map(str, value)) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Where a study is kept, and how workers on it know of each other's death.
+"""Where a study is kept, and how its workers detect that another one died.
 
 By default a journal file, which any number of processes on one machine may share; for more machines
 a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
@@ -32,34 +32,37 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from titanic_nn.errors import StudyError
 
-HEARTBEAT = 10  # seconds between two signs of life, of a worker on a server
-GRACE = 60  # seconds without one after which its trials are another's
-LOCK_PATIENCE = 60  # seconds that a journal or SQLite file may be held by others
-RETRIES = 3  # how often a trial may take its worker down before it is given up
+HEARTBEAT = 10  # seconds between two heartbeats of a worker
+GRACE = 60  # seconds without a heartbeat after which a worker on a server is taken for dead
+LOCK_TIMEOUT = 60  # seconds to wait for a journal or SQLite file that is locked
+RETRIES = 3  # how often a trial is run again after its worker died
 
 
 class Workers:
-    """The processes on one study, as this one sees them. Here: there is no other.
+    """The processes that work on one study. This class: only the present one.
 
     Attributes:
-        name: this process, in a user attribute of each trial that it takes.
+        name: of this process; a user attribute of each trial that it takes.
     """
 
     def __init__(self) -> None:
         self.name = uuid4().hex
 
     def beat(self, trials: Sequence[int]) -> None:
-        """Give a sign of life for these trials (their ids)."""
+        """Record a heartbeat for these trials (their ids)."""
 
-    def retry_trials_of_the_dead(self, study: Study) -> None:
-        """Fail what dead workers were at, and queue it again. Called when this one is at none."""
+    def retry_stale_trials(self, study: Study) -> None:
+        """Fail the running trials of dead workers, and let them wait to be run again.
+
+        To be called only while this worker runs no trial.
+        """
 
     def close(self) -> None:
-        """Leave the study."""
+        """Close connections."""
 
     @contextmanager
-    def at_work(self, trials: Sequence[int]) -> Iterator[None]:
-        """Give signs of life from a second thread for as long as the work takes."""
+    def heartbeat(self, trials: Sequence[int]) -> Iterator[None]:
+        """Record heartbeats from a second thread until the block ends."""
         done = Event()
 
         def keep_beating() -> None:
@@ -67,7 +70,7 @@ class Workers:
                 try:
                     self.beat(trials)
                 except StorageInternalError:
-                    return  # the storage is gone: telling the results will say so
+                    return  # recording the results will fail too, with a message
 
         thread = Thread(target=keep_beating, daemon=True)
         thread.start()
@@ -79,7 +82,7 @@ class Workers:
 
 
 class DatabaseWorkers(Workers):
-    """Optuna's own heartbeat: the database's clock tells whose trials are stale."""
+    """Optuna's own heartbeat: a trial is stale or not by the database's clock."""
 
     def __init__(self, storage: RDBStorage) -> None:
         super().__init__()
@@ -89,8 +92,8 @@ class DatabaseWorkers(Workers):
         for trial in trials:
             self._storage.record_heartbeat(trial)
 
-    def retry_trials_of_the_dead(self, study: Study) -> None:
-        with _optuna_may_experiment():
+    def retry_stale_trials(self, study: Study) -> None:
+        with _no_experimental_warning():
             fail_stale_trials(study)
 
     def close(self) -> None:
@@ -99,29 +102,29 @@ class DatabaseWorkers(Workers):
 
 
 class JournalWorkers(Workers):
-    """For journals, which have no heartbeat: a trial names its worker, and `is_alive` knows.
+    """Workers on a journal: a trial names its worker. Optuna's heartbeat is for databases only.
 
     Args:
         storage: the journal.
-        is_alive: whether a worker of this name lives.
-        sign: gives this worker's sign of life.
+        is_alive: whether the worker of this name runs.
+        announce: lets the others see that the worker of this name runs.
     """
 
     def __init__(
         self,
         storage: JournalStorage,
         is_alive: Callable[[str], bool],
-        sign: Callable[[str], None] = lambda name: None,
+        announce: Callable[[str], None],
     ) -> None:
         super().__init__()
-        self._storage, self._is_alive, self._sign = storage, is_alive, sign
-        sign(self.name)
+        self._storage, self._is_alive, self._announce = storage, is_alive, announce
+        announce(self.name)
 
     def beat(self, trials: Sequence[int]) -> None:
-        self._sign(self.name)
+        self._announce(self.name)
 
-    def retry_trials_of_the_dead(self, study: Study) -> None:
-        with _optuna_may_experiment():
+    def retry_stale_trials(self, study: Study) -> None:
+        with _no_experimental_warning():
             retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
         for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             worker = trial.user_attrs.get("worker", "")
@@ -132,7 +135,7 @@ class JournalWorkers(Workers):
                 id = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
                 self._storage.set_trial_state_values(id, TrialState.FAIL)
             except UpdateFinishedTrialError:
-                continue  # another worker saw it first
+                continue  # another worker was quicker
             retry(study, trial)
 
 
@@ -141,9 +144,9 @@ class Storage:
     """An open storage.
 
     Attributes:
-        optuna: as Optuna has it.
-        workers: the processes on it.
-        where: what to call it in a message; holds no password.
+        optuna: Optuna's object.
+        workers: the processes that use it.
+        where: its name in a message; without the password.
     """
 
     optuna: BaseStorage
@@ -151,12 +154,12 @@ class Storage:
     where: str
 
     def close(self) -> None:
-        """Let go of its files and connections."""
+        """Close connections."""
         self.workers.close()
 
 
 def in_memory() -> Storage:
-    """A storage that nobody shares, and that ends with the process."""
+    """A storage that is not shared, and that ends with the process."""
     return Storage(InMemoryStorage(), Workers(), "memory")
 
 
@@ -176,11 +179,11 @@ def open_storage(url: str | None, folder: Path) -> Storage:
 
 @contextmanager
 def storage_faults(where: str) -> Iterator[None]:
-    """Whatever fails in a storage, as one line that names it."""
+    """Raise whatever fails in a storage as a StudyError of one line that names it."""
     try:
         yield
     except Timeout:
-        message = f"{where}: is locked by another process for {LOCK_PATIENCE} s; is one stopped?"
+        message = f"{where}: is locked by another process for {LOCK_TIMEOUT} s; is one suspended?"
         raise StudyError(message) from None
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         cause = error.__cause__ or error
@@ -200,42 +203,42 @@ def _journal_file(folder: Path) -> Storage:
         try:
             storage = JournalStorage(journal)
         except (AssertionError, KeyError, TypeError, ValueError) as error:
-            message = f"{path}: is no journal of Optuna's ({error!r}); move it away"
+            message = f"{path}: is not a journal of Optuna ({error!r}); move it away"
             raise StudyError(message) from None
 
-    # A worker holds a lock on a file of its name. The system lets go of it when the process dies.
-    places = folder / "workers"
-    places.mkdir(exist_ok=True)
+    # A worker locks a file of its name. The operating system releases the lock when it dies.
+    names = folder / "workers"
+    names.mkdir(exist_ok=True)
     held: list[FileLock] = []
 
-    def hold(name: str) -> None:
+    def lock(name: str) -> None:
         if not held:
-            held.append(FileLock(places / name))
+            held.append(FileLock(names / name))
             held[0].acquire()
 
     def is_alive(name: str) -> bool:
-        if not name or not (places / name).exists():
+        if not name or not (names / name).exists():
             return False
         try:
-            with FileLock(places / name, timeout=0):
+            with FileLock(names / name, timeout=0):
                 return False
         except Timeout:
             return True
 
-    return Storage(storage, JournalWorkers(storage, is_alive, hold), str(path))
+    return Storage(storage, JournalWorkers(storage, is_alive, lock), str(path))
 
 
 class JournalFile(JournalFileBackend):
-    """Optuna's journal file, under a lock of the system's, which dies with the process.
+    """Optuna's journal file, under a lock that the operating system releases if a process dies.
 
-    Lines are not forced to the disk one by one, a dozen of them a trial: what a killed process
-    wrote the system keeps, and only a power cut could take the last second's.
+    Unlike Optuna's, it does not force each of a trial's dozen lines to the disk. What a killed
+    process wrote is kept; only a power cut could lose the last lines.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._file_lock = FileLock(f"{path}.lock", timeout=LOCK_PATIENCE)
+        self._file_lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write operations, a line each."""
@@ -244,7 +247,7 @@ class JournalFile(JournalFileBackend):
             file.write(lines.encode())
 
     def check(self) -> None:
-        """Raise StudyError at a line that was cut: what follows would be joined to it, and lost."""
+        """Raise StudyError at a truncated line: the next would be joined to it, and lost."""
         with self._file_lock, self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
@@ -253,16 +256,16 @@ class JournalFile(JournalFileBackend):
                     whole = False
                 if not whole:
                     raise StudyError(
-                        f"{self._path}, line {number}: is cut or damaged. The lines before it are "
-                        f"whole: keep the first {number - 1}, and run the command again"
+                        f"{self._path}, line {number}: is truncated or damaged; keep only the "
+                        f"first {number - 1} lines, and run the command again"
                     )
 
 
 class RedisJournal(BaseJournalBackend):
-    """Optuna's Redis journal without its snapshots: they are pickles, and we unpickle nothing."""
+    """Optuna's Redis journal without its snapshots, which are pickles and could run any code."""
 
     def __init__(self, url: str) -> None:
-        with _optuna_may_experiment():
+        with _no_experimental_warning():
             self._journal = JournalRedisBackend(url, prefix="titanic_nn")
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
@@ -282,11 +285,11 @@ def _redis(url: str, where: str) -> Storage:
     storage = JournalStorage(RedisJournal(url))
     server = Redis.from_url(url)
 
-    # A worker keeps a key of its name from running out.
+    # A worker has a key of its name, which expires unless it is set again.
     def key(name: str) -> str:
         return f"titanic_nn:worker:{name}"
 
-    def sign(name: str) -> None:
+    def announce(name: str) -> None:
         with _redis_faults():
             server.set(key(name), 1, ex=GRACE)
 
@@ -294,7 +297,7 @@ def _redis(url: str, where: str) -> Storage:
         with _redis_faults():
             return bool(server.exists(key(name)))
 
-    return Storage(storage, JournalWorkers(storage, is_alive, sign), where)
+    return Storage(storage, JournalWorkers(storage, is_alive, announce), where)
 
 
 @contextmanager
@@ -310,9 +313,9 @@ def _redis_faults() -> Iterator[None]:
 def _database(url: str, where: str) -> Storage:
     if url.startswith("postgresql://"):
         url = url.replace("://", "+psycopg://", 1)  # the driver that the extra installs
-    wait = {"connect_args": {"timeout": LOCK_PATIENCE}} if url.startswith("sqlite") else {}
+    wait = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
     try:
-        with _optuna_may_experiment():
+        with _no_experimental_warning():
             storage = RDBStorage(
                 url,
                 engine_kwargs={"pool_pre_ping": True, **wait},
@@ -320,7 +323,7 @@ def _database(url: str, where: str) -> Storage:
                 grace_period=GRACE,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
             )
-    except RuntimeError as error:  # the tables are another version's
+    except RuntimeError as error:  # its tables are of another version of Optuna
         raise StudyError(f"--storage {where}: {error}") from None
     return Storage(storage, DatabaseWorkers(storage), where)
 
@@ -330,13 +333,13 @@ def _without_password(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
         raise StudyError(
-            "--storage: is no URL; give one such as postgresql://user@host/name"
+            "--storage: is not a URL; give one such as postgresql://user@host/name"
         ) from None
 
 
 @contextmanager
-def _optuna_may_experiment() -> Iterator[None]:
-    """Heartbeats and retries have been experimental since Optuna 2.8; it says so at each use."""
+def _no_experimental_warning() -> Iterator[None]:
+    """Silence Optuna's warning, at each use, that heartbeats and retries are experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

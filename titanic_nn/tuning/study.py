@@ -1,12 +1,12 @@
-"""One study, shared by any number of workers: who tries what, and what came of it.
+"""One study, shared by any number of workers: which trials are run, by whom, with what result.
 
-Trials wait in the storage until a worker takes one. Proposing is done in memory, from a copy of all
-that is known, so that a server is asked once a batch and not ten times a trial. No worker knows how
-many others there are; two rules keep the count all the same:
+Trials wait in the storage until a worker takes one. They are proposed in memory, from a copy of
+what is known, so that a server is asked once per batch instead of ten times per trial. No worker
+knows how many others there are. Two rules keep the number of trials right nevertheless:
 
-- a trial is counted unless it failed, and a worker keeps one that it took only if fewer than the
-  total stand before it: so no more than the total can ever finish;
-- what a dead worker was at fails and waits again: so the total is reached.
+- Every trial counts unless it failed, and a worker keeps a trial that it took only if fewer than
+  the total stand before it. So no more than the total can finish.
+- The running trials of a worker that died fail, and wait again. So the total is reached.
 """
 
 import hashlib
@@ -29,8 +29,15 @@ from titanic_nn.tuning.storage import Storage, storage_faults
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
-# Makes a sampler from a seed.
+# Makes a sampler from a random seed.
 Sampler = Callable[[int], BaseSampler]
+
+
+def tpe(seed: int) -> TPESampler:
+    """Optuna's default sampler. `constant_liar` counts running trials as bad ones; without it the
+    trials of a batch, proposed independently, would all lie close to the best one so far.
+    """
+    return TPESampler(seed=seed, constant_liar=True)
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,11 @@ class SharedStudy:
         name: the study's name there.
         storage: where it is kept.
         space: what is searched.
-        made_of: what else must be the same for all its trials, as JSON has it: data, folds, seed.
-        seed: the number that all randomness grows from.
-        sampler: says where to look next; Optuna's TPE by default.
+        made_of: what else all its trials must share, as JSON values: data, folds, seed.
+        seed: the random seed.
+        sampler: what proposes trials.
 
-    Raises StudyError where a study of this name is there, and was made of something else.
+    Raises StudyError where a study of this name exists that was made of something else.
     """
 
     def __init__(
@@ -64,18 +71,18 @@ class SharedStudy:
         made_of: Mapping[str, Any],
         *,
         seed: int,
-        sampler: Sampler | None = None,
+        sampler: Sampler = tpe,
     ) -> None:
-        # Not on import: whoever imports us may want to read what Optuna says.
+        # Not on import, which must not change what Optuna logs for others.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.name, self.where, self.space, self.seed = name, storage.where, space, seed
         self._storage, self._workers = storage.optuna, storage.workers
-        self._sampler = sampler or tpe
+        self._sampler = sampler
         self.optuna, created = self._load_or_create({"space": space.describe(), **made_of})
         self._id = self._storage.get_study_id_from_name(name)
-        # Who begins a study proposes the same trials each time. Who joins must not propose what
-        # another, who joined at the same moment, proposes too.
-        self._own = 0 if created else int(self._workers.name[:8], 16)
+        # The worker that creates a study always proposes the same trials. One that joins must not
+        # propose the trials of another that joins at the same moment.
+        self._entropy = 0 if created else int(self._workers.name[:8], 16)
 
     def _load_or_create(self, made_of: dict[str, Any]) -> tuple[optuna.Study, bool]:
         """The study, and whether it is new."""
@@ -100,7 +107,7 @@ class SharedStudy:
             return self.optuna.get_trials(deepcopy=False, states=states or None)
 
     def finished(self) -> int:
-        """How many trials were scored, or given up as weak."""
+        """The number of complete and pruned trials."""
         return len(self.trials(*FINISHED))
 
     def best(self) -> FrozenTrial | None:
@@ -109,12 +116,12 @@ class SharedStudy:
         return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
     def take(self, count: int, total: int) -> list[Trial]:
-        """Take as many trials as are left to do, `count` at most, so that `total` are done.
+        """Take up to `count` trials, as many as are missing from `total`.
 
-        Trials of workers that died come first. None are left to take when others are at the rest.
+        Trials of workers that died come first. Empty where other workers run all that is missing.
         """
         with storage_faults(self.where):
-            self._workers.retry_trials_of_the_dead(self.optuna)
+            self._workers.retry_stale_trials(self.optuna)
             known = self.trials()
             counted = [trial for trial in known if trial.state != TrialState.FAIL]
             waiting = sum(trial.state == TrialState.WAITING for trial in counted)
@@ -122,25 +129,24 @@ class SharedStudy:
             taken = list(self._take_waiting(count))
             numbers = [t.number for t in self.trials() if t.state != TrialState.FAIL]
             kept = [trial for trial in taken if bisect_left(numbers, trial.number) < total]
-            self.give_up([trial for trial in taken if trial not in kept])
+            self.fail([trial for trial in taken if trial not in kept])
             return kept
 
     def _propose(self, known: Sequence[FrozenTrial], count: int) -> None:
-        """Add trials that wait to be taken, each unlike those before it."""
+        """Add waiting trials, each of them unlike the others."""
         if not count:
             return
-        words = [self.seed, self._own, len(known)]
-        sampler = self._sampler(int(np.random.SeedSequence(words).generate_state(1)[0]))
+        entropy = [self.seed, self._entropy, len(known)]
+        sampler = self._sampler(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         copy = optuna.create_study(sampler=sampler)
         copy.add_trials(
             [t for t in known if t.state in (*FINISHED, TrialState.RUNNING)]  # those have params
         )
-        space = dict(self.space.searched)
+        space = self.space.distributions
         for _ in range(count):
-            proposed = copy.ask(space)
             trial = create_trial(
                 state=TrialState.WAITING,
-                params=proposed.params,
+                params=copy.ask(space).params,
                 distributions=space,
                 user_attrs={"worker": self._workers.name},
             )
@@ -149,8 +155,8 @@ class SharedStudy:
     def _take_waiting(self, count: int) -> Iterator[Trial]:
         for trial in self.trials(TrialState.WAITING)[:count]:
             id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
-            # A sign of life first: were this worker killed right after taking the trial, none
-            # would ever come, and nobody would know that it is dead.
+            # The heartbeat comes first: a worker that is killed right after taking the trial would
+            # otherwise never have had one, and would not be known to be dead.
             self._workers.beat([id])
             if not self._take_one(id):
                 continue
@@ -159,34 +165,33 @@ class SharedStudy:
             yield Trial(id, trial.number, trial.params)
 
     def _take_one(self, id: int) -> bool:
-        """Whether the trial was waiting, and is this worker's now."""
+        """Take a trial; False if another worker was quicker."""
         try:
             return self._storage.set_trial_state_values(id, TrialState.RUNNING)
         except UpdateFinishedTrialError:
             return False
 
     @contextmanager
-    def at_work(self, trials: Sequence[Trial]) -> Iterator[None]:
-        """While these trials are trained: others see that this worker lives; no trial is left.
-
-        If the work is broken off, what was not told fails, and will be another's.
+    def running(self, trials: Sequence[Trial]) -> Iterator[None]:
+        """Keep up the heartbeat of these trials; after an exception, fail those without a result,
+        so that they are run again.
         """
         try:
-            with self._workers.at_work([trial.id for trial in trials]):
+            with self._workers.heartbeat([trial.id for trial in trials]):
                 yield
         except BaseException:
-            self.give_up(trials)
+            self.fail(trials)
             raise
 
-    def tell(self, trial: Trial, losses: NDArray[np.float64], *, weak: bool = False) -> None:
-        """Report a trial's losses (splits,): all of them, or, of a weak trial, the first few.
+    def tell(self, trial: Trial, losses: NDArray[np.float64], *, pruned: bool = False) -> None:
+        """Record a trial's losses (splits,): all of them, or the first few of a pruned trial.
 
-        A trial that was taken for dead meanwhile, and given to another worker, is left to it.
+        A trial that was meanwhile given to another worker is left as it is.
         """
         mean = float(np.mean(losses))
         with storage_faults(self.where):
             try:
-                if weak:
+                if pruned:
                     self._storage.set_trial_intermediate_value(trial.id, len(losses), mean)
                     self._storage.set_trial_state_values(trial.id, TrialState.PRUNED, [mean])
                 else:
@@ -195,7 +200,7 @@ class SharedStudy:
             except UpdateFinishedTrialError:
                 return
 
-    def give_up(self, trials: Sequence[Trial]) -> None:
+    def fail(self, trials: Sequence[Trial]) -> None:
         """Fail those of these trials that have no result."""
         with storage_faults(self.where):
             for trial in trials:
@@ -205,20 +210,13 @@ class SharedStudy:
                     continue
 
 
-def tpe(seed: int) -> TPESampler:
-    """Optuna's default sampler. `constant_liar`: trials that are under way count as bad ones, or a
-    batch, each of whose proposals knows nothing of the others, would crowd around the best so far.
-    """
-    return TPESampler(seed=seed, constant_liar=True)
-
-
 def digest(names: Sequence[str]) -> str:
-    """A short text that changes when any of the names does."""
+    """12 hex digits that change when any of the names does."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 def _refuse_another(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raise StudyError with the first thing in which the study there differs from what is asked."""
+    """Raise StudyError with the first difference between an existing study and the one asked for."""
     for key in [*new, *(old.keys() - new.keys())]:
         before, now = old.get(key), new.get(key)
         if before == now:
@@ -228,5 +226,5 @@ def _refuse_another(name: str, old: dict[str, Any], new: dict[str, Any]) -> None
             key = next(name for name in sorted(before | now) if before.get(name) != now.get(name))
             before, now = before.get(key, "not searched"), now.get(key, "not searched")
         raise StudyError(
-            f"study {name} is there, and its {key} is {before}, not {now}: choose another --study"
+            f"study {name} exists, and its {key} is {before}, not {now}: choose another --study"
         )

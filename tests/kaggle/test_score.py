@@ -1,10 +1,12 @@
 """What a public score means."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from titanic_nn.kaggle.competition import standing
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.kaggle.submission import describe_score
 
 
 @pytest.mark.parametrize(
@@ -22,18 +24,19 @@ from titanic_nn.kaggle.competition import standing
         ("0.80000", "above the top 5 % (0.797)"),
     ],
 )
-def test_a_score_stands_among_the_known_ones(score: str, where: str) -> None:
+def test_a_score_is_compared_with_the_reference_scores(score: str, where: str) -> None:
     # 1.96 * sqrt(p * (1 - p) / 418)
     margin = 1.96 * math.sqrt(float(score) * (1 - float(score)) / 418)
     expected = f"public score {score} ± {margin:.3f} (95 %, 418 passengers): {where}"
-    assert standing(score, 418, "titanic") == expected
+    assert describe_score(score, 418, TITANIC) == expected
 
 
-def test_the_margin_is_that_of_a_share() -> None:
+def test_a_competition_without_reference_scores_has_the_margin_alone() -> None:
     # 1.96 * sqrt(0.5 * 0.5 / 100) = 1.96 * 0.05 = 0.098
-    assert "0.5 ± 0.098 (95 %, 100 passengers)" in standing("0.5", 100, "spaceship")
+    told = describe_score("0.5", 100, replace(TITANIC, reference_scores=()))
+    assert told == "public score 0.5 ± 0.098 (95 %, 100 passengers)"
 
 
 @pytest.mark.parametrize("score", ["", "n/a", "nan", "17.3", "-1"])
-def test_what_is_no_share_has_no_margin(score: str) -> None:
-    assert standing(score, 418, "titanic") == f"public score {score}"
+def test_what_is_no_accuracy_has_no_margin(score: str) -> None:
+    assert describe_score(score, 418, TITANIC) == f"public score {score}"

@@ -1,0 +1,6 @@
+"""`python -m titanic_nn.train`; the command is in cli/train.py."""
+
+from titanic_nn.cli.train import main
+
+if __name__ == "__main__":
+    main()
