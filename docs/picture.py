@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from titanic_nn.competitions.titanic.competition import TITANIC
-from titanic_nn.config import Config
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.plots.style import BLUE, FAINT, RED, styled
@@ -68,7 +67,7 @@ def passengers(train: pd.DataFrame) -> pd.DataFrame:
 
 def predictions(train: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.float64]:
     """Each net's predicted probabilities of survival, (nets, rows)."""
-    config, y = Config(), train["Survived"].to_numpy()
+    config, y = TITANIC.config(), train["Survived"].to_numpy()
     splits = repeated_stratified_splits(y, config.folds, config.repeats, config.seed)
     columns = TITANIC.features.columns(pd.concat([train, rows]))
     encoders = SplitEncoders(columns, y, splits, TITANIC.features, config.features)

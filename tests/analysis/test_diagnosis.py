@@ -42,8 +42,8 @@ def test_many_epochs_without_weight_decay_overfit(bundled: Tables, model: str) -
 
 
 def test_few_epochs_underfit(bundled: Tables) -> None:
-    net = {"optimizer": "adam", "weight_decay": 0.0, "epochs": 8, "learning_rate": 0.003}
-    case = diagnosis(bundled, "linear", **net)
+    net = {"optimizer": "adam", "weight_decay": 0.0, "schedule": "constant"}
+    case = diagnosis(bundled, "linear", **net, epochs=8, learning_rate=0.003)
     assert (case.verdict, case.cause) == ("underfitting", "fall")
     assert case.fell > 0.01
 

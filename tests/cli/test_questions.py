@@ -15,7 +15,7 @@ from titanic_nn.config import Config
 
 BUNDLED = str(get_competition("titanic").search[-1][1])
 MODELS = Config().models
-QUICK = ["--folds", "2", "--repeats", "2", "--seeds", "1"]
+QUICK = ["--folds", "2", "--repeats", "2", "--n-seeds", "1"]
 RAW = ["Pclass", "Name", "Sex", "Age", "SibSp", "Parch", "Ticket", "Fare", "Cabin", "Embarked"]
 
 
@@ -73,7 +73,7 @@ def test_importance_shows_features_and_weights_and_writes_both(
     arguments = [*QUICK, "--permutations", "2", "--data", BUNDLED]
     importance.main([*arguments, "--models", "linear", "relu", "--out", "why"])
     shown = capsys.readouterr().out
-    for text in ("\ntitle ", "\nsex=female ", "heaviest weights of linear", "coefficients.csv"):
+    for text in ("\ntitle ", "\nsex=female ", "largest weights of linear", "coefficients.csv"):
         assert text in shown
     scores = pd.read_csv("why/importance.csv")
     assert list(scores) == [
@@ -110,7 +110,7 @@ def test_what_is_asked_of_a_run_is_written_beside_its_files(
     )
     assert all(after[name] == content for name, content in before.items())
     refused(command, [str(run), "--out", "new"], "--out: runs/mine has its own", capsys)
-    refused(command, [str(run), "--params", "new"], "--params: runs/mine has its own", capsys)
+    refused(command, [str(run), "--config", "new"], "--config: runs/mine has its own", capsys)
 
 
 def refused(

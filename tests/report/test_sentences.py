@@ -211,7 +211,8 @@ def test_the_answer_of_an_ablation(grouped: bool) -> None:
     )
     said = sentences.ablation(result, "relu")
     assert (
-        "Dropped one by one: sex and title (posterior at least 95 %); 1 of 4 do not; for 1" in said
+        "Dropped one by one: sex and title do (posterior at least 95 %); 1 of 4 do not; for 1"
+        in said
     )
     assert ("of the group companions changes the log loss by +0.070 (95 %" in said) == grouped
     assert ("Added one by one: none" in said) == grouped

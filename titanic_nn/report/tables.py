@@ -136,8 +136,8 @@ def misclassified(
         "",
         [schema.row_name, *(["id"] if ids else []), "class", "P", *map(str.lower, others)],
         rows,
-        f"P: mean predicted probability of {schema.class_names[1]}. Indented: rows of the same "
-        "group; class ?: a row of test.csv.",
+        f"P: mean predicted probability of {schema.class_names[1]}."
+        + " Indented: rows of the same group; class ?: a row of test.csv." * bool(len(related)),
     )
 
 
