@@ -1,4 +1,4 @@
-"""Passengers who never were, as many as one likes, in the columns of the real tables."""
+"""Synthetic tables with the columns of Titanic's, of any length."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 
 def make_passengers(rows: int, seed: int) -> pd.DataFrame:
-    """Draw passengers who never were: families on shared tickets, with gaps as in Kaggle's table.
+    """Random passengers: families on shared tickets, with missing values as in Kaggle's table.
 
-    Who survives hangs on sex and on the ticket, so that labels are worth leaking.
+    Survival depends on sex and on the ticket, so that a leak of labels shows.
     """
     rng = np.random.default_rng(seed)
     party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
