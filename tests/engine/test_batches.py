@@ -5,9 +5,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
+from plain import LINEAR
 
 from titanic_nn.engine.batches import Batches
-from titanic_nn.engine.task import Block
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.task import Block, Task, initial_nets
 from titanic_nn.tables.splits import Split
 
 ROWS = 50
@@ -27,7 +29,8 @@ NETS = np.array([0, 0, 1, 2, 2])
 
 def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, batch_rows=-(-max(SIZES) // steps))
-    return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
+    task = Task(X, TARGETS, weights, SPLITS, Members([LINEAR], 1), seed)
+    return Batches(task, block, initial_nets(task, block))
 
 
 def dealt_rows(batches: Batches, net: int) -> list[list[int]]:

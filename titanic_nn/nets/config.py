@@ -215,9 +215,9 @@ class ResNetConfig(NetConfig):
     # What precedes each block and the last layer.
     normalization: Literal["batch", "layer"] = "batch"
     # Fraction of a block's hidden units that a training step drops.
-    hidden_dropout: Rate = 0.2
+    hidden_dropout: Rate = 0.4
     # Fraction of the units of a block's output that a training step drops.
-    residual_dropout: Rate = 0.0
+    residual_dropout: Rate = 0.2
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
