@@ -13,9 +13,9 @@ import pytest
 from bad_tables import BAD_TABLES, BadTable, write_good_pair
 from titanic_tables import bundled
 
+from titanic_nn.cli.train import main
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.config import Config
-from titanic_nn.train import main
 
 QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 FILES = {
@@ -165,7 +165,7 @@ def test_quiet_prints_nothing(folder: Path) -> None:
 def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
     script = (
         "import sys, contextlib\n"
-        "from titanic_nn.train import main\n"
+        "from titanic_nn.cli.train import main\n"
         "with contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "assert not {'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules)\n"
