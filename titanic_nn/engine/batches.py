@@ -75,7 +75,7 @@ class Batches:
         """Put every net's training rows in a new order, the same for all nets of a split."""
         rows = next(self._coming, None)  # (splits, steps, batch_rows)
         if rows is None:
-            self._coming = iter(self._deal())
+            self._coming = iter(self._draw())
             rows = next(self._coming)
         torch.add(rows[self._split_of], self._first_row, out=self.rows)
         self.epoch_targets.copy_(self._for_nets(self._targets[rows]))
@@ -97,7 +97,7 @@ class Batches:
             for step, x in enumerate(by_step, first):
                 yield x, self.epoch_targets[step], self._weights[step]
 
-    def _deal(self) -> Tensor:
+    def _draw(self) -> Tensor:
         """The rows of the coming epochs' batches, (epochs, splits, steps, batch_rows)."""
         rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
         for split, order in enumerate(self._orders):
