@@ -45,7 +45,7 @@ def measure(rows: int) -> dict[str, Any]:
         writer.join()
         start, cpu_before = time.perf_counter(), _cpu_seconds_of_children()
         command = (
-            "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --seeds 1 --inner-folds 0"
+            "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --n-seeds 1 --inner-folds 0"
         )
         done = subprocess.run(
             [sys.executable, *command.split()], cwd=folder, capture_output=True, check=True
