@@ -23,14 +23,14 @@ EPS = float(np.finfo(np.float64).eps)  # 2.2e-16, as scikit-learn
 def accuracy(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     """Fraction of rows predicted correctly; class 1 is predicted where probability >= 0.5."""
     y, probability = _checked(y, probability)
-    return np.asarray(np.mean(1 - np.abs(y - _predicted(probability)), axis=-1))
+    return _mean_over_rows(1 - np.abs(y - _predicted(probability)))
 
 
 def log_loss(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     """Mean of -ln(probability of the true class), that probability being at least EPS."""
     y, probability = _checked(y, probability)
     of_true_class = np.where(y == 1, probability, 1 - probability)  # (..., rows)
-    return np.asarray(np.mean(-np.log(np.maximum(of_true_class, EPS)), axis=-1))
+    return _mean_over_rows(-np.log(np.maximum(of_true_class, EPS)))
 
 
 def roc_auc(y: ArrayLike, probability: ArrayLike) -> FloatArray:
@@ -45,13 +45,14 @@ def roc_auc(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     if pairs == 0:
         return np.full(probability.shape[:-1], np.nan)
     ranks = rankdata(probability, axis=-1)  # (..., rows), from 1
-    return np.asarray((ranks @ y - positives * (positives + 1) / 2) / pairs)
+    auc: FloatArray = (ranks @ y - positives * (positives + 1) / 2) / pairs
+    return auc
 
 
 def brier(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     """Mean of (y - probability)^2."""
     y, probability = _checked(y, probability)
-    return np.asarray(np.mean((y - probability) ** 2, axis=-1))
+    return _mean_over_rows((y - probability) ** 2)
 
 
 def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
@@ -63,7 +64,8 @@ def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     predicted = _predicted(probability)
     true_positives = predicted @ y  # (...,)
     # Where both are 0, TP is 0 as well, and 0 / 1 is 0.
-    return np.asarray(2 * true_positives / np.maximum(predicted.sum(axis=-1) + y.sum(), 1))
+    score: FloatArray = 2 * true_positives / np.maximum(predicted.sum(axis=-1) + y.sum(), 1)
+    return score
 
 
 METRICS: dict[str, Metric] = {
@@ -94,7 +96,13 @@ def expected_calibration_error(
     gap = y - probability  # (..., rows)
     bin_of = np.minimum(np.floor(probability * bins), bins - 1)  # (..., rows); 1.0 joins the last
     gap_sums = [(gap * (bin_of == b)).sum(axis=-1) for b in range(bins)]  # bins of (...,)
-    return np.asarray(np.abs(gap_sums).sum(axis=0) / len(y))
+    error: FloatArray = np.abs(gap_sums).sum(axis=0) / len(y)
+    return error
+
+
+def _mean_over_rows(values: FloatArray) -> FloatArray:
+    means: FloatArray = values.mean(axis=-1)
+    return means
 
 
 def _predicted(probability: FloatArray) -> FloatArray:
