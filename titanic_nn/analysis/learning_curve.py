@@ -30,8 +30,7 @@ from titanic_nn.tables.splits import Split
 TRAIN_FRACTIONS = tuple(percent / 100 for percent in range(10, 101, 10))
 # The power law has three unknowns; only a fourth point can contradict it.
 FEWEST_FRACTIONS = 4
-# Fewer training rows are refused.
-FEWEST_ROWS = 10
+FEWEST_ROWS = 10  # fewer training rows are refused
 # Exponents c that are tried: 0.1 is almost flat, 3 is level long before the last row.
 EXPONENTS = np.geomspace(0.1, 3, 200)
 DRAWS = 4000

@@ -38,7 +38,7 @@ GRACE = 60  # seconds without a heartbeat after which a worker on a server is ta
 LOCK_TIMEOUT = 60  # seconds to wait for a journal or SQLite file that is locked
 RETRIES = 3  # how often a trial is run again after its worker was killed
 
-Announce = Callable[[str], object]
+Announce = Callable[[str], object]  # called with a worker's name
 
 
 class Workers:
@@ -95,8 +95,8 @@ class JournalWorkers(Workers):
     """Workers on a journal: a trial names its worker.
 
     Optuna's heartbeat is for databases only; a study in SQLite, which would have it, took 50 ms and
-    more per trial, where the journal takes 3. By `announce` the worker of this name lets the others
-    see that it runs; by `is_alive` they see it.
+    more per trial, where the journal takes 3. `announce` lets the others see that the worker of a
+    name runs; `is_alive` is whether it does.
     """
 
     def __init__(
