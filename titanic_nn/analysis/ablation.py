@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titanic_nn.config import Config
-from titanic_nn.evaluation.comparison import ROPES, compare
+from titanic_nn.evaluation.comparison import compare_losses
 from titanic_nn.evaluation.experiment import (
     Experiment,
     Progress,
@@ -49,7 +49,7 @@ class Ablation:
     """The result of an ablation.
 
     Attributes:
-        config, tables, device: what the nets were made of, and where they were trained.
+        device: where the nets were trained.
         group: the name of the feature group; None if the competition has none.
         scores: a row per model, variant, repeat and fold, with the columns of ablation.csv:
             `model`, `kind`, `feature`, `repeat`, `fold`, `log_loss` (held out).
@@ -59,8 +59,6 @@ class Ablation:
             more than ROPES["log_loss"]. The references first, then by size of the effect.
     """
 
-    config: Config
-    tables: Tables
     device: str
     group: str | None
     scores: pd.DataFrame
@@ -85,37 +83,24 @@ def ablation(
     """
     run = Experiment.start(data, config, overrides, on_progress)
     encoders = run.encoders(run.folds)
-    features = {f.name: f for f in run.competition.features.features}
+    group_of = {feature.name: feature.group for feature in run.competition.features.features}
     columns = encoders.columns_of_features
-    in_group = [name for name in columns if features[name].group]
+    in_group = [name for name in columns if group_of[name]]
     variants = choices_of_features(list(columns), in_group)
 
-    rows: list[dict[str, Any]] = []
+    rows = []
     for encoded in encoders.batches():
         part = len(encoded.splits) / len(run.folds) / len(variants)
         for model in run.config.models:
             for variant in variants:
                 p = variant_probabilities(run, model, encoded, variant, columns, part)
-                rows += [
-                    {
-                        "model": model,
-                        "kind": variant.kind,
-                        "feature": variant.feature,
-                        "repeat": split.repeat,
-                        "fold": split.fold,
-                        "log_loss": float(log_loss(run.tables.y[split.held_out], p[split])),
-                    }
-                    for split in encoded.splits
-                ]
-    scores = pd.DataFrame(rows)
-    return Ablation(
-        config=run.config,
-        tables=run.tables,
-        device=str(run.device),
-        group=features[in_group[0]].group if in_group else None,
-        scores=scores,
-        summary=summarized(scores, run.config.folds),
-    )
+                for split in encoded.splits:
+                    loss = float(log_loss(run.tables.y[split.held_out], p[split]))
+                    key = (model, variant.kind, variant.feature, split.repeat, split.fold)
+                    rows.append((*key, loss))
+    names = ["model", "kind", "feature", "repeat", "fold", "log_loss"]
+    scores, group = pd.DataFrame(rows, columns=names), group_of[in_group[0]] if in_group else None
+    return Ablation(str(run.device), group, scores, summarized(scores, run.config.folds))
 
 
 def choices_of_features(features: Sequence[str], in_group: Sequence[str]) -> list[Variant]:
@@ -139,9 +124,7 @@ def variant_probabilities(
 ) -> dict[Split, NDArray[np.float64]]:
     """Held-out probabilities of nets that never had the columns of the features left out.
 
-    Args:
-        columns: feature -> the positions of its columns.
-        part: the fraction of the model's work.
+    `columns`: feature -> the positions of its columns; `part`: the fraction of the model's work.
     """
     kept = sorted(column for feature in variant.kept for column in columns[feature])
     x = np.ascontiguousarray(encoded.x[..., kept])  # (splits, rows, columns kept)
@@ -158,33 +141,15 @@ def summarized(scores: pd.DataFrame, folds: int) -> pd.DataFrame:
         key: part["log_loss"].to_numpy()
         for key, part in scores.groupby(["model", "kind", "feature"], sort=False)
     }
-    rows: list[dict[str, Any]] = []
-    for (model, kind, feature), loss in losses.items():
-        against = compare(
-            loss,
-            losses[model, REFERENCE[str(kind)], ""],
-            test_fraction=1 / folds,
-            rope=ROPES["log_loss"],
-            lower_is_better=True,
-        )
-        rows.append(
-            {
-                "model": model,
-                "kind": kind,
-                "feature": feature,
-                "log_loss": loss.mean(),
-                "change": against.mean,
-                "low": against.low,
-                "high": against.high,
-                # To add what helps is better than to go without; to drop it is worse.
-                "p_helps": against.p_better if kind == "add" else against.p_worse,
-            }
-        )
     models, kinds = scores["model"].unique().tolist(), list(REFERENCE)
-
-    def order(row: dict[str, Any]) -> tuple[int, int, float]:
-        effect = -row["change"] if row["kind"] == "add" else row["change"]
-        return models.index(row["model"]), kinds.index(row["kind"]), -effect
-
-    rows.sort(key=order)
-    return pd.DataFrame(rows)
+    rows = []
+    for (model, kind, feature), loss in losses.items():
+        found = compare_losses(loss, losses[model, REFERENCE[str(kind)], ""], folds)
+        # To add what helps is better than to go without; to drop it is worse.
+        sign, p_helps = (1, found.p_better) if kind == "add" else (-1, found.p_worse)
+        row = (model, kind, feature, loss.mean(), found.mean, found.low, found.high, p_helps)
+        order = (models.index(model), kinds.index(str(kind)), sign * found.mean)
+        rows.append((order, row))
+    rows.sort(key=lambda pair: pair[0])
+    columns = ["model", "kind", "feature", "log_loss", "change", "low", "high", "p_helps"]
+    return pd.DataFrame([row for _, row in rows], columns=columns)

@@ -10,6 +10,7 @@ importance: the nets still have the other.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,8 @@ def importance(
 ) -> Importance:
     """Train the nets on every fold, and permute the features of the held-out rows.
 
-    Args:
-        data, config, on_progress, overrides: those of `compare_models`.
-        permutations: how often a fold's values are permuted.
-
-    Raises:
-        DataError, ConfigError, DeviceError: a mistake that one line explains.
+    A fold's values are permuted `permutations` times. Other arguments and errors are those of
+    `compare_models`.
     """
     if permutations < 1:
         raise ConfigError(f"permutations = {permutations}: choose 1 or more")
@@ -80,7 +77,9 @@ def importance(
     encoders = run.encoders(run.folds)
     names, columns = encoders.feature_names, encoders.columns_of_features
 
-    rows: list[dict[str, Any]] = []
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {
+        (model, feature): [] for model in run.config.models for feature in columns
+    }
     weights = [np.empty((0, len(names)))]
     for model, encoded, nets in run.trained(encoders):
         for i, split in enumerate(encoded.splits):
@@ -92,20 +91,20 @@ def importance(
                 permutations=permutations,
                 rng=_rng(split, run.config.seed),
             )
-            rows += [
-                {"model": model, **row, "repeat": split.repeat, "fold": split.fold} for row in found
-            ]
+            key = {"model": model, "repeat": split.repeat, "fold": split.fold}
+            for row in found:
+                rows[model, row["feature"]].append(key | row)
         if model == "linear":
             weights.append(_weights(nets, encoded.x))
 
     order = ["model", "feature", "repeat", "fold", "log_loss_increase", "accuracy_drop"]
-    scores = _in_order(pd.DataFrame(rows)[order], run.config.models, list(columns))
+    scores = pd.DataFrame(chain(*rows.values()), columns=order)
     return Importance(
         config=run.config,
         tables=run.tables,
         device=str(run.device),
         scores=scores,
-        summary=_summary(scores, run.config.models, run.config.folds),
+        summary=_summary(scores, run.config.folds),
         coefficients=coefficients(np.concatenate(weights), names, run.config.folds),
     )
 
@@ -125,12 +124,11 @@ def permutation_importance(
 
     Args:
         predict: from x (..., rows, features) to probabilities (..., rows).
-        x: (rows, features), of held-out rows.
-        y: 0 or 1, (rows,).
+        x, y: held-out rows, (rows, features), and their class codes, (rows,).
         columns: feature -> its columns, which are permuted together.
 
     Returns:
-        For each feature: `feature`, `log_loss_increase` and `accuracy_drop`, means over
+        For each feature its `feature`, `log_loss_increase` and `accuracy_drop`, means over
         permutations.
     """
     orders = np.stack([rng.permutation(len(x)) for _ in range(permutations)])
@@ -140,13 +138,9 @@ def permutation_importance(
         permuted = np.repeat(x[None], permutations, axis=0)  # (permutations, rows, features)
         permuted[..., of_feature] = x[orders][..., of_feature]
         after = predict(permuted)  # (permutations, rows)
-        found.append(
-            {
-                "feature": feature,
-                "log_loss_increase": float(log_loss(y, after).mean() - log_loss(y, before)),
-                "accuracy_drop": float(accuracy(y, before) - accuracy(y, after).mean()),
-            }
-        )
+        increase = float(log_loss(y, after).mean() - log_loss(y, before))
+        drop = float(accuracy(y, before) - accuracy(y, after).mean())
+        found.append({"feature": feature, "log_loss_increase": increase, "accuracy_drop": drop})
     return found
 
 
@@ -198,29 +192,14 @@ def _weights(nets: TrainedNets, x: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(x.any(axis=1), w, np.nan)
 
 
-def _in_order(scores: pd.DataFrame, models: Sequence[str], features: Sequence[str]) -> pd.DataFrame:
-    """Model by model, feature by feature, fold by fold."""
-    keys = scores.assign(model=scores["model"].map(list(models).index))
-    keys["feature"] = scores["feature"].map(list(features).index)
-    order = keys.sort_values(["model", "feature", "repeat", "fold"]).index
-    return scores.loc[order].reset_index(drop=True)
-
-
-def _summary(scores: pd.DataFrame, models: Sequence[str], folds: int) -> pd.DataFrame:
+def _summary(scores: pd.DataFrame, folds: int) -> pd.DataFrame:
     """A row per model and feature, model by model, the most important feature first."""
     rows = []
     for (model, feature), part in scores.groupby(["model", "feature"], sort=False):
-        around = interval(part["log_loss_increase"], test_fraction=1 / folds)
-        rows.append(
-            {
-                "model": model,
-                "feature": feature,
-                "log_loss_increase": around.mean,
-                "low": around.low,
-                "high": around.high,
-                "accuracy_drop": part["accuracy_drop"].mean(),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("log_loss_increase", ascending=False)
-    by_model = table["model"].map(list(models).index)
-    return table.loc[by_model.sort_values(kind="stable").index].reset_index(drop=True)
+        rise = interval(part["log_loss_increase"], test_fraction=1 / folds)
+        drop = part["accuracy_drop"].mean()
+        rows.append((model, feature, rise.mean, rise.low, rise.high, drop))
+    models = scores["model"].unique().tolist()
+    rows.sort(key=lambda row: (models.index(row[0]), -row[2]))
+    columns = ["model", "feature", "log_loss_increase", "low", "high", "accuracy_drop"]
+    return pd.DataFrame(rows, columns=columns)

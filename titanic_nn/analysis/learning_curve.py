@@ -30,8 +30,7 @@ from titanic_nn.tables.splits import Split
 TRAIN_FRACTIONS = tuple(percent / 100 for percent in range(10, 101, 10))
 # The power law has three unknowns; only a fourth point can contradict it.
 FEWEST_FRACTIONS = 4
-# Fewer training rows are refused.
-FEWEST_ROWS = 10
+FEWEST_ROWS = 10  # fewer training rows are refused
 # Exponents c that are tried: 0.1 is almost flat, 3 is level long before the last row.
 EXPONENTS = np.geomspace(0.1, 3, 200)
 DRAWS = 4000
@@ -83,7 +82,7 @@ class LearningCurve:
     """The result of a learning curve.
 
     Attributes:
-        config, tables, device: what the nets were made of, and where they were trained.
+        device: where the nets were trained.
         scores: a row per model, train fraction, repeat and fold, with the columns of
             learning_curve.csv. Losses are log losses of the probabilities averaged over seeds.
         summary: a row per model and train fraction: rows, mean scores, and the held-out loss's
@@ -91,8 +90,6 @@ class LearningCurve:
         extrapolation: each model's power law.
     """
 
-    config: Config
-    tables: Tables
     device: str
     scores: pd.DataFrame
     summary: pd.DataFrame
@@ -103,7 +100,7 @@ class LearningCurve:
         """The net with the lowest held-out loss at the largest train fraction."""
         largest = self.summary["train_fraction"] == self.summary["train_fraction"].max()
         losses = self.summary[largest].set_index("model")["held_out_loss"]
-        return min(self.config.models, key=losses.to_dict().__getitem__)
+        return str(losses[list(self.extrapolation)].idxmin())
 
 
 def learning_curve(
@@ -116,24 +113,17 @@ def learning_curve(
 ) -> LearningCurve:
     """Train every net on growing fractions of each fold's training rows.
 
-    Args:
-        data, config, on_progress, overrides: those of `compare_models`.
-        train_fractions: of each fold's training rows, above 0 and up to 1, at least four of them.
-
-    Raises:
-        DataError, ConfigError, DeviceError: a mistake that one line explains.
+    There are at least four train fractions, above 0 and up to 1. Other arguments and errors are
+    those of `compare_models`.
     """
     train_fractions = _checked(train_fractions)
     run = Experiment.start(data, config, overrides, on_progress)
-    y, seed = run.tables.y, run.config.seed
+    y, seed, folds = run.tables.y, run.config.seed, run.config.folds
     # Prefix -> its train fraction and the fold that it was taken from.
-    origin = {
-        split: (fraction, fold)
-        for fold in run.folds
-        for fraction, split in zip(
-            train_fractions, nested_splits(fold, y, train_fractions, seed), strict=True
-        )
-    }
+    origin: dict[Split, tuple[float, Split]] = {}
+    for fold in run.folds:
+        splits = nested_splits(fold, y, train_fractions, seed)
+        origin |= {s: (fraction, fold) for s, fraction in zip(splits, train_fractions, strict=True)}
     rows = []
     for model, encoded, nets in run.trained(run.encoders(list(origin))):
         for split, p in zip(encoded.splits, mean_probabilities(nets), strict=True):
@@ -142,14 +132,10 @@ def learning_curve(
     scores = pd.DataFrame(rows).sort_values(["model", "train_fraction", "repeat", "fold"])
     of_model = {model: scores[scores["model"] == model] for model in run.config.models}
     return LearningCurve(
-        config=run.config,
-        tables=run.tables,
         device=str(run.device),
         scores=pd.concat(of_model.values(), ignore_index=True),
-        summary=_summary(scores, run.config.folds),
-        extrapolation={
-            model: extrapolate(own, run.config.folds, seed) for model, own in of_model.items()
-        },
+        summary=_summary(scores, folds),
+        extrapolation={model: extrapolate(own, folds, seed) for model, own in of_model.items()},
     )
 
 
@@ -217,11 +203,8 @@ def power_law(
         level = np.where(slope < 0, mean, np.maximum(level, 0))
         slope = np.maximum(slope, 0)
         distance = ((level[..., None] + slope[..., None] * z - losses) ** 2).sum(-1)
-        better = distance < best
-        best, a, b = (
-            np.where(better, new, old) for new, old in ((distance, best), (level, a), (slope, b))
-        )
-        c = np.where(better, exponent, c)
+        new, old = (distance, level, slope, exponent), (best, a, b, c)
+        best, a, b, c = (np.where(distance < best, *pair) for pair in zip(new, old, strict=True))
     return a, b, c
 
 
@@ -231,9 +214,7 @@ def extrapolate(scores: pd.DataFrame, folds: int, seed: int) -> Extrapolation:
     scores: columns train_fraction, rows, repeat, fold and held_out_loss, as in learning_curve.csv.
     """
     rows = scores.groupby("train_fraction")["rows"].mean().to_numpy()
-    losses = scores.pivot(
-        index=["repeat", "fold"], columns="train_fraction", values="held_out_loss"
-    )
+    losses = scores.set_index(["repeat", "fold", "train_fraction"])["held_out_loss"].unstack()
     by_fold = losses.to_numpy(np.float64)  # (repeats * folds, fractions)
     means = by_fold.mean(0)
     a, b, c = (float(value) for value in power_law(rows, means))
@@ -271,14 +252,11 @@ def _scores(
     fold: Split, split: Split, y: NDArray[np.int64], probability: NDArray[np.float64]
 ) -> dict[str, float]:
     """One split's rows and scores, (rows,) probabilities given, under the fold's own name."""
-    sides = {"training": split.train, "held_out": split.held_out}
-    return {
-        "rows": len(split.train),
-        "repeat": fold.repeat,
-        "fold": fold.fold,
-        **{f"{side}_loss": float(log_loss(y[r], probability[r])) for side, r in sides.items()},
-        **{f"{side}_accuracy": float(accuracy(y[r], probability[r])) for side, r in sides.items()},
-    }
+    found: dict[str, float] = {"rows": len(split.train), "repeat": fold.repeat, "fold": fold.fold}
+    for name, metric in (("loss", log_loss), ("accuracy", accuracy)):
+        for side, rows in (("training", split.train), ("held_out", split.held_out)):
+            found[f"{side}_{name}"] = float(metric(y[rows], probability[rows]))
+    return found
 
 
 def _summary(scores: pd.DataFrame, folds: int) -> pd.DataFrame:

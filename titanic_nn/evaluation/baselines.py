@@ -48,15 +48,10 @@ def baselines(competition: Competition) -> Mapping[str, MakeBaseline]:
 def baseline_probabilities(
     make: Callable[[], Classifier], encoded: EncodedSplits, y: NDArray[np.int64]
 ) -> dict[Split, NDArray[np.float64]]:
-    """Fit a baseline on each split's training rows, and predict its held-out rows.
+    """Fit a baseline on each split's training rows; the probabilities of its held-out rows.
 
-    Args:
-        make: makes the unfitted model.
-        encoded: the splits with their matrices.
-        y: class codes of the table's first rows, (labelled rows,).
-
-    Returns:
-        Each split's probabilities of class 1, (held-out rows,).
+    `make` makes the unfitted model. `y` are class codes of the table's first rows, (labelled
+    rows,). A split's probabilities of class 1 are (held-out rows,).
     """
     probabilities = {}
     # On tables this small further threads only wait for each other, and long on a busy machine.

@@ -1,14 +1,14 @@
 """From tables to a recommended model, top to bottom."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -33,11 +33,9 @@ from titanic_nn.evaluation.experiment import (
 )
 from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
 from titanic_nn.nets.batch import Params
-from titanic_nn.tables.encode import SplitEncoders
+from titanic_nn.tables.encode import Encoder, SplitEncoders
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import FINAL, Split, final_split
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,37 +95,31 @@ def compare_models(
         DataError, ConfigError, DeviceError: a mistake that one line explains.
     """
     clock = _Clock()
-    with clock("read"):
-        run = Experiment.start(data, config, overrides, on_progress)
-        tables = run.tables
-    with clock("encode"):
-        # The fit behind a submission is one more split, treated as every fold.
-        final = final_split(len(tables.train), len(tables.test))
-        outer = [*run.folds, final]
-        # Nets trained on inner folds predict the rest of a split's training rows: with those rows
-        # the split's own nets are calibrated and weighted.
-        inner = {split: inner_splits(split, tables.y, run.config) for split in outer}
-        inner_all = list(chain(*inner.values()))
-        encoders = run.encoders([*outer, *inner_all], test_rows=True)
+    run = Experiment.start(data, config, overrides, on_progress)
+    tables = run.tables
+    clock.lap("read")
 
-    outer_fits = _fit(run, encoders, outer, clock, outer=True)
-    inner_fits = _fit(run, encoders, inner_all, clock, outer=False)
+    # The fit behind a submission is one more split, treated as every fold.
+    final = final_split(len(tables.train), len(tables.test))
+    # Nets trained on inner folds predict the rest of a split's training rows: with those rows the
+    # split's own nets are calibrated and weighted.
+    inner = {split: inner_splits(split, tables.y, run.config) for split in [*run.folds, final]}
+    encoders = run.encoders([*inner, *chain(*inner.values())], test_rows=True)
+    outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
+    inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
-    with clock(ENSEMBLE):
-        ensembles = {
-            split: CalibratedEnsemble.fit(inner_fits.nets, inner[split], tables.y)
-            for split in outer
-        }
-        held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
-        models = _fitted_models(run, encoders, final, outer_fits, ensembles[final])
-        for name, model in models.items():
-            # The test table is predicted by the model that is saved, to the last bit.
-            held_out[name][final] = model.predict_proba(tables.test)[:, 1]
+    ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.y) for s in inner}
+    held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
+    models = _fitted_models(run, encoders.encoder(final), outer_fits.final_params, ensembles[final])
+    for name, model in models.items():
+        # The test table is predicted by the model that is saved, to the last bit.
+        held_out[name][final] = model.predict_proba(tables.test)[:, 1]
+    clock.lap(ENSEMBLE)
 
-    with clock("evaluate"):
-        oof = _out_of_fold(tables, run.folds, held_out)
-        metrics = _metrics(oof, list(held_out))
-        comparison = comparison_table(metrics)
+    oof = _out_of_fold(tables, run.folds, held_out)
+    metrics = _metrics(oof, list(held_out))
+    comparison = comparison_table(metrics)
+    clock.lap("evaluate")
     return ModelComparison(
         config=run.config,
         tables=tables,
@@ -139,33 +131,23 @@ def compare_models(
         oof=oof,
         test_predictions=_test_predictions(tables, held_out, final),
         models=models,
-        history=outer_fits.history,
-        recommended=min(run.config.predictors, key=comparison["mean"].to_dict().__getitem__),
+        history=pd.concat(outer_fits.histories, ignore_index=True),
+        recommended=str(comparison["mean"][list(run.config.predictors)].idxmin()),
         seconds=clock.seconds,
     )
 
 
 class _Clock:
-    """Wall-clock seconds of named stages."""
+    """Wall-clock seconds of named stages, each from the end of the one before."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-    def each(self, stage: str, items: Iterable[T]) -> Iterator[T]:
-        """The items; the time that it takes to make them counts for the stage."""
-        iterator = iter(items)
-        while True:
-            with self(stage):
-                item = next(iterator, None)
-            if item is None:
-                return
-            yield item
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
 
 
 @dataclass(frozen=True)
@@ -174,13 +156,13 @@ class _Fits:
 
     Attributes:
         baselines, nets: held-out probabilities, model -> split -> (held-out rows,).
-        history: the nets' learning curves, a row per net, fold and recorded epoch.
+        histories: the nets' learning curves, a row per recorded epoch.
         final_params: model -> the parameters of its nets on the final split, if that is included.
     """
 
     baselines: Probabilities
     nets: Probabilities
-    history: pd.DataFrame
+    histories: list[pd.DataFrame]
     final_params: dict[str, Params]
 
 
@@ -189,52 +171,41 @@ def _fit(
 ) -> _Fits:
     """Fit the nets on each split's training rows; on outer splits the baselines too."""
     makers = baselines(run.competition) if outer else {}
-    # The learning curves of inner splits are not recorded.
-    points = run.config.history_points if outer else 0
-    of_baselines: Probabilities = {name: {} for name in makers}
-    of_nets: Probabilities = {model: {} for model in run.config.models}
-    histories, final_params = [], {}
-    for encoded in clock.each("encode", encoders.batches(splits)):
+    points = run.config.history_points if outer else 0  # inner learning curves are not recorded
+    fits = _Fits({name: {} for name in makers}, {model: {} for model in run.config.models}, [], {})
+    for encoded in encoders.batches(splits):
+        clock.lap("encode")
         for name, make in makers.items():
-            with clock(name):
-                model_of = partial(make, encoders.feature_names, run.config.seed)
-                of_baselines[name] |= baseline_probabilities(model_of, encoded, run.tables.y)
+            model_of = partial(make, encoders.feature_names, run.config.seed)
+            fits.baselines[name] |= baseline_probabilities(model_of, encoded, run.tables.y)
             run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
+            clock.lap(name)
         for model in run.config.models:
-            with clock(model):
-                part = len(encoded.splits) / len(encoders.splits)
-                nets = run.train(model, encoded, part=part, history_points=points)
-                of_nets[model] |= held_out_probabilities(encoded.splits, nets)
+            part = len(encoded.splits) / len(encoders.splits)
+            nets = run.train(model, encoded, part=part, history_points=points)
+            fits.nets[model] |= held_out_probabilities(encoded.splits, nets)
             if outer:
-                histories.append(_history(model, encoded.splits, nets))
+                fits.histories.extend(_histories(model, encoded.splits, nets))
             for i, split in enumerate(encoded.splits):
                 if split.fold == FINAL:
-                    final_params[model] = {name: p[i] for name, p in nets.params.items()}
-    history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
-    return _Fits(of_baselines, of_nets, history, final_params)
+                    fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
+            clock.lap(model)
+    return fits
 
 
 def _fitted_models(
     run: Experiment,
-    encoders: SplitEncoders,
-    final: Split,
-    fits: _Fits,
+    encoder: tuple[Encoder, list[int]],
+    final_params: dict[str, Params],
     ensemble: CalibratedEnsemble,
 ) -> dict[str, Pipeline | Ensemble]:
     """Each net of the final split as a Pipeline from raw rows to probabilities; the ensemble."""
-    encoder, columns = encoders.encoder(final)
-    models: dict[str, Pipeline | Ensemble] = {
-        model: assemble_pipeline(
-            run.competition,
-            encoder,
-            columns,
-            run.config.nets[model],
-            params,
-            seed=run.config.seed,
-            calibration=ensemble.calibrations[model],
+    models: dict[str, Pipeline | Ensemble] = {}
+    for model, params in final_params.items():
+        net, calibration = run.config.nets[model], ensemble.calibrations[model]
+        models[model] = assemble_pipeline(
+            run.competition, *encoder, net, params, seed=run.config.seed, calibration=calibration
         )
-        for model, params in fits.final_params.items()
-    }
     if ENSEMBLE in run.config.predictors:
         models[ENSEMBLE] = Ensemble(models.copy(), ensemble.weights)
     return models
@@ -244,19 +215,12 @@ def _out_of_fold(
     tables: Tables, folds: Sequence[Split], probabilities: Probabilities
 ) -> pd.DataFrame:
     """Each model's probability for every labelled row when it was held out, once per repeat."""
-    id = tables.schema.id.name
-    parts = [
-        pd.DataFrame(
-            {
-                id: tables.train[id].to_numpy()[split.held_out],
-                "label": tables.y[split.held_out],
-                "repeat": split.repeat,
-                "fold": split.fold,
-                **{model: of_split[split] for model, of_split in probabilities.items()},
-            }
-        )
-        for split in folds
-    ]
+    id, parts = tables.schema.id.name, []
+    for split in folds:
+        ids, y = tables.train[id].to_numpy()[split.held_out], tables.y[split.held_out]
+        keys = {id: ids, "label": y, "repeat": split.repeat, "fold": split.fold}
+        by_model = {model: of_split[split] for model, of_split in probabilities.items()}
+        parts.append(pd.DataFrame(keys | by_model))
     return pd.concat(parts).sort_values(["repeat", id], ignore_index=True)
 
 
@@ -267,18 +231,14 @@ def _test_predictions(tables: Tables, probabilities: Probabilities, final: Split
     return pd.DataFrame({id: tables.test[id].to_numpy(), **predictions})
 
 
-def _metrics(oof: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+def _metrics(oof: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """A row per model, repeat and fold."""
     rows = []
-    for (repeat, fold), held_out in oof.groupby(["repeat", "fold"]):
-        y = held_out["label"].to_numpy()
-        rows += [
-            {"model": m, "repeat": repeat, "fold": fold, **fold_metrics(y, held_out[m].to_numpy())}
-            for m in models
-        ]
-    table = pd.DataFrame(rows)
-    by_model = table["model"].map(models.index)
-    return table.loc[by_model.sort_values(kind="stable").index].reset_index(drop=True)
+    for model in models:
+        for (repeat, fold), held_out in oof.groupby(["repeat", "fold"]):
+            scores = fold_metrics(held_out["label"].to_numpy(), held_out[model].to_numpy())
+            rows.append({"model": model, "repeat": repeat, "fold": fold, **scores})
+    return pd.DataFrame(rows)
 
 
 def _summary(
@@ -290,35 +250,19 @@ def _summary(
         row: dict[str, float] = {}
         for metric in METRICS:
             around = interval(scores[metric], test_fraction=1 / folds)
-            row[metric] = around.mean
-            row[f"{metric}_sd"] = float(scores[metric].std())
-            row[f"{metric}_low"], row[f"{metric}_high"] = around.low, around.high
-        row["calibration_error"] = float(
-            expected_calibration_error(oof["label"].to_numpy(), oof[str(model)].to_numpy())
-        )
-        row["seconds"] = seconds[str(model)]
-        rows[model] = row
+            row |= {metric: around.mean, f"{metric}_sd": float(scores[metric].std())}
+            row |= {f"{metric}_low": around.low, f"{metric}_high": around.high}
+        error = expected_calibration_error(oof["label"].to_numpy(), oof[str(model)].to_numpy())
+        rows[model] = {**row, "calibration_error": float(error), "seconds": seconds[str(model)]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _history(model: str, splits: Sequence[Split], nets: TrainedNets) -> pd.DataFrame:
+def _histories(model: str, splits: Sequence[Split], nets: TrainedNets) -> Iterator[pd.DataFrame]:
     """The folds' learning curves: those of single nets, averaged over seeds."""
-    loss = nets.loss.mean(1).cpu().numpy()  # (splits, points, 2 sides)
-    accuracy = nets.accuracy.mean(1).cpu().numpy()
-    tables = [
-        pd.DataFrame(
-            {
-                "model": model,
-                "repeat": split.repeat,
-                "fold": split.fold,
-                "epoch": nets.epochs,
-                "training_loss": loss[i, :, 0],
-                "held_out_loss": loss[i, :, 1],
-                "training_accuracy": accuracy[i, :, 0],
-                "held_out_accuracy": accuracy[i, :, 1],
-            }
-        )
-        for i, split in enumerate(splits)
-        if split.fold != FINAL  # the final fit holds no labels out
-    ]
-    return pd.concat(tables) if tables else pd.DataFrame()
+    curves = [scores.mean(1).cpu().numpy() for scores in (nets.loss, nets.accuracy)]
+    for split, *scores in zip(splits, *curves, strict=True):  # loss, accuracy: (points, 2 sides)
+        if split.fold == FINAL:  # the final fit holds no labels out
+            continue
+        table = {"model": model, "repeat": split.repeat, "fold": split.fold, "epoch": nets.epochs}
+        names = ("training_loss", "held_out_loss", "training_accuracy", "held_out_accuracy")
+        yield pd.DataFrame(table | dict(zip(names, np.hstack(scores).T, strict=True)))

@@ -25,10 +25,9 @@ from scipy.stats import t as student_t
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
 
-# Regions of practical equivalence: a difference of at most this size does not matter. The only
-# definition of what matters, here and everywhere else.
-# accuracy: Benavoli's 0.01. log_loss: 0.005 is 0.5 % of the true class's probability (geometric
-# mean). brier: half of that, since near one half the log loss is twice as steep.
+# Regions of practical equivalence: a difference of at most this size does not matter, here and
+# everywhere else. accuracy: Benavoli's 0.01. log_loss: 0.5 % of the true class's probability
+# (geometric mean). brier: half of that, since near one half the log loss is twice as steep.
 ROPES = {"accuracy": 0.01, "log_loss": 0.005, "roc_auc": 0.01, "brier": 0.0025, "f1": 0.01}
 # Posterior probability from which a sentence is a statement.
 DECISIVE = 0.95
@@ -58,11 +57,10 @@ def interval(scores: ArrayLike, *, test_fraction: float, level: float = 0.95) ->
     """The mean of one model's scores (J,), one a fold, with its corrected t interval.
 
     `test_fraction` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 leaves the
-    correction out. The interval covers the variation of the mean over other training and
-    held-out rows; most of it is common to all models, so compare models with `compare`.
-
-    Raises DataError for fewer than two scores or one that is not finite, ConfigError for a
-    fraction or level out of range.
+    correction out. The interval covers the variation of the mean over other training and held-out
+    rows; most of it is common to all models, so compare models with `compare`. Raises DataError
+    for fewer than two scores or one that is not finite, ConfigError for a fraction or level out of
+    range.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if not 0 < level < 1:
@@ -83,11 +81,9 @@ def compare(
 ) -> Difference:
     """Compare two models' scores (J,) on the same folds, paired by position.
 
-    `test_fraction` is n_test / (n_train + n_test), 1/folds in cross-validation; 0 gives the naive
-    paired t-test. `rope` is the largest difference that does not matter, in the metric's unit.
-
-    Raises DataError for scores of unequal number, fewer than two, or not finite, ConfigError for
-    a rope, fraction or level out of range.
+    `rope` is the largest difference that does not matter, in the metric's unit. `test_fraction`,
+    `level` and errors are those of `interval`: a fraction of 0 gives the naive paired t-test.
+    Raises also DataError for scores of unequal number, ConfigError for a rope out of range.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
@@ -108,13 +104,13 @@ def compare(
     )
 
 
+def compare_losses(a: ArrayLike, b: ArrayLike, folds: int) -> Difference:
+    """`compare` log losses (J,) of cross-validation with so many folds, by the log loss's rope."""
+    return compare(a, b, test_fraction=1 / folds, rope=ROPES["log_loss"], lower_is_better=True)
+
+
 def comparison_table(
-    metrics: pd.DataFrame,
-    metric: str = "log_loss",
-    *,
-    rope: float | None = None,
-    level: float = 0.95,
-    seed: int = 0,
+    metrics: pd.DataFrame, metric: str = "log_loss", *, rope: float | None = None
 ) -> pd.DataFrame:
     """Every model against the one with the best mean score, best first, indexed by model.
 
@@ -141,13 +137,12 @@ def comparison_table(
             test_fraction=test_fraction,
             rope=ROPES[metric] if rope is None else rope,
             lower_is_better=lower_is_better,
-            level=level,
         )
         fields = asdict(difference)
         rows.append({"mean": scores[model].mean(), "difference": fields.pop("mean"), **fields})
     table = pd.DataFrame(rows, index=order)
     sign = -1 if lower_is_better else 1
-    table["p_best"] = _probability_best(sign * scores.to_numpy(), test_fraction, seed)
+    table["p_best"] = _probability_best(sign * scores.to_numpy(), test_fraction)
     return table
 
 
@@ -190,11 +185,8 @@ def _paired(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
         raise DataError(f"model {model!r} is scored twice on repeat {repeat}, fold {fold}")
     scores = metrics.pivot(index=["repeat", "fold"], columns="model", values=metric)
     # Every fold of every repeat, also one that no model has.
-    every_fold = pd.MultiIndex.from_product(
-        [sorted(metrics["repeat"].unique()), sorted(metrics["fold"].unique())],
-        names=["repeat", "fold"],
-    )
-    scores = scores.reindex(every_fold)
+    numbers = [sorted(metrics[key].unique()) for key in ("repeat", "fold")]
+    scores = scores.reindex(pd.MultiIndex.from_product(numbers, names=["repeat", "fold"]))
     missing = ~np.isfinite(scores.to_numpy(dtype=np.float64))
     if missing.any():
         row, column = np.argwhere(missing)[0]
@@ -206,15 +198,13 @@ def _paired(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
     return scores
 
 
-def _probability_best(
-    scores: NDArray[np.float64], test_fraction: float, seed: int
-) -> NDArray[np.float64]:
+def _probability_best(scores: NDArray[np.float64], test_fraction: float) -> NDArray[np.float64]:
     """For each model (models,), the share of posterior draws in which its mean score is highest.
 
-    Scores (J, models), higher is better; models that tie split the draw. All models are
-    equally likely a priori.
+    Scores (J, models), higher is better; models that tie split the draw. All models are equally
+    likely a priori.
     """
-    means = mean_draws(scores, test_fraction=test_fraction, draws=DRAWS, seed=seed)
+    means = mean_draws(scores, test_fraction=test_fraction, draws=DRAWS, seed=0)
     # Identical models must tie, though a matrix product may round their columns differently.
     wins = means >= means.max(axis=1, keepdims=True) - 1e-12  # (draws, models)
     shares = wins / wins.sum(axis=1, keepdims=True)

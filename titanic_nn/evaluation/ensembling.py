@@ -31,8 +31,7 @@ ITERATIONS = 200
 def inner_splits(split: Split, y: NDArray[np.int64], config: Config) -> list[Split]:
     """A split's training rows in stratified folds of their own; none if `inner_folds` is 0.
 
-    `y` (labelled rows,) are the table's labels. There are fewer inner folds where the rarer class
-    is too rare.
+    `y` (labelled rows,) are the table's. There are fewer folds where the rarer class is too rare.
     """
     rarer = int(np.unique(y[split.train], return_counts=True)[1].min())
     folds = min(config.inner_folds, rarer)
@@ -52,9 +51,8 @@ def ensemble_weights(
     (Dempster, Laird and Rubin 1977): a model's new weight is the mean of its posterior probability
     of having generated a row's label. The weights stay positive and sum to 1.
 
-    Args:
-        probabilities: for each model, those of rows that did not train it, (rows,).
-        y: these rows' labels.
+    `probabilities` are, for each model, those of rows that did not train it, (rows,); `y` are these
+    rows' labels.
     """
     of_label = np.stack([np.where(y == 1, p, 1 - p) for p in probabilities])  # (models, rows)
     weights = np.full(len(of_label), 1 / len(of_label))
@@ -77,8 +75,8 @@ class CalibratedEnsemble:
     ) -> "CalibratedEnsemble":
         """Fit on each net's probabilities of the held-out rows of inner splits.
 
-        Without splits the nets are left as they are, with equal weights. `y` are the table's
-        labels, (labelled rows,).
+        Without splits the nets are left as they are, with equal weights. `y` (labelled rows,) are
+        the table's labels.
         """
         if not splits:
             even = 1 / len(held_out)

@@ -58,18 +58,7 @@ class Experiment:
         overrides: Mapping[str, Any],
         on_progress: Progress,
     ) -> Self:
-        """Read the tables and draw the folds.
-
-        Args:
-            data: a folder with train.csv and test.csv, or Kaggle's zip, or tables already loaded;
-                by default the usual places are searched.
-            config: the settings; by default those of the competition.
-            overrides: single settings, such as `folds=5`, instead of `config`.
-            on_progress: is called as work is done.
-
-        Raises:
-            DataError, ConfigError, DeviceError: a mistake that one line explains.
-        """
+        """Read the tables, draw the folds. Arguments and errors are those of `compare_models`."""
         if config is None:
             config = load_config(**overrides)
         elif overrides:

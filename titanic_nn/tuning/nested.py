@@ -27,22 +27,18 @@ def nested_estimate(
         experiment: the tables; its `folds` are the outer ones, its `config` has the number of
             inner folds and the shipped settings, and its `on_progress` is called after each fold.
         space: what is searched.
-        trials: of each search.
-        batch: trials that are proposed and trained together.
+        trials, batch: of each search, as `search` takes them.
 
     Returns:
         A row per outer fold: repeat, fold, the held-out log loss of "best" and "shipped", and the
         best parameters.
 
-    Raises:
-        ConfigError: a class has fewer training rows than there are inner folds.
+    Raises ConfigError where a class has fewer training rows than there are inner folds.
     """
-    config, outer = experiment.config, experiment.folds
+    config, y = experiment.config, experiment.tables.y
     rows: list[dict[str, Any]] = []
-    for split in outer:
-        inner = stratified_folds(
-            split.train, experiment.tables.y, config.inner_folds, 0, [config.seed, 0]
-        )
+    for split in experiment.folds:
+        inner = stratified_folds(split.train, y, config.inner_folds, 0, [config.seed, 0])
         study = SharedStudy("inner", in_memory(), space, {}, seed=config.seed)
         schedule = Schedule([len(inner)], no_pruning)
         search(Objective(experiment, inner), study, trials, schedule, batch=batch)
@@ -52,5 +48,5 @@ def nested_estimate(
         best, shipped = Objective(experiment, [split]).losses(rivals)[:, 0]
         scores = {"best": best, "shipped": shipped}
         rows.append({"repeat": split.repeat, "fold": split.fold, **scores, **found.params})
-        experiment.on_progress(space.model, 1 / len(outer))
+        experiment.on_progress(space.model, 1 / len(experiment.folds))
     return pd.DataFrame(rows)

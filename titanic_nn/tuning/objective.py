@@ -42,11 +42,12 @@ class Objective:
         """The log loss of each trial on the held-out rows of splits `first` to `last`.
 
         Trials that differ only in what the members of a program may differ in are trained together.
-
-        Returns:
-            Shape (trials, splits asked for).
+        The shape is (trials, splits asked for).
         """
-        groups = sorted(_same_structure(trials), key=lambda group: -trials[group[0]].epochs)
+        of_structure: dict[tuple[object, ...], list[int]] = {}
+        for i, trial in enumerate(trials):
+            of_structure.setdefault(structure(trial), []).append(i)
+        groups = sorted(of_structure.values(), key=lambda group: -trials[group[0]].epochs)
         losses = np.empty((len(trials), len(self.splits[first:last])))
         with self._workers(len(groups)) as pool:
             found = pool.map(
@@ -92,11 +93,3 @@ class Objective:
         for i, split in enumerate(splits):
             losses[:, i] = log_loss(self.y[split.held_out], probability[i][:, split.held_out])
         return losses
-
-
-def _same_structure(trials: Sequence[NetConfig]) -> Iterator[list[int]]:
-    """Positions of trials that one program can train, group by group."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for i, trial in enumerate(trials):
-        groups.setdefault(structure(trial), []).append(i)
-    yield from groups.values()

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import tomli_w
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from titanic_nn.errors import StudyError
-from titanic_nn.evaluation.comparison import ROPES, Difference, compare
+from titanic_nn.evaluation.comparison import Difference, compare_losses
 from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.files import write_bytes, write_text
 from titanic_nn.nets.config import NetConfig
@@ -20,10 +21,8 @@ from titanic_nn.runs.folder import to_csv, to_json
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import FINISHED, SharedStudy
 
-# Repeats of the fresh folds.
-FRESH_REPEATS = 10
-# With fewer different losses than this, importances would be noise.
-ENOUGH_FOR_IMPORTANCES = 10
+FRESH_REPEATS = 10  # of the fresh folds
+ENOUGH_FOR_IMPORTANCES = 10  # with fewer different losses they would be noise
 
 
 @dataclass(frozen=True)
@@ -72,21 +71,14 @@ def rescore(study: SharedStudy, objective: Objective) -> Rescored:
     shipped = searched.config.nets[model]
     configs = {"best": study.space.config(best.params), "shipped": shipped}
     configs["default"] = type(shipped)()
-    config = replace(
-        searched.config, seed=(searched.config.seed + 1) % 2**32, repeats=FRESH_REPEATS
-    )
+    seed = (searched.config.seed + 1) % 2**32
+    config = replace(searched.config, seed=seed, repeats=FRESH_REPEATS)
     fresh = Experiment.start(searched.tables, config, {}, no_progress)
     trials = list(configs.values())
     on_search_folds = objective.losses(trials).mean(axis=1).tolist()
     on_fresh_folds = Objective(fresh, fresh.folds).losses(trials)  # (settings, splits)
     differences = {
-        name: compare(
-            losses,
-            on_fresh_folds[0],
-            test_fraction=1 / config.folds,
-            rope=ROPES["log_loss"],
-            lower_is_better=True,
-        )
+        name: compare_losses(losses, on_fresh_folds[0], config.folds)
         for name, losses in zip(configs, on_fresh_folds, strict=True)
         if name != "best"
     }
@@ -106,16 +98,11 @@ def trials_table(study: SharedStudy) -> pd.DataFrame:
     The state is "complete" or "pruned". A pruned trial's loss is the mean over the splits that it
     was scored on; pruned trials follow the complete ones.
     """
-    rows = [
-        {
-            "number": trial.number,
-            "state": trial.state.name.lower(),
-            "log_loss": trial.value,
-            "splits": trial.last_step or len(trial.user_attrs["losses"]),
-            **trial.params,
-        }
-        for trial in study.trials(*FINISHED)
-    ]
+    rows = []
+    for trial in study.trials(*FINISHED):
+        splits = trial.last_step or len(trial.user_attrs["losses"])
+        scored = {"state": trial.state.name.lower(), "log_loss": trial.value, "splits": splits}
+        rows.append({"number": trial.number, **scored, **trial.params})
     return pd.DataFrame(rows).sort_values(["state", "log_loss", "number"], ignore_index=True)
 
 
@@ -158,8 +145,6 @@ def best_toml(study: SharedStudy, rescored: Rescored) -> str:
     `train` fills in the rest from the shipped settings. Where one of those differs from the
     default, which the study used, it is written too.
     """
-    import tomli_w
-
     values, shipped, default = (asdict(config) for config in rescored.configs.values())
     chosen = {*study.space.fixed, *study.space.searched}
     table = {n: v for n, v in values.items() if n in chosen or shipped[n] != default[n]}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +19,9 @@ Pruner = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The stages in which a batch is trained and pruned.
+    """The stages in which a batch is trained, and what is pruned after each but the last."""
 
-    Attributes:
-        stages: the number of splits, counted from the first, after which each stage ends; the last
-            is all of them.
-        pruner: which trials are pruned at the end of a stage.
-    """
-
-    stages: Sequence[int]
+    stages: Sequence[int]  # the number of splits after which each ends; the last is all of them
     pruner: Pruner
 
 
@@ -38,8 +33,7 @@ def by_repeats(folds: int, repeats: int) -> list[int]:
 def worse_half(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Successive halving (Jamieson and Talwalkar 2016): prune what is worse than the median."""
     means = losses.mean(axis=1)  # (trials,)
-    pruned: NDArray[np.bool_] = means > np.median(means)
-    return pruned
+    return np.asarray(means > np.median(means))
 
 
 def no_pruning(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -59,14 +53,8 @@ def search(
 ) -> None:
     """Run batches until `total` trials of the study are finished, by this worker or others.
 
-    Args:
-        objective: what scores a trial.
-        study: where trials are proposed and recorded.
-        total: trials of the study, those finished before included.
-        schedule: when trials are pruned.
-        batch: trials that are proposed and trained together.
-        timeout: seconds after which no further batch is begun.
-        on_batch: is called after each batch.
+    `batch` trials are proposed and trained together, and pruned as `schedule` says; after each
+    batch `on_batch` is called. After `timeout` seconds no further batch is begun.
     """
     start = time.monotonic()
     while study.finished() < total:
@@ -87,18 +75,14 @@ def run_batch(
     """Train a batch stage by stage; record pruned trials after their stage, the rest at the end."""
     remaining = list(trials)
     losses = np.empty((len(trials), 0))
-    done = 0
-    for stage in schedule.stages:
+    for start, end in pairwise([0, *schedule.stages]):
         configs = [study.space.config(trial.params) for trial in remaining]
-        losses = np.hstack([losses, objective.losses(configs, done, stage)])
-        done = stage
-        if stage == schedule.stages[-1]:
+        losses = np.hstack([losses, objective.losses(configs, start, end)])
+        if end == schedule.stages[-1]:
             break
         pruned = schedule.pruner(losses)
-        for trial, of_trial, is_pruned in zip(remaining, losses, pruned, strict=True):
-            if is_pruned:
-                study.tell(trial, of_trial, pruned=True)
-        remaining = [trial for trial, gone in zip(remaining, pruned, strict=True) if not gone]
-        losses = losses[~pruned]
+        for i in np.flatnonzero(pruned):
+            study.tell(remaining[i], losses[i], pruned=True)
+        remaining, losses = list(compress(remaining, ~pruned)), losses[~pruned]
     for trial, of_trial in zip(remaining, losses, strict=True):
         study.tell(trial, of_trial)

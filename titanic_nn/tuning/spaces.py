@@ -72,9 +72,13 @@ def load_space(model: str, path: Path | None = None) -> Space:
 
     Raises ConfigError, in one line, for an unknown setting or a value that the net does not take.
     """
+    tables = read_toml(path) if path else {}
+    for name, table in tables.items():
+        if name not in NETS or not isinstance(table, dict):
+            raise ConfigError(f"{path}: {name}: give a table for one of {', '.join(NETS)}")
     fixed: dict[str, Any] = {}
     searched = dict(NETS[model].config.search_space)
-    for name, wanted in _table(path, model).items():
+    for name, wanted in tables.get(model, {}).items():
         if isinstance(wanted, dict):
             searched[name] = _searched(wanted, searched.get(name), f"{path}: {model}.{name}")
         else:
@@ -90,29 +94,14 @@ def load_space(model: str, path: Path | None = None) -> Space:
     return space
 
 
-def _table(path: Path | None, model: str) -> dict[str, Any]:
-    """The file's table for one net."""
-    tables = read_toml(path) if path else {}
-    for name, table in tables.items():
-        if name not in NETS or not isinstance(table, dict):
-            raise ConfigError(f"{path}: {name}: give a table for one of {', '.join(NETS)}")
-    found: dict[str, Any] = tables.get(model, {})
-    return found
-
-
 def _searched(
     wanted: Mapping[str, Any], before: Range | Choice | None, where: str
 ) -> Range | Choice:
-    """A range or a choice from the file. A range keeps its type and `log` unless the file has one.
-
-    Raises ConfigError where it is neither.
-    """
+    """A range, which keeps its type and `log` unless the file has one, or a choice."""
     found: Range | Choice
     try:
-        if wanted.keys() == {"choices"}:
-            # TOML has no tuples.
-            choices = [tuple(c) if isinstance(c, list) else c for c in wanted["choices"]]
-            found = Choice(choices)
+        if wanted.keys() == {"choices"}:  # TOML has no tuples
+            found = Choice([tuple(c) if isinstance(c, list) else c for c in wanted["choices"]])
         elif {"low", "high"} <= wanted.keys() <= {"low", "high", "log", "step"}:
             was = before if isinstance(before, Range) else Range(0, 1)
             found = Range(**{"log": was.log, **wanted})

@@ -7,8 +7,9 @@ a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -37,16 +38,14 @@ GRACE = 60  # seconds without a heartbeat after which a worker on a server is ta
 LOCK_TIMEOUT = 60  # seconds to wait for a journal or SQLite file that is locked
 RETRIES = 3  # how often a trial is run again after its worker was killed
 
+Announce = Callable[[str], object]  # called with a worker's name
+
 
 class Workers:
-    """The processes that work on one study. This class: only the present one.
-
-    Attributes:
-        name: of this process; a user attribute of each trial that it takes.
-    """
+    """The processes that work on one study. This class: only the present one."""
 
     def __init__(self) -> None:
-        self.name = uuid4().hex
+        self.name = uuid4().hex  # of this process; a user attribute of each trial that it takes
 
     def beat(self, trials: Sequence[int]) -> None:
         """Record a heartbeat for these trials (their ids)."""
@@ -57,20 +56,15 @@ class Workers:
         To be called only while this worker runs no trial.
         """
 
-    def close(self) -> None:
-        """Close connections."""
-
     @contextmanager
     def heartbeat(self, trials: Sequence[int]) -> Iterator[None]:
         """Record heartbeats from a second thread until the block ends."""
         done = Event()
 
         def keep_beating() -> None:
-            while not done.wait(HEARTBEAT):
-                try:
+            with suppress(StorageInternalError):  # recording the results will fail, with a message
+                while not done.wait(HEARTBEAT):
                     self.beat(trials)
-                except StorageInternalError:
-                    return  # recording the results will fail too, with a message
 
         thread = Thread(target=keep_beating, daemon=True)
         thread.start()
@@ -96,28 +90,17 @@ class DatabaseWorkers(Workers):
         with _no_experimental_warning():
             fail_stale_trials(study)
 
-    def close(self) -> None:
-        self._storage.remove_session()
-        self._storage.engine.dispose()
-
 
 class JournalWorkers(Workers):
     """Workers on a journal: a trial names its worker.
 
     Optuna's heartbeat is for databases only; a study in SQLite, which would have it, took 50 ms and
-    more per trial, where the journal takes 3.
-
-    Args:
-        storage: the journal.
-        is_alive: whether the worker of this name runs.
-        announce: lets the others see that the worker of this name runs.
+    more per trial, where the journal takes 3. `announce` lets the others see that the worker of a
+    name runs; `is_alive` is whether it does.
     """
 
     def __init__(
-        self,
-        storage: JournalStorage,
-        is_alive: Callable[[str], bool],
-        announce: Callable[[str], None],
+        self, storage: JournalStorage, is_alive: Callable[[str], bool], announce: Announce
     ) -> None:
         super().__init__()
         self._storage, self._is_alive, self._announce = storage, is_alive, announce
@@ -144,21 +127,17 @@ class JournalWorkers(Workers):
 
 @dataclass(frozen=True)
 class Storage:
-    """An open storage.
-
-    Attributes:
-        optuna: Optuna's object.
-        workers: the processes that use it.
-        where: its name in a message; without the password.
-    """
+    """An open storage."""
 
     optuna: BaseStorage
     workers: Workers
-    where: str
+    where: str  # its name in a message; without the password
 
     def close(self) -> None:
         """Close connections."""
-        self.workers.close()
+        if isinstance(self.optuna, RDBStorage):
+            self.optuna.remove_session()
+            self.optuna.engine.dispose()
 
 
 def in_memory() -> Storage:
@@ -209,15 +188,13 @@ def _journal_file(folder: Path) -> Storage:
             message = f"{path}: is not a journal of Optuna ({error!r}); move it away"
             raise StudyError(message) from None
 
-    # A worker locks a file of its name. The operating system releases the lock when it dies.
     names = folder / "workers"
     names.mkdir(exist_ok=True)
-    held: list[FileLock] = []
 
-    def lock(name: str) -> None:
-        if not held:
-            held.append(FileLock(names / name))
-            held[0].acquire()
+    # A worker locks a file of its name, once. The operating system releases the lock when it dies.
+    @cache
+    def lock(name: str) -> object:
+        return FileLock(names / name).acquire()
 
     def is_alive(name: str) -> bool:
         if not name or not (names / name).exists():
@@ -253,15 +230,13 @@ class JournalFile(JournalFileBackend):
         """Raise StudyError at a truncated line: the next would be joined to it, and lost."""
         with self._file_lock, self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                try:
-                    whole = line.endswith(b"\n") and isinstance(json.loads(line), dict)
-                except ValueError:
-                    whole = False
-                if not whole:
-                    raise StudyError(
-                        f"{self._path}, line {number}: is truncated or damaged; keep only the "
-                        f"first {number - 1} lines, and run the command again"
-                    )
+                with suppress(ValueError):
+                    if line.endswith(b"\n") and isinstance(json.loads(line), dict):
+                        continue
+                raise StudyError(
+                    f"{self._path}, line {number}: is truncated or damaged; keep only the "
+                    f"first {number - 1} lines, and run the command again"
+                )
 
 
 class RedisJournal(BaseJournalBackend):
@@ -289,16 +264,13 @@ def _redis(url: str, where: str) -> Storage:
     server = Redis.from_url(url)
 
     # A worker has a key of its name, which expires unless it is set again.
-    def key(name: str) -> str:
-        return f"titanic_nn:worker:{name}"
-
+    @_redis_faults()
     def announce(name: str) -> None:
-        with _redis_faults():
-            server.set(key(name), 1, ex=GRACE)
+        server.set(f"titanic_nn:worker:{name}", 1, ex=GRACE)
 
+    @_redis_faults()
     def is_alive(name: str) -> bool:
-        with _redis_faults():
-            return bool(server.exists(key(name)))
+        return bool(server.exists(f"titanic_nn:worker:{name}"))
 
     return Storage(storage, JournalWorkers(storage, is_alive, announce), where)
 

@@ -12,7 +12,7 @@ knows how many others there are. Two rules keep the number of trials right never
 import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,9 +139,8 @@ class SharedStudy:
         entropy = [self.seed, self._entropy, len(known)]
         sampler = self._sampler(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         copy = optuna.create_study(sampler=sampler)
-        copy.add_trials(
-            [t for t in known if t.state in (*FINISHED, TrialState.RUNNING)]  # those have params
-        )
+        with_params = (*FINISHED, TrialState.RUNNING)
+        copy.add_trials([trial for trial in known if trial.state in with_params])
         space = self.space.distributions
         for _ in range(count):
             trial = create_trial(
@@ -158,18 +157,14 @@ class SharedStudy:
             # The heartbeat comes first: a worker that is killed right after taking the trial would
             # otherwise never have had one, and would not be known to be dead.
             self._workers.beat([id])
-            if not self._take_one(id):
+            taken = False
+            with suppress(UpdateFinishedTrialError):
+                taken = self._storage.set_trial_state_values(id, TrialState.RUNNING)
+            if not taken:  # another worker was quicker
                 continue
             if trial.user_attrs.get("worker") != self._workers.name:
                 self._storage.set_trial_user_attr(id, "worker", self._workers.name)
             yield Trial(id, trial.number, trial.params)
-
-    def _take_one(self, id: int) -> bool:
-        """Take a trial; False if another worker was quicker."""
-        try:
-            return self._storage.set_trial_state_values(id, TrialState.RUNNING)
-        except UpdateFinishedTrialError:
-            return False
 
     @contextmanager
     def running(self, trials: Sequence[Trial]) -> Iterator[None]:
@@ -189,25 +184,20 @@ class SharedStudy:
         A trial that was meanwhile given to another worker is left as it is.
         """
         mean = float(np.mean(losses))
-        with storage_faults(self.where):
-            try:
-                if pruned:
-                    self._storage.set_trial_intermediate_value(trial.id, len(losses), mean)
-                    self._storage.set_trial_state_values(trial.id, TrialState.PRUNED, [mean])
-                else:
-                    self._storage.set_trial_user_attr(trial.id, "losses", losses.tolist())
-                    self._storage.set_trial_state_values(trial.id, TrialState.COMPLETE, [mean])
-            except UpdateFinishedTrialError:
-                return
+        with storage_faults(self.where), suppress(UpdateFinishedTrialError):
+            if pruned:
+                self._storage.set_trial_intermediate_value(trial.id, len(losses), mean)
+                self._storage.set_trial_state_values(trial.id, TrialState.PRUNED, [mean])
+            else:
+                self._storage.set_trial_user_attr(trial.id, "losses", losses.tolist())
+                self._storage.set_trial_state_values(trial.id, TrialState.COMPLETE, [mean])
 
     def fail(self, trials: Sequence[Trial]) -> None:
         """Fail those of these trials that have no result."""
         with storage_faults(self.where):
             for trial in trials:
-                try:
+                with suppress(UpdateFinishedTrialError):
                     self._storage.set_trial_state_values(trial.id, TrialState.FAIL)
-                except UpdateFinishedTrialError:
-                    continue
 
 
 def digest(names: Sequence[str]) -> str:
