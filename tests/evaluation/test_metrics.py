@@ -46,14 +46,17 @@ def _cases() -> dict[str, tuple[Floats, Floats]]:
 
 
 @pytest.mark.parametrize("case", _cases())
+SCORES = [*(metric.score for metric in METRICS.values()), expected_calibration_error]
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_agrees_with_scikit_learn(name: str, case: str) -> None:
     y, probability = _cases()[case]
-    ours = METRICS[name](y, probability)
+    ours = METRICS[name].score(y, probability)
     assert ours == pytest.approx(REFEREES[name](y, probability), rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", [*METRICS.values(), expected_calibration_error])
+@pytest.mark.parametrize("metric", SCORES)
 def test_many_nets_at_once_score_as_one_by_one(metric: Callable[..., Floats]) -> None:
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 30)
@@ -64,7 +67,7 @@ def test_many_nets_at_once_score_as_one_by_one(metric: Callable[..., Floats]) ->
         assert together[net] == pytest.approx(metric(y, probability[net]), rel=1e-12)
 
 
-@pytest.mark.parametrize("metric", [*METRICS.values(), expected_calibration_error])
+@pytest.mark.parametrize("metric", SCORES)
 def test_a_diverged_net_scores_nan_and_the_others_are_unaffected(
     metric: Callable[..., Floats],
 ) -> None:

@@ -23,12 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
 from titanic_nn.errors import ConfigError, DataError
-from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
+from titanic_nn.evaluation.metrics import METRICS
 
-# Regions of practical equivalence: a difference of at most this size does not matter, here and
-# everywhere else. accuracy: Benavoli's 0.01. log_loss: 0.5 % of the true class's probability
-# (geometric mean). brier: half of that, since near one half the log loss is twice as steep.
-ROPES = {"accuracy": 0.01, "log_loss": 0.005, "roc_auc": 0.01, "brier": 0.0025, "f1": 0.01}
+# Each metric's region of practical equivalence: the only threshold of what matters.
+ROPES = {name: metric.rope for name, metric in METRICS.items()}
 # Posterior probability from which a sentence is a statement.
 DECISIVE = 0.95
 DRAWS = 50_000  # a probability from so many draws is right to about 0.004 (two standard errors)
@@ -124,7 +122,7 @@ def comparison_table(
     Raises DataError where a column or a fold is missing or there twice, or a score is not finite.
     """
     scores = _paired(metrics, metric)  # (repeats * folds, models)
-    lower_is_better = metric in LOWER_IS_BETTER
+    lower_is_better = METRICS[metric].lower_is_better
     # The sort is stable, so equally good models keep their alphabetical order.
     order = scores.mean().sort_values(ascending=lower_is_better, kind="stable").index
     scores = scores[order]

@@ -6,6 +6,7 @@ diverged) makes that net's score NaN. DataError is raised where y and probabilit
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,6 @@ from scipy.stats import rankdata
 from titanic_nn.errors import DataError
 
 FloatArray = NDArray[np.float64]
-Metric = Callable[[ArrayLike, ArrayLike], FloatArray]
 
 # A probability of 0 for the true class would have an infinite loss; this floor makes it 36.04.
 EPS = float(np.finfo(np.float64).eps)  # 2.2e-16, as scikit-learn
@@ -68,19 +68,38 @@ def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     return score
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and what the package needs to know of it.
+
+    Attributes:
+        score: from y (rows,) and probability (..., rows) to scores (...,).
+        label: its name and unit in plots.
+        rope: its region of practical equivalence: a smaller difference does not matter.
+        lower_is_better: whether it is a loss.
+    """
+
+    score: Callable[[ArrayLike, ArrayLike], FloatArray]
+    label: str
+    rope: float
+    lower_is_better: bool = False
+
+
+# rope: Benavoli's 0.01 for accuracy. For the log loss 0.5 % of the true class's probability
+# (geometric mean); for the Brier score half of that, since near one half the log loss is twice as
+# steep.
 METRICS: dict[str, Metric] = {
-    "accuracy": accuracy,
-    "log_loss": log_loss,
-    "roc_auc": roc_auc,
-    "brier": brier,
-    "f1": f1,
+    "accuracy": Metric(accuracy, "accuracy", 0.01),
+    "log_loss": Metric(log_loss, "log loss (nats per row)", 0.005, lower_is_better=True),
+    "roc_auc": Metric(roc_auc, "area under the ROC curve", 0.01),
+    "brier": Metric(brier, "Brier score", 0.0025, lower_is_better=True),
+    "f1": Metric(f1, "F1 score", 0.01),
 }
-LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
 
 
 def fold_metrics(y: ArrayLike, probability: ArrayLike) -> dict[str, float]:
     """Every metric of one model on one fold's held-out rows; y and probability are (rows,)."""
-    return {name: float(metric(y, probability)) for name, metric in METRICS.items()}
+    return {name: float(metric.score(y, probability)) for name, metric in METRICS.items()}
 
 
 def expected_calibration_error(

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from titanic_nn.evaluation.comparison import ROPES
-from titanic_nn.evaluation.metrics import LOWER_IS_BETTER
+from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.plots.style import (
     FAINT,
     INK,
@@ -25,7 +25,7 @@ def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
         metrics: a run's metrics.csv: model, repeat, fold, and the metric's column.
         metric: accuracy, log_loss, roc_auc, brier or f1.
     """
-    lower_is_better = metric in LOWER_IS_BETTER
+    lower_is_better = METRICS[metric].lower_is_better
     means = metrics.groupby("model")[metric].mean()
     models = [str(m) for m in means.sort_values(ascending=not lower_is_better).index]
     scores = [metrics.loc[metrics["model"] == m, metric].to_numpy() for m in models]
