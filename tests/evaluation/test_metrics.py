@@ -45,10 +45,10 @@ def _cases() -> dict[str, tuple[Floats, Floats]]:
     }
 
 
-@pytest.mark.parametrize("case", _cases())
 SCORES = [*(metric.score for metric in METRICS.values()), expected_calibration_error]
 
 
+@pytest.mark.parametrize("case", _cases())
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_agrees_with_scikit_learn(name: str, case: str) -> None:
     y, probability = _cases()[case]
