@@ -92,18 +92,9 @@ class Competition:
         return Path("data/kaggle") / self.slug
 
     def load(self, data: Path | None = None, *, bundled: bool | None = None) -> Tables:
-        """The tables in `data`, or in the first place that has them.
+        """The tables in `data`, or in the first place that has them; see `load_tables`.
 
-        Args:
-            data: a folder with train.csv and test.csv, or Kaggle's zip file.
-            bundled: True reads only the table that comes with the package, False any but that.
-
-        Raises:
-            DataError: there are no tables, or they break the schema.
+        bundled: True reads only the table that comes with the package, False any but that.
         """
-        places = [
-            (source, place)
-            for source, place in self.search
-            if bundled is None or bundled == (source == "bundled")
-        ]
+        places = [p for p in self.search if bundled in (None, p[0] == "bundled")]
         return load_tables(self.schema, data, search=places, archive=self.archive)
