@@ -28,24 +28,13 @@ ROWS_KEPT = 2**20
 
 
 class Encoder:
-    """Encodes rows by what was fitted on training rows: `fit` on those, then `transform` any.
+    """Encodes rows by what was fitted on training rows: `fit` on those, then `transform` any."""
 
-    Args:
-        features: the competition's.
-        config: how to encode.
-
-    Attributes, after `fit`:
-        fitted: the features that need more than a row, fitted; None if there are none.
-        medians: number -> group of rows -> median, e.g. `["age"]["Mr, 3"]`.
-        categories: category feature -> the values that have a column of their own.
-        rare: category feature -> the values that share the column `deck=rare`.
-        scaling: encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
-    """
-
-    fitted: FittedFeatures | None
-    medians: dict[str, dict[str, float]]
-    categories: dict[str, list[str]]
-    rare: dict[str, list[str]]
+    fitted: FittedFeatures | None  # the features that need more than a row, if there are any
+    medians: dict[str, dict[str, float]]  # number -> group of rows: ["age"]["Mr, 3"]
+    categories: dict[str, list[str]]  # category feature -> the values that have their own column
+    rare: dict[str, list[str]]  # category feature -> the values that share the column `deck=rare`
+    # Encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
     scaling: dict[str, tuple[float, float]]
 
     def __init__(self, features: FeatureSet, config: FeatureConfig) -> None:
@@ -114,7 +103,7 @@ class Encoder:
         return encoder
 
     def transform(self, rows: Columns) -> NDArray[np.float32]:
-        """Any rows encoded, (rows, features): numbers in standard deviations from the training mean.
+        """Encode any rows: (rows, features), numbers in standard deviations from training means.
 
         The rows beside a row make no difference. A category that no training row had is encoded as
         zeros, like a missing one.

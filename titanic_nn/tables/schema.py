@@ -73,23 +73,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSchema:
-    """The columns of a competition's two tables.
+    """The columns of a competition's two tables."""
 
-    Attributes:
-        id: a row's identifier, unique in both tables.
-        target: what is predicted; it parses to the class codes 0 and 1.
-        columns: the other columns, which both tables have.
-        row_name: what a row is, in the singular, as messages call it: "patient".
-        labels: how files write the classes 0 and 1.
-        class_names: what the classes mean, in a word or two each: "healthy", "ill".
-    """
-
-    id: Column
-    target: Column
-    columns: tuple[Column, ...]
-    row_name: str
-    labels: tuple[str, str]
-    class_names: tuple[str, str]
+    id: Column  # a row's identifier, unique in both tables
+    target: Column  # what is predicted; it parses to the class codes 0 and 1
+    columns: tuple[Column, ...]  # the others, which both tables have
+    row_name: str  # what a row is, in the singular, as messages call it: "patient"
+    labels: tuple[str, str]  # how files write the classes 0 and 1
+    class_names: tuple[str, str]  # what they mean, in a word or two each: "healthy", "ill"
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
@@ -335,14 +326,10 @@ def _parse(text: pd.Series, column: Column, where: str, rows: Sequence[int] | Li
         refused &= ~missing
     if refused.any():
         row = int(refused.to_numpy().argmax())
-        value = "the value is missing" if missing[row] else f"{_shown(text[row])} is not accepted"
+        shown = shortened(text[[row]].tolist()[0])  # of NumPy's numbers the number alone
+        value = "the value is missing" if missing[row] else f"{shown} is not accepted"
         raise DataError(
             f"{where} {rows[row]}, column {column.name}: {value}; expected {column.expected}"
         )
     # "str" stays as it is: in pandas 2 a cast would spell NaN out.
     return values if column.dtype == "str" else values.astype(column.dtype)
-
-
-def _shown(value: object) -> str:
-    """A value as a complaint quotes it: of NumPy's numbers the number alone."""
-    return shortened(value.item() if isinstance(value, np.generic) else value)

@@ -45,17 +45,11 @@ ROWS_AT_ONCE = 2**15
 
 
 class PassengerGroups:
-    """Titanic's `FittedFeatures`: ticket holders, and companions' survival.
+    """Titanic's `FittedFeatures`: ticket holders, and companions' survival."""
 
-    Attributes, after `fit`:
-        ticket_holders: ticket -> how many of the counted passengers hold it.
-        counted: the ids of the counted passengers.
-        companions: the training rows' labels by party and ticket number.
-    """
-
-    ticket_holders: dict[str, int]
-    counted: NDArray[np.int64]
-    companions: "Companions"
+    ticket_holders: dict[str, int]  # ticket -> how many of the counted passengers hold it
+    counted: NDArray[np.int64]  # the ids of the counted passengers
+    companions: "Companions"  # the training rows' labels by party and ticket number
 
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
@@ -115,21 +109,14 @@ class Companions:
     Two passengers with one ticket number and class, or with one family name, class, port and fare,
     belong to one party, and so does whoever is linked to both. Ticket neighbours are passengers of
     one class whose ticket numbers differ by TICKET_REACH at most.
-
-    Attributes, after `fit`:
-        labels: the training rows' labels by id, from which a row's own label is taken out.
-        party_of: for each of PARTY_KEYS, key -> number of the party.
-        party_counts: (parties, peers, 2): of each party's training rows, how many died, survived.
-        ticket_numbers: for each class, the training rows' ticket numbers in order, each once.
-        ticket_counts: for each class, (numbers + 1, peers, 2): of those with one of the
-            first numbers, how many died, survived.
-        expected: (2 halves, peers): the survival rate of each peer group in the other half.
     """
 
-    labels: "pd.Series[int]"
-    expected: NDArray[np.float64]
-    party_of: dict[str, dict[str, int]]
-    party_counts: NDArray[np.int32]
+    labels: "pd.Series[int]"  # the training rows', by id: a row's own is taken out
+    expected: NDArray[np.float64]  # (2 halves, peers): survival rates in the other half
+    party_of: dict[str, dict[str, int]]  # for each of PARTY_KEYS, key -> number of the party
+    party_counts: NDArray[np.int32]  # (parties, peers, 2): how many training rows died, survived
+    # For each class, the training rows' ticket numbers in order, each once; and of those with one
+    # of the first numbers how many died, survived: (numbers + 1, peers, 2).
     ticket_numbers: dict[str, NDArray[np.float64]]
     ticket_counts: dict[str, NDArray[np.int32]]
 
