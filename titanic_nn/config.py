@@ -127,8 +127,8 @@ class Config:
             table = values.pop(name, {})
             if isinstance(table, dict):
                 table = _merged((tuned or {}).get(name, {}), table)
-            nets[name] = _checked(spec.config, table, path, prefix=name)
-        return _checked(cls, {**values, "nets": nets}, path)
+            nets[name] = check_config(spec.config, table, path, prefix=name)
+        return check_config(cls, {**values, "nets": nets}, path)
 
 
 def _merged(tuned: Mapping[str, Any], table: dict[str, Any]) -> dict[str, Any]:
@@ -147,13 +147,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}.") from None
 
 
-def check_config(cls: type[T], values: Mapping[str, Any]) -> T:
-    """A `cls` with these values, or a ConfigError of one line that names the first wrong one."""
-    return _checked(cls, values, None)
+def check_config(cls: type[T], values: Any, path: Path | None = None, prefix: str = "") -> T:
+    """A `cls` with these values, or a ConfigError of one line that names the first wrong one.
 
-
-def _checked(cls: type[T], values: Any, path: Path | None, prefix: str = "") -> T:
-    """`values` as a `cls`, or one line that names the first setting that is wrong."""
+    path, prefix: the file that they are from, and the table in it, for that line.
+    """
     try:
         return TypeAdapter(cls).validate_python(values)
     except ValidationError as error:
@@ -165,7 +163,7 @@ def _one_line(error: ValidationError, path: Path | None, prefix: str) -> str:
     first = error.errors()[0]
     # pydantic adds the names of its own steps ("constrained-int") after the setting's.
     names = [part for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
-    name = ".".join(map(str, ([prefix] if prefix else []) + names)) or "settings"
+    name = ".".join(str(part) for part in (prefix, *names) if part != "") or "settings"
     where = f"{path}: " if path else ""
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "unexpected_keyword_argument":
@@ -181,6 +179,5 @@ def _names() -> list[str]:
     """Every setting as an error names it: "folds", "relu.epochs"."""
     names = [f.name for f in fields(Config) if f.name != "nets"]
     names += [f"features.{f.name}" for f in fields(FeatureConfig)]
-    return (
-        names + [f"{net}.{f.name}" for net, s in NETS.items() for f in fields(s.config)] + [*NETS]
-    )
+    names += [f"{net}.{f.name}" for net, spec in NETS.items() for f in fields(spec.config)]
+    return [*names, *NETS]

@@ -43,9 +43,7 @@ def _predict(arguments: list[str] | None) -> None:
         folder = saved_model(args.run, args.model)
         model, schema = _load(folder)
         parts = read_in_parts(stream, file=name, rows=ROWS_AT_ONCE, schema=schema)
-        first = next(parts, None)
-        if first is None:
-            raise DataError(f"{name}: is empty; expected a CSV file with a header line")
+        first = next(parts)
         for note in first.notes:
             print(f"note: {note}", file=sys.stderr)
         with _written(args.output) as out:

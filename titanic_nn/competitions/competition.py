@@ -25,46 +25,29 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of thumb that every model has to beat.
+    """A rule of thumb that every model has to beat."""
 
-    Attributes:
-        name: as a model's name: `fever_rule`.
-        description: in a few words: "who has a fever is ill".
-        make: an unfitted classifier, from the names of the encoded columns.
-    """
-
-    name: str
-    description: str
-    make: Callable[[Sequence[str]], Classifier]
+    name: str  # as a model's name: `fever_rule`
+    description: str  # in a few words: "who has a fever is ill"
+    make: Callable[[Sequence[str]], Classifier]  # unfitted, from the names of the encoded columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """A competition; docs/extending.md shows how to add one.
+    """A competition; docs/extending.md shows how to add one."""
 
-    Attributes:
-        slug: its name in the address of its page.
-        title: its name in prose.
-        schema: the columns of its tables.
-        features: its features.
-        rule: its rule baseline.
-        search: places that are searched for tables, in order.
-        params: a folder with tuned settings, `<net>.toml`; none by default.
-        reference_scores: public scores in rising order, each with what has it.
-        display_columns: the columns by which a person recognizes a row, the first as its name.
-        groups: from features of all rows to the number of each row's group (rows,), where rows
-            belong together; None where they do not.
-    """
-
-    slug: str
-    title: str
+    slug: str  # its name in the address of its page
+    title: str  # its name in prose
     schema: TableSchema
     features: FeatureSet
     rule: Rule
-    search: Places = ()
-    params: Path | None = None
+    search: Places = ()  # places that are searched for tables, in order
+    params: Path | None = None  # a folder with tuned settings, `<net>.toml`
+    # Public scores in rising order, each with what has it.
     reference_scores: Sequence[tuple[float, str]] = ()
+    # The columns by which a person recognizes a row, the first as its name.
     display_columns: Sequence[str] = ()
+    # From a checked table to the number of each row's group (rows,), where rows belong together.
     groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
 
     def config(self, path: Path | None = None, **overrides: Any) -> Config:
@@ -92,18 +75,9 @@ class Competition:
         return Path("data/kaggle") / self.slug
 
     def load(self, data: Path | None = None, *, bundled: bool | None = None) -> Tables:
-        """The tables in `data`, or in the first place that has them.
+        """The tables in `data`, or in the first place that has them; see `load_tables`.
 
-        Args:
-            data: a folder with train.csv and test.csv, or Kaggle's zip file.
-            bundled: True reads only the table that comes with the package, False any but that.
-
-        Raises:
-            DataError: there are no tables, or they break the schema.
+        bundled: True reads only the table that comes with the package, False any but that.
         """
-        places = [
-            (source, place)
-            for source, place in self.search
-            if bundled is None or bundled == (source == "bundled")
-        ]
+        places = [p for p in self.search if bundled in (None, p[0] == "bundled")]
         return load_tables(self.schema, data, search=places, archive=self.archive)

@@ -21,9 +21,8 @@ def get_competition(slug: str) -> Competition:
     """The competition with this slug. Raises ConfigError where there is none."""
     found = COMPETITIONS.get(slug)
     if found is None:
-        raise ConfigError(
-            f"competition {slug!r} is not known here; choose from {', '.join(COMPETITIONS)}"
-        )
+        known = ", ".join(COMPETITIONS)
+        raise ConfigError(f"competition {slug!r} is not known here; choose from {known}")
     if isinstance(found, Competition):
         return found
     module, _, name = found.partition(":")

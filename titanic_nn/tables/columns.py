@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A table of row features, column by column; text as codes of categories.
+    """A table of row features, column by column; text as codes of categories."""
 
-    Attributes:
-        ids: the rows' ids, (rows,).
-        numbers: numbers and flags by name, (rows,); NaN where one is missing.
-        codes: for each text column, the code of each row's category (rows,); -1: missing.
-        categories: for each text column, those of the table that these rows were taken from.
-    """
-
-    ids: NDArray[Any]
-    numbers: dict[str, NDArray[Any]]
-    codes: dict[str, NDArray[np.integer]]
+    ids: NDArray[Any]  # (rows,)
+    numbers: dict[str, NDArray[Any]]  # numbers and flags by name, (rows,); NaN: missing
+    codes: dict[
+        str, NDArray[np.integer]
+    ]  # of text columns, each row's category (rows,); -1: missing
+    # For each text column, those of the table that these rows were taken from.
     categories: dict[str, list[str]]
 
     @classmethod

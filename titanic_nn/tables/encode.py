@@ -28,24 +28,13 @@ ROWS_KEPT = 2**20
 
 
 class Encoder:
-    """Encodes rows by what was fitted on training rows: `fit` on those, then `transform` any.
+    """Encodes rows by what was fitted on training rows: `fit` on those, then `transform` any."""
 
-    Args:
-        features: the competition's.
-        config: how to encode.
-
-    Attributes, after `fit`:
-        fitted: the features that need more than a row, fitted; None if there are none.
-        medians: number -> group of rows -> median, e.g. `["age"]["Mr, 3"]`.
-        categories: category feature -> the values that have a column of their own.
-        rare: category feature -> the values that share the column `deck=rare`.
-        scaling: encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
-    """
-
-    fitted: FittedFeatures | None
-    medians: dict[str, dict[str, float]]
-    categories: dict[str, list[str]]
-    rare: dict[str, list[str]]
+    fitted: FittedFeatures | None  # the features that need more than a row, if there are any
+    medians: dict[str, dict[str, float]]  # number -> group of rows: ["age"]["Mr, 3"]
+    categories: dict[str, list[str]]  # category feature -> the values that have their own column
+    rare: dict[str, list[str]]  # category feature -> the values that share the column `deck=rare`
+    # Encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
     scaling: dict[str, tuple[float, float]]
 
     def __init__(self, features: FeatureSet, config: FeatureConfig) -> None:
@@ -57,29 +46,22 @@ class Encoder:
         return list(self.scaling)
 
     def fit(self, rows: Columns, y: NDArray[np.int64], known: Columns | None = None) -> Self:
-        """Fit medians, categories and scales, and what the competition's own features need.
+        """Fit on training rows and their class codes y (rows,).
 
-        Args:
-            rows: the training rows.
-            y: their class codes, (rows,).
-            known: every row whose features are known; read only where the settings say so.
-
-        Raises:
-            ConfigError: groups are to be counted among the known rows, and none are given.
+        known: every row whose features are known; read only where the settings say so.
+        Raises ConfigError where groups are to be counted among the known rows and none are given.
         """
         made = self.features.fitted
         self.fitted = made(self.config).fit(rows, y, known) if made else None
         plain = self._plain(rows)
-        numbers = [feature for feature in self.features.features if feature.kind == "number"]
+        numbers = [f for f in self.features.features if f.kind == "number"]
         self.medians = {n.name: _medians(plain[n.name], _groups(rows, n)) for n in numbers}
 
         self.categories, self.rare = {}, {}
-        for feature in self.features.features:
-            if feature.kind == "category":
-                counts = sorted(rows.count(feature.name).items())
-                enough = self.config.min_category_rows
-                self.categories[feature.name] = [v for v, count in counts if count >= enough]
-                self.rare[feature.name] = [v for v, count in counts if count < enough]
+        for name in [f.name for f in self.features.features if f.kind == "category"]:
+            counts, enough = sorted(rows.count(name).items()), self.config.min_category_rows
+            self.categories[name] = [value for value, count in counts if count >= enough]
+            self.rare[name] = [value for value, count in counts if count < enough]
 
         self.scaling = {}
         for label, column, feature in self._columns(rows, plain):
@@ -99,10 +81,7 @@ class Encoder:
             self.fitted.forget_ids()
 
     def state(self) -> dict[str, Any]:
-        """What was fitted, as JSON values, from which `from_state` makes an equal encoder.
-
-        It holds no row of the table.
-        """
+        """What was fitted, as JSON values, for `from_state`. It holds no row of the table."""
         return {
             "config": asdict(self.config),
             "fitted": self.fitted.state() if self.fitted else None,
@@ -124,12 +103,10 @@ class Encoder:
         return encoder
 
     def transform(self, rows: Columns) -> NDArray[np.float32]:
-        """Encode any rows, each by itself: the rows beside it make no difference.
+        """Encode any rows: (rows, features), numbers in standard deviations from training means.
 
-        A category that no training row had is encoded as zeros, like a missing one.
-
-        Returns:
-            Shape (rows, features), numbers in standard deviations from the training mean.
+        The rows beside a row make no difference. A category that no training row had is encoded as
+        zeros, like a missing one.
         """
         at = {label: i for i, label in enumerate(self.scaling)}
         x = np.empty((len(rows), len(at)), dtype=np.float32)
@@ -182,8 +159,7 @@ class SplitEncoders:
         rows: the whole table; the splits hold positions of its rows.
         y: class codes of the table's first rows, (labelled rows,).
         splits: every split that will be asked for.
-        features: the competition's.
-        config: how to encode.
+        features, config: an Encoder's.
     """
 
     def __init__(
@@ -204,13 +180,8 @@ class SplitEncoders:
             if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
                 self._kept[split] = encoder
         labels = [feature.label for feature in features.features]
-
-        def column_order(name: str) -> tuple[int, str]:
-            """Features in the order of their table, the values of a category by name."""
-            label, _, value = name.partition("=")
-            return labels.index(label), value
-
-        self.feature_names = sorted(names, key=column_order)
+        # Features in the order of their table, the values of a category by name.
+        self.feature_names = sorted(names, key=lambda n: (labels.index(n.partition("=")[0]), n))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -223,12 +194,11 @@ class SplitEncoders:
 
         A feature that no split encodes, since all training rows agree in it, is left out.
         """
-        labels = [name.partition("=")[0] for name in self.feature_names]
-        found = {
-            f.name: [i for i, label in enumerate(labels) if label == f.label]
-            for f in self._features.features
-        }
-        return {name: columns for name, columns in found.items() if columns}
+        name_of = {feature.label: feature.name for feature in self._features.features}
+        found: dict[str, list[int]] = {}
+        for i, column in enumerate(self.feature_names):
+            found.setdefault(name_of[column.partition("=")[0]], []).append(i)
+        return found
 
     def encoder(self, split: Split) -> tuple[Encoder, list[int]]:
         """A split's encoder, and the positions of its columns among `feature_names`."""
@@ -243,8 +213,7 @@ class SplitEncoders:
     def batches(self, splits: Sequence[Split] | None = None) -> Iterator[EncodedSplits]:
         """These splits with their matrices, as many at a time as memory allows; all by default."""
         splits = self.splits if splits is None else splits
-        _, rows, features = self.shape
-        at_once = max(1, ENCODED_AT_ONCE // (rows * features))
+        at_once = max(1, ENCODED_AT_ONCE // (self.shape[1] * self.shape[2]))
         for first in range(0, len(splits), at_once):
             part = splits[first : first + at_once]
             yield EncodedSplits(part, self._encode(part))

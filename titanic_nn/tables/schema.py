@@ -6,11 +6,10 @@ field may hold a line break) is named by its first. Blanks around a field are no
 
 import csv
 import difflib
-import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import BinaryIO, Literal, TypeAlias
@@ -23,6 +22,8 @@ from titanic_nn.errors import DataError
 
 Text: TypeAlias = "pd.Series[str]"
 Lines: TypeAlias = npt.NDArray[np.int64]
+Hashes: TypeAlias = npt.NDArray[np.uint64]
+Record: TypeAlias = tuple[int, list[str]]  # the line it begins on, and its fields
 
 MISSING = ("", "NA", "NaN", "nan")
 # No count or amount comes near it; without a bound, 1e300 would reach the nets as infinity.
@@ -72,23 +73,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSchema:
-    """The columns of a competition's two tables.
+    """The columns of a competition's two tables."""
 
-    Attributes:
-        id: a row's identifier, unique in both tables.
-        target: what is predicted; it parses to the class codes 0 and 1.
-        columns: the other columns, which both tables have.
-        row_name: what a row is, in the singular, as messages call it: "patient".
-        labels: how files write the classes 0 and 1.
-        class_names: what the classes mean, in a word or two each: "healthy", "ill".
-    """
-
-    id: Column
-    target: Column
-    columns: tuple[Column, ...]
-    row_name: str
-    labels: tuple[str, str]
-    class_names: tuple[str, str]
+    id: Column  # a row's identifier, unique in both tables
+    target: Column  # what is predicted; it parses to the class codes 0 and 1
+    columns: tuple[Column, ...]  # the others, which both tables have
+    row_name: str  # what a row is, in the singular, as messages call it: "patient"
+    labels: tuple[str, str]  # how files write the classes 0 and 1
+    class_names: tuple[str, str]  # what they mean, in a word or two each: "healthy", "ill"
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
@@ -114,15 +106,10 @@ class CheckedTable:
     table: pd.DataFrame  # columns and types as in the schema, rows numbered from 0
     lines: Lines  # (rows,): where in the file each row begins
     notes: tuple[str, ...]  # what was tolerated, for the user to read
-    sha256: str  # of the file's bytes, 64 hex digits
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file.
-
-    Raises:
-        DataError: there is no such file, it is a folder, it may not be read, …
-    """
+    """Read a whole file. Raises DataError where there is none, it is a folder, …"""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -130,11 +117,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> CheckedTable:
-    """Check the bytes of a labelled CSV file; messages call it `file`.
-
-    Raises:
-        DataError: the bytes break the schema, or all rows have one label.
-    """
+    """Check a labelled CSV file as `check_table` does, and that its rows have both labels."""
     checked = check_table(content, file=file, columns=schema.train_columns, id=schema.id)
     codes = checked.table[schema.target.name].unique()
     if len(codes) == 1:
@@ -145,103 +128,8 @@ def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> Checked
     return checked
 
 
-def read_in_parts(
-    stream: BinaryIO, *, file: str, rows: int, schema: TableSchema
-) -> Iterator[CheckedTable]:
-    """Check a CSV file without labels, so many rows at a time, in bounded memory.
-
-    Args:
-        stream: the file, which is read once, from its current position.
-        file: what messages call it.
-        rows: rows per part.
-        schema: the table's; the id column may be left out.
-
-    Raises:
-        DataError: the first mistake found. Parts before it have been yielded.
-    """
-    header, header_lines, lines_before = b"", 0, 0
-    columns: Sequence[Column] = ()
-    # Hashes of ids, sorted, with the line of each: 16 bytes per row are all that is kept.
-    seen, seen_lines = np.empty(0, np.uint64), np.empty(0, np.int64)
-    for part in _parts(stream, rows):
-        if not columns:
-            columns = schema.test_columns if _has_ids(part, schema.id) else schema.columns
-        # Below the header, lines of the file that went before are left out.
-        number = partial(_number, header=header_lines, left_out=lines_before - header_lines)
-        checked = check_table(
-            header + part, file=file, columns=columns, id=schema.id, number=number
-        )
-        if schema.id in columns:
-            seen, seen_lines = _check_ids_new(checked, schema.id, seen, seen_lines)
-        if not header:
-            header_lines = int(checked.lines[0]) - 1
-            header = b"".join(part.splitlines(keepends=True)[:header_lines])
-        lines_before += len(part.splitlines())
-        yield checked
-
-
-def _parts(stream: BinaryIO, rows: int) -> Iterator[bytes]:
-    """Cut a CSV file between records, so many at a time; the first part has the header too."""
-    taken: list[bytes] = []
-
-    def lines() -> Iterator[str]:
-        for line in stream:
-            taken.append(line)
-            yield line.decode(errors="replace").replace("\t", " ")
-
-    records = -1
-    try:
-        for fields in csv.reader(lines(), strict=True, skipinitialspace=True):
-            records += bool(fields)
-            if records == rows:
-                yield b"".join(taken)
-                taken.clear()
-                records = 0
-    except csv.Error:
-        taken.append(stream.read())  # check_table finds out what is wrong, and says so
-    if any(line.strip() for line in taken):
-        yield b"".join(taken)
-
-
-def _has_ids(content: bytes, id: Column) -> bool:
-    """Whether the header names the id column."""
-    text = content.decode("utf-8-sig", errors="replace").replace("\t", " ")
-    header = next((f for f in csv.reader(io.StringIO(text, newline="")) if f), [])
-    return id.name in [name.strip() for name in header]
-
-
-def _number(line: int, header: int, left_out: int) -> int:
-    """A line's number in the file, of a part that has the header and what comes later."""
-    return line if line <= header else line + left_out
-
-
-def _check_ids_new(
-    checked: CheckedTable, id: Column, seen: npt.NDArray[np.uint64], seen_lines: Lines
-) -> tuple[npt.NDArray[np.uint64], Lines]:
-    """Check that no earlier part has an id of this one; returns all hashes, sorted, and lines."""
-    hashes = pd.util.hash_pandas_object(checked.table[id.name], index=False).to_numpy()
-    order = hashes.argsort()
-    hashes = hashes[order]
-    at = seen.searchsorted(hashes)
-    if len(seen):
-        again = seen[at.clip(max=len(seen) - 1)] == hashes
-        if again.any():
-            first = int(np.where(again, checked.lines[order], LARGEST_ID).argmin())
-            raise DataError(
-                f"{checked.file}, line {checked.lines[order][first]}, column {id.name}: "
-                f"{checked.table[id.name].iloc[order[first]]} stands twice, first on line "
-                f"{seen_lines[at[first]]}"
-            )
-    return np.insert(seen, at, hashes), np.insert(seen_lines, at, checked.lines[order])
-
-
 def check_table(
-    content: bytes,
-    *,
-    file: str,
-    columns: Sequence[Column],
-    id: Column,
-    number: Callable[[int], int] = lambda line: line,
+    content: bytes, *, file: str, columns: Sequence[Column], id: Column
 ) -> CheckedTable:
     """Check a CSV file's bytes against `columns`.
 
@@ -251,48 +139,26 @@ def check_table(
         content: the file's bytes.
         file: what messages call it.
         columns: the columns that must be there.
-        id: the one among them, if it is, whose values must be unique.
-        number: from a line of `content` to the file's line, where it is a part of the file.
+        id: the one among them whose values must be unique.
 
     Raises:
         DataError: the first mistake found.
     """
-    _check_encoding(content, file, number)
-    # Python's csv finds the broken records and every record's line; pandas reads the values. The
-    # two differ on one point, a tab before a quote, so tabs are made the blanks that they are.
-    blanks = content.replace(b"\t", b" ")
-    records = _records(blanks, file, number)
-    header_line, header = next(records, (0, []))
-    if not header:
-        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
-    positions, notes = _match_header(header, columns, f"{file}, line {header_line}")
-    lines = np.fromiter(_lines(records, len(header), file), dtype=np.int64)  # (rows,)
-    if not len(lines):
-        raise DataError(f"{file}: has a header but no rows below it")
+    (checked,) = _parts(io.BytesIO(content), file, columns, id)
+    return checked
 
-    texts = pd.read_csv(
-        io.BytesIO(blanks),
-        encoding="utf-8-sig",
-        dtype=str,
-        na_filter=False,
-        skipinitialspace=True,
-        index_col=False,
-        header=0,
-        names=range(len(header)),
-        usecols=positions,
-    )
-    table = pd.DataFrame(
-        {
-            column.name: _parse(
-                texts[position].str.strip(), column, lambda row: f"{file}, line {lines[row]}"
-            )
-            for column, position in zip(columns, positions, strict=True)
-        }
-    )
-    if id in columns:
-        _check_ids_once(table[id.name], lines, file)
-    digest = hashlib.sha256(content).hexdigest()
-    return CheckedTable(file, table, lines, tuple(f"{file}: {note}" for note in notes), digest)
+
+def read_in_parts(
+    stream: BinaryIO, *, file: str, rows: int, schema: TableSchema
+) -> Iterator[CheckedTable]:
+    """Check a CSV file without labels, which may lack the id column, so many rows at a time.
+
+    Memory is bounded. The file is read once, from the stream's current position.
+
+    Raises:
+        DataError: the first mistake found. Parts before it have been yielded.
+    """
+    return _parts(stream, file, schema.test_columns, schema.id, rows, may_lack_id=True)
 
 
 def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) -> pd.DataFrame:
@@ -309,20 +175,16 @@ def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) ->
         raise DataError(f"{name}: has no rows")
     positions, _ = _match_names([str(column) for column in frame.columns], columns, name)
     checked = {}
-    for column, position in zip(columns, positions, strict=True):
-        values = frame.iloc[:, position].reset_index(drop=True)
+    for column, at in zip(columns, positions, strict=True):
+        values = frame.iloc[:, at].reset_index(drop=True)
         if not pd.api.types.is_numeric_dtype(values):
             values = values.astype("str").where(values.notna(), "").str.strip()
-        checked[column.name] = _parse(values, column, lambda row: f"{name}, row {row}")
+        checked[column.name] = _parse(values, column, f"{name}, row", range(len(frame)))
     return pd.DataFrame(checked)
 
 
 def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> None:
-    """Check that no row is in both tables.
-
-    Raises:
-        DataError: an id of `test` is one of `train`'s.
-    """
+    """Check that no row is in both tables. Raises DataError where an id is."""
     ids, train_ids = test.table[schema.id.name], train.table[schema.id.name]
     shared = ids.isin(train_ids).to_numpy()
     if shared.any():
@@ -335,69 +197,106 @@ def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> 
         )
 
 
-def _check_encoding(content: bytes, file: str, number: Callable[[int], int]) -> None:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{file}, line 1: is UTF-16 text; save it as UTF-8")
-    if (nul := content.find(0)) >= 0:
-        raise DataError(
-            f"{file}, line {number(_line_of(content, nul))}: holds a NUL byte; "
-            "save it as UTF-8 text"
-        )
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = number(_line_of(content, error.start))
-        byte = f"0x{content[error.start]:02x}"
-        raise DataError(
-            f"{file}, line {line}: the byte {byte} is not UTF-8; save the file as UTF-8"
-        ) from error
+def _text(stream: Iterable[bytes], file: str) -> Iterator[str]:
+    """Yield a file's lines, each with its line break, once they are known to be UTF-8."""
+    lines = (line for block in stream for line in block.splitlines(keepends=True))
+    for number, line in enumerate(lines, 1):
+        if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError(f"{file}, line 1: is UTF-16 text; save it as UTF-8")
+        if b"\0" in line:
+            raise DataError(f"{file}, line {number}: holds a NUL byte; save it as UTF-8 text")
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{file}, line {number}: the byte 0x{error.object[error.start]:02x} is not UTF-8; "
+                "save the file as UTF-8"
+            ) from error
+        yield text.replace("\t", " ")  # csv passes over blanks, not tabs, before a quote
 
 
-def _line_of(content: bytes, position: int) -> int:
-    return len((content[:position] + b".").splitlines())
-
-
-def _records(
-    content: bytes, file: str, number: Callable[[int], int]
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line it begins on, fields) of each record; empty lines are passed over."""
-    # newline="" leaves line breaks to csv, which must see those within quotes as they are.
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, strict=True, skipinitialspace=True)
-    line = 1
+def _records(stream: Iterable[bytes], file: str) -> Iterator[Record]:
+    """Yield the header's record and all others, which must be as wide; empty lines are left out."""
+    reader = csv.reader(_text(stream, file), strict=True, skipinitialspace=True)
+    line, width = 1, 0
     try:
         for fields in reader:
+            width = width or len(fields)
+            if fields and len(fields) != width:
+                raise DataError(
+                    f"{file}, line {line}: the record that begins with {shortened(fields[0])} has "
+                    f"{len(fields)} fields, the header has {width}; "
+                    "put double quotes around a field that holds a comma"
+                )
             if fields:
-                yield number(line), fields
+                yield line, [field.strip() for field in fields]
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{file}, line {number(line)}: not valid CSV ({error}); "
-            "check the double quotes from there on"
+            f"{file}, line {line}: not valid CSV ({error}); check the double quotes from there on"
         ) from error
 
 
-def _lines(records: Iterator[tuple[int, list[str]]], width: int, file: str) -> Iterator[int]:
-    """Yield the line of each record, once it is known to have `width` fields."""
-    for line, fields in records:
-        if len(fields) != width:
-            raise DataError(
-                f"{file}, line {line}: the record that begins with {shortened(fields[0])} has "
-                f"{len(fields)} fields, the header has {width}; "
-                "put double quotes around a field that holds a comma"
-            )
-        yield line
-
-
-def _match_header(
-    header: Sequence[str], columns: Sequence[Column], where: str
-) -> tuple[list[int], list[str]]:
-    """Find each column's position in the header; also return the notes."""
+def _parts(
+    stream: Iterable[bytes],
+    file: str,
+    columns: Sequence[Column],
+    id: Column,
+    rows: int | None = None,
+    *,
+    may_lack_id: bool = False,
+) -> Iterator[CheckedTable]:
+    """Check a file, so many rows at a time or, by default, all at once."""
+    records = _records(stream, file)
+    header_line, header = next(records, (0, []))
+    where = f"{file}, line {header_line}"
+    if not header:
+        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
     if len(header) == 1:
         raise DataError(
             f"{where}: {shortened(header[0])} is a single field; expected names between commas"
         )
-    return _match_names([name.strip() for name in header], columns, where)
+    if may_lack_id and id.name not in header:
+        columns = [column for column in columns if column != id]
+    positions, dropped = _match_names(header, columns, where)
+    notes = tuple(f"{file}: {note}" for note in dropped)
+    # Hashes of ids, sorted, with the line of each: 16 bytes per row are all that is kept.
+    seen = np.empty(0, np.uint64), np.empty(0, np.int64)
+    part = list(islice(records, rows))
+    if not part:
+        raise DataError(f"{file}: has a header but no rows below it")
+    while part:
+        lines = np.array([line for line, _ in part], np.int64)  # (rows,)
+        texts = list(zip(*(fields for _, fields in part), strict=True))  # (fields, rows)
+        table = pd.DataFrame(
+            {
+                column.name: _parse(pd.Series(texts[at], dtype=str), column, f"{file}, line", lines)
+                for column, at in zip(columns, positions, strict=True)
+            }
+        )
+        if id in columns:
+            seen = _check_ids(table[id.name], lines, file, *seen)
+        yield CheckedTable(file, table, lines, notes)
+        part = list(islice(records, rows))
+
+
+def _check_ids(
+    ids: pd.Series, lines: Lines, file: str, seen: Hashes, seen_lines: Lines
+) -> tuple[Hashes, Lines]:
+    """Check that each id is a new one; returns the hashes of all, sorted, and their lines."""
+    hashes = np.concatenate([seen, pd.util.hash_pandas_object(ids, index=False).to_numpy()])
+    all_lines = np.concatenate([seen_lines, lines])
+    order = hashes.argsort(kind="stable")
+    hashes, all_lines = hashes[order], all_lines[order]
+    repeated = np.flatnonzero(hashes[1:] == hashes[:-1])
+    if len(repeated):
+        first = repeated[all_lines[repeated + 1].argmin()]
+        line = all_lines[first + 1]
+        raise DataError(
+            f"{file}, line {line}, column {ids.name}: {ids.iloc[lines.searchsorted(line)]} stands "
+            f"twice, first on line {all_lines[first]}"
+        )
+    return hashes, all_lines
 
 
 def _match_names(
@@ -418,8 +317,8 @@ def _match_names(
     return [found.index(name) for name in wanted], notes
 
 
-def _parse(text: pd.Series, column: Column, where: Callable[[int], str]) -> pd.Series:
-    """Turn one column's text, or numbers, into its type; `where` names a row in a complaint."""
+def _parse(text: pd.Series, column: Column, where: str, rows: Sequence[int] | Lines) -> pd.Series:
+    """Turn one column's text, or numbers, into its type; a complaint names a row of `rows`."""
     missing = text.isin(MISSING) | text.isna()
     values = column.parse(text).mask(missing)
     refused = values.isna()
@@ -427,23 +326,10 @@ def _parse(text: pd.Series, column: Column, where: Callable[[int], str]) -> pd.S
         refused &= ~missing
     if refused.any():
         row = int(refused.to_numpy().argmax())
-        value = "the value is missing" if missing[row] else f"{_shown(text[row])} is not accepted"
-        raise DataError(f"{where(row)}, column {column.name}: {value}; expected {column.expected}")
+        shown = shortened(text[[row]].tolist()[0])  # of NumPy's numbers the number alone
+        value = "the value is missing" if missing[row] else f"{shown} is not accepted"
+        raise DataError(
+            f"{where} {rows[row]}, column {column.name}: {value}; expected {column.expected}"
+        )
     # "str" stays as it is: in pandas 2 a cast would spell NaN out.
     return values if column.dtype == "str" else values.astype(column.dtype)
-
-
-def _shown(value: object) -> str:
-    """A value as a complaint quotes it: of NumPy's numbers the number alone."""
-    return shortened(value.item() if isinstance(value, np.generic) else value)
-
-
-def _check_ids_once(ids: pd.Series, lines: Lines, file: str) -> None:
-    repeated = ids.duplicated().to_numpy()
-    if repeated.any():
-        row = int(repeated.argmax())
-        first = int((ids == ids.iloc[row]).to_numpy().argmax())
-        raise DataError(
-            f"{file}, line {lines[row]}, column {ids.name}: {ids.iloc[row]} stands twice, "
-            f"first on line {lines[first]}"
-        )

@@ -1,14 +1,14 @@
 """A competition's two tables: where they are searched, and how they are read and checked."""
 
-import hashlib
-import lzma
 import os
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from lzma import LZMAError
 from pathlib import Path
 from typing import TypeAlias
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -33,15 +33,7 @@ TRAIN, TEST = "train.csv", "test.csv"
 LARGEST_UNPACKED = 256 * 2**20  # bytes
 
 # What zipfile raises, by experiment, on damaged, encrypted or unknown contents.
-_ZIP_FAULTS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-)
+_ZIP_FAULTS = (BadZipFile, zlib.error, LZMAError, OSError, EOFError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +58,7 @@ class Tables:
     @property
     def fingerprint(self) -> str:
         """12 hex digits that change when either file does."""
-        return hashlib.sha256((self.train_sha256 + self.test_sha256).encode()).hexdigest()[:12]
+        return sha256((self.train_sha256 + self.test_sha256).encode()).hexdigest()[:12]
 
     def describe(self) -> str:
         """What was read, in one line: the first line of a run."""
@@ -76,11 +68,7 @@ class Tables:
         )
 
     def check_folds(self, folds: int) -> None:
-        """Check that each fold can have a row of either class.
-
-        Raises:
-            DataError: a class has fewer rows than there are folds.
-        """
+        """Check that each fold can have a row of either class. Raises DataError where not."""
         for label, size in zip(self.schema.labels, np.bincount(self.y, minlength=2), strict=True):
             if size < folds:
                 raise DataError(
@@ -107,11 +95,13 @@ def load_tables(
     """
     source, place = _first_present(search, archive) if data is None else ("given", data)
     location = _locate(place, archive)
-    contents = _unzip(location, archive) if os.path.isfile(location) else _read_folder(location)
-    train = check_labelled(contents[TRAIN], file=str(location / TRAIN), schema=schema)
-    test = check_table(
-        contents[TEST], file=str(location / TEST), columns=schema.test_columns, id=schema.id
-    )
+    if os.path.isfile(location):
+        contents = _unzip(location, archive)
+    else:
+        contents = [read_bytes(location / name) for name in (TRAIN, TEST)]
+    files = [str(location / name) for name in (TRAIN, TEST)]
+    train = check_labelled(contents[0], file=files[0], schema=schema)
+    test = check_table(contents[1], file=files[1], columns=schema.test_columns, id=schema.id)
     check_pair(train, test, schema)
     return Tables(
         schema=schema,
@@ -119,8 +109,8 @@ def load_tables(
         test=test.table,
         source=source,
         location=location,
-        train_sha256=train.sha256,
-        test_sha256=test.sha256,
+        train_sha256=sha256(contents[0]).hexdigest(),
+        test_sha256=sha256(contents[1]).hexdigest(),
         notes=train.notes + test.notes,
         answers=location / "answers.csv" if source == "bundled" else None,
     )
@@ -161,25 +151,21 @@ def _names_in(folder: Path, archive: str) -> set[str]:
         ) from error
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    return {name: read_bytes(folder / name) for name in (TRAIN, TEST)}
-
-
-def _unzip(path: Path, archive: str) -> dict[str, bytes]:
+def _unzip(path: Path, archive: str) -> list[bytes]:
     """Read both tables of a zip file into memory; nothing is written to disk."""
     try:
-        with zipfile.ZipFile(path) as opened:
+        with ZipFile(path) as opened:
             _check_members(opened, path, archive)
             if (damaged := opened.testzip()) is not None:
                 raise DataError(f"{path}: is damaged at its member {damaged}; download it again")
-            return {name: opened.read(name) for name in (TRAIN, TEST)}
+            return [opened.read(name) for name in (TRAIN, TEST)]
     except _ZIP_FAULTS as error:
         raise DataError(
             f"{path}: cannot be read as a zip file ({error}); {_expected(archive)}"
         ) from error
 
 
-def _check_members(opened: zipfile.ZipFile, path: Path, archive: str) -> None:
+def _check_members(opened: ZipFile, path: Path, archive: str) -> None:
     """Refuse a zip that lacks a table, would write outside its folder, or unpacks to too much."""
     names = opened.namelist()
     for name in names:

@@ -23,19 +23,10 @@ class Split:
 
 
 def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int) -> list[Split]:
-    """Cut the labelled rows into stratified folds, `repeats` times over, each shuffled afresh.
+    """Cut the labelled rows, y (rows,), into stratified folds, `repeats` times over, each shuffled.
 
-    Within a repeat every row is held out exactly once. Asking for more repeats
-    leaves the first ones as they were.
-
-    Args:
-        y: labels, shape (rows,).
-
-    Returns:
-        `repeats * folds` splits, repeat by repeat.
-
-    Raises:
-        ConfigError: fewer than two folds, or more folds than rows of the rarer class.
+    Within a repeat every row is held out exactly once. Asking for more repeats leaves the first
+    ones as they were. Errors are those of `stratified_folds`.
     """
     y = np.asarray(y)
     rows = np.arange(len(y), dtype=np.int64)
@@ -47,22 +38,17 @@ def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int
 
 
 def stratified_folds(
-    rows: NDArray[np.int64],
-    y: NDArray[np.int64],
-    folds: int,
-    repeat: int,
-    entropy: Sequence[int],
+    rows: NDArray[np.int64], y: NDArray[np.int64], folds: int, repeat: int, entropy: Sequence[int]
 ) -> list[Split]:
     """The rows at these positions in shuffled, stratified folds; also an outer split's train rows.
 
     Args:
         rows: positions in the table, (rows,).
         y: labels of the table's first rows, (labelled rows,).
-        folds: how many.
-        repeat: the splits' `repeat`.
         entropy: what seeds the shuffle.
 
-    Raises ConfigError: fewer than two folds, or more folds than rows of the rarer class.
+    Raises:
+        ConfigError: fewer than two folds, or more folds than rows of the rarer class.
     """
     rarer = int(np.unique(y[rows], return_counts=True)[1].min())
     if not 2 <= folds <= rarer:

@@ -13,28 +13,27 @@ from titanic_nn.tables.schema import (
     whole_numbers,
 )
 
-_COUNT = partial(whole_numbers, low=0, high=LARGEST)
-_A_COUNT = f"a whole number from 0 to {LARGEST}"
-_A_NUMBER = f"a number from 0 to {LARGEST}"
+_NUMBER = f"a number from 0 to {LARGEST}, or nothing"
+
+
+def _whole(name: str, low: int, high: int, expected: str | None = None) -> Column:
+    parse = partial(whole_numbers, low=low, high=high)
+    return Column(name, "int64", parse, expected or f"a whole number from {low} to {high}")
+
 
 # An unknown port is accepted (it is encoded as none of the known ones); an unknown sex is an error.
 SCHEMA = TableSchema(
-    id=Column(
-        "PassengerId",
-        "int64",
-        partial(whole_numbers, low=0, high=LARGEST_ID),
-        f"a whole number from 0 to {LARGEST_ID}",
-    ),
-    target=Column("Survived", "int64", partial(whole_numbers, low=0, high=1), "0 or 1"),
+    id=_whole("PassengerId", 0, LARGEST_ID),
+    target=_whole("Survived", 0, 1, "0 or 1"),
     columns=(
-        Column("Pclass", "int64", partial(whole_numbers, low=1, high=3), "1, 2 or 3"),
+        _whole("Pclass", 1, 3, "1, 2 or 3"),
         Column("Name", "str", any_text, "a name"),
         Column("Sex", "str", partial(one_of, allowed=("male", "female")), "male or female"),
-        Column("Age", "float64", numbers, f"{_A_NUMBER}, or nothing", may_be_missing=True),
-        Column("SibSp", "int64", _COUNT, _A_COUNT),
-        Column("Parch", "int64", _COUNT, _A_COUNT),
+        Column("Age", "float64", numbers, _NUMBER, may_be_missing=True),
+        _whole("SibSp", 0, LARGEST),
+        _whole("Parch", 0, LARGEST),
         Column("Ticket", "str", any_text, "a ticket"),
-        Column("Fare", "float64", numbers, f"{_A_NUMBER}, or nothing", may_be_missing=True),
+        Column("Fare", "float64", numbers, _NUMBER, may_be_missing=True),
         Column("Cabin", "str", any_text, "a cabin, or nothing", may_be_missing=True),
         Column("Embarked", "str", any_text, "a port, or nothing", may_be_missing=True),
     ),

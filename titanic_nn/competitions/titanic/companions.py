@@ -5,17 +5,15 @@ who survived, from the labels of the training rows. This is cross-fitted target 
 passenger's own label is taken out of the party before anything is computed, so a training row gets
 exactly what it would get if it were held out.
 
-A companion's death says little if most men of the third class died. What counts is the *survival
-surplus*: the number of companions who survived, minus the number expected from their peer groups
-(sex, class, child or adult), divided by the number of companions plus one. The expected rates are
-fitted on one half of the training rows and used for passengers of the other half. (Leaving out only
-the own label would reveal it: the rate without a passenger who died is a little higher than the
-rate without one who survived.)
+The *survival surplus* is the number of companions who survived, minus the number expected from
+their peer groups (sex, class, child or adult), divided by the number of companions plus one. The
+expected rates are fitted on one half of the training rows and used for the other half. (Leaving out
+only the own label would reveal it: the rate is a little higher for a passenger who died.)
 """
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,6 +26,9 @@ from titanic_nn.config import FeatureConfig
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.columns import Columns
 
+# What is looked up for each row, (rows,) by name.
+LookedUp: TypeAlias = Mapping[str, NDArray[Any]]
+
 CODE_OF_PEERS = {peers: code for code, peers in enumerate(PEERS)}
 IS_MAN = np.array([peers.startswith("male") and peers.endswith("adult") for peers in PEERS])
 MEN, WOMEN_CHILDREN = np.flatnonzero(IS_MAN), np.flatnonzero(~IS_MAN)
@@ -35,30 +36,20 @@ MEN, WOMEN_CHILDREN = np.flatnonzero(IS_MAN), np.flatnonzero(~IS_MAN)
 # Two passengers who share one of these belong to one party.
 PARTY_KEYS = ("same_ticket", "same_family")
 
-# Companions who survived as expected that are added to each party: shrinkage of a surplus that few
-# passengers tell of.
+# Both chosen by cross-validation: companions who survived as expected that are added to each party,
+# and the largest difference between neighbouring ticket numbers.
 SHRINKAGE = 1.0
-
-# The largest difference between neighbouring ticket numbers. Chosen, as SHRINKAGE, by
-# cross-validation.
 TICKET_REACH = 8
-
 # Rows that are processed at a time: each takes some kilobytes.
 ROWS_AT_ONCE = 2**15
 
 
 class PassengerGroups:
-    """Titanic's `FittedFeatures`: ticket holders, and companions' survival.
+    """Titanic's `FittedFeatures`: ticket holders, and companions' survival."""
 
-    Attributes, after `fit`:
-        ticket_holders: ticket -> how many of the counted passengers hold it.
-        counted: the ids of the counted passengers.
-        companions: the training rows' labels by party and ticket number.
-    """
-
-    ticket_holders: dict[str, int]
-    counted: NDArray[np.int64]
-    companions: "Companions"
+    ticket_holders: dict[str, int]  # ticket -> how many of the counted passengers hold it
+    counted: NDArray[np.int64]  # the ids of the counted passengers
+    companions: "Companions"  # the training rows' labels by party and ticket number
 
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
@@ -95,7 +86,7 @@ class PassengerGroups:
         self.companions.labels = self.companions.labels[:0]
 
     def state(self) -> dict[str, Any]:
-        """What was fitted: tickets and parties, counted, and the counted passengers' ids."""
+        """What was fitted, with the counted passengers' ids."""
         return {
             "ticket_holders": self.ticket_holders,
             "counted": self.counted.tolist(),
@@ -118,21 +109,14 @@ class Companions:
     Two passengers with one ticket number and class, or with one family name, class, port and fare,
     belong to one party, and so does whoever is linked to both. Ticket neighbours are passengers of
     one class whose ticket numbers differ by TICKET_REACH at most.
-
-    Attributes, after `fit`:
-        labels: the training rows' labels by id, from which a row's own label is taken out.
-        party_of: for each of PARTY_KEYS, key -> number of the party.
-        party_counts: (parties, peers, 2): of each party's training rows, how many died, survived.
-        ticket_numbers: for each class, the training rows' ticket numbers in order, each once.
-        ticket_counts: for each class, (numbers + 1, peers, 2): of those with one of the
-            first numbers, how many died, survived.
-        expected: (2 halves, peers): the survival rate of each peer group in the other half.
     """
 
-    labels: "pd.Series[int]"
-    expected: NDArray[np.float64]
-    party_of: dict[str, dict[str, int]]
-    party_counts: NDArray[np.int32]
+    labels: "pd.Series[int]"  # the training rows', by id: a row's own is taken out
+    expected: NDArray[np.float64]  # (2 halves, peers): survival rates in the other half
+    party_of: dict[str, dict[str, int]]  # for each of PARTY_KEYS, key -> number of the party
+    party_counts: NDArray[np.int32]  # (parties, peers, 2): how many training rows died, survived
+    # For each class, the training rows' ticket numbers in order, each once; and of those with one
+    # of the first numbers how many died, survived: (numbers + 1, peers, 2).
     ticket_numbers: dict[str, NDArray[np.float64]]
     ticket_counts: dict[str, NDArray[np.int32]]
 
@@ -161,59 +145,36 @@ class Companions:
     def transform(
         self, rows: Columns, recognised: NDArray[np.bool_] | bool = True
     ) -> dict[str, NDArray[Any]]:
-        """What the training rows' labels say about each passenger's companions and neighbours.
+        """The group "companions" of the feature table by name, each (rows,).
 
+        All are 0 for a passenger of whom nothing is known; a surplus is between -1 and 1.
         recognised: which rows are the training rows whose ids they have.
-
-        Columns (rows,) by name, all 0 for a passenger of whom nothing is known:
-            women_children_survival_surplus, men_survival_surplus: of the party's labelled women and
-                children, and of its men: sum of (survived - expected) / (number + SHRINKAGE), from
-                -1 to 1.
-            men_known: log(1 + number of those men).
-            women_children_lost, women_children_saved: for a woman or child, whether all of those
-                women and children died, or survived.
-            men_lost: whether all of those men died.
-            ticket_neighbours_survival_surplus: the surplus of all ticket neighbours.
         """
-        # NaN where a row is not a training row.
-        label = self.labels.reindex(rows.ids).to_numpy(np.float64, copy=True)  # (rows,)
-        label[~np.broadcast_to(recognised, label.shape)] = np.nan
-        code_of_class = {pclass: i for i, pclass in enumerate(self.ticket_numbers)}
+        class_codes = {pclass: i for i, pclass in enumerate(self.ticket_numbers)}
         looked_up = {
-            "label": label,
+            # NaN where a row is not a training row.
+            "label": np.where(recognised, self.labels.reindex(rows.ids), np.nan),
             "half": rows.numbers["half"],
             "peers": rows.look_up("peers", CODE_OF_PEERS),
-            "pclass": rows.look_up("class", code_of_class),
+            "class": rows.look_up("class", class_codes),
             "ticket_number": rows.numbers["ticket_number"],
             **{key: rows.look_up(key, self.party_of[key]) for key in PARTY_KEYS},
         }
-        starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
         parts = [
-            self._features(
-                **{name: of[start : start + ROWS_AT_ONCE] for name, of in looked_up.items()}
-            )
-            for start in starts
+            self._features({name: of[at : at + ROWS_AT_ONCE] for name, of in looked_up.items()})
+            for at in range(0, max(len(rows), 1), ROWS_AT_ONCE)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _features(
-        self,
-        label: NDArray[np.float64],
-        half: NDArray[np.int64],
-        peers: NDArray[np.int64],
-        pclass: NDArray[np.int64],
-        ticket_number: NDArray[np.float64],
-        same_ticket: NDArray[np.int64],
-        same_family: NDArray[np.int64],
-    ) -> dict[str, NDArray[Any]]:
-        """What `transform` returns, for rows whose categories were looked up; each (rows,)."""
+    def _features(self, rows: LookedUp) -> dict[str, NDArray[Any]]:
+        """What `transform` returns, for some rows."""
+        label, peers = rows["label"], rows["peers"]
         trained = np.flatnonzero(~np.isnan(label))
         own = np.zeros((len(label), len(PEERS), 2), dtype=np.int32)
         own[trained, peers[trained], label[trained].astype(np.int64)] = 1
 
-        expected = self.expected[half]  # (rows, peers)
-        party = self._of_party(same_ticket, same_family, own)
-        neighbours = self._of_neighbours(pclass, ticket_number, own)
+        expected = self.expected[rows["half"]]  # (rows, peers)
+        party, neighbours = self._of_party(rows, own), self._of_neighbours(rows, own)
         men, women_children = (party.take(who, axis=1) for who in (MEN, WOMEN_CHILDREN))
         is_woman_or_child = ~IS_MAN[peers]
         died, survived = women_children.sum(1).T  # (rows, some peers, 2) -> each (rows,)
@@ -241,10 +202,9 @@ class Companions:
             "party_of": self.party_of,
             "party_counts": _sparse(self.party_counts),
             "ticket_numbers": {c: numbers.tolist() for c, numbers in self.ticket_numbers.items()},
+            # Each number's own holders: the difference of the cumulative counts.
             "ticket_counts": {
-                # Each number's own holders: the difference of the cumulative counts.
-                c: _sparse(np.diff(counts, axis=0))
-                for c, counts in self.ticket_counts.items()
+                c: _sparse(np.diff(n, axis=0)) for c, n in self.ticket_counts.items()
             },
         }
 
@@ -256,21 +216,18 @@ class Companions:
         companions.expected = np.array(state["expected"], np.float64)
         companions.party_of = {key: dict(of) for key, of in state["party_of"].items()}
         companions.party_counts = _dense(state["party_counts"])
-        companions.ticket_numbers = {
-            pclass: np.array(numbers, np.float64)
-            for pclass, numbers in state["ticket_numbers"].items()
-        }
+        numbers, held = state["ticket_numbers"], state["ticket_counts"]
+        companions.ticket_numbers = {c: np.array(numbers[c], np.float64) for c in numbers}
         companions.ticket_counts = {
-            pclass: np.pad(_dense(held), ((1, 0), (0, 0), (0, 0))).cumsum(0, dtype=np.int32)
-            for pclass, held in state["ticket_counts"].items()
+            c: np.pad(_dense(held[c]), ((1, 0), (0, 0), (0, 0))).cumsum(0, dtype=np.int32)
+            for c in held
         }
         return companions
 
-    def _of_party(
-        self, by_ticket: NDArray[np.int64], by_family: NDArray[np.int64], own: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
+    def _of_party(self, rows: LookedUp, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """How many others of each row's party died and survived, (rows, peers, 2)."""
         counts = np.zeros_like(own)
+        by_ticket, by_family = (rows[key] for key in PARTY_KEYS)
         on_ticket, in_family = by_ticket >= 0, by_family >= 0
         counts[on_ticket] = self.party_counts[by_ticket[on_ticket]]
         # A new passenger may link two parties of the training rows; the same party counts once.
@@ -279,15 +236,13 @@ class Companions:
         counts[on_ticket | in_family] -= own[on_ticket | in_family]
         return counts
 
-    def _of_neighbours(
-        self, pclass: NDArray[np.int64], number: NDArray[np.float64], own: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
+    def _of_neighbours(self, rows: LookedUp, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """How many of each row's ticket neighbours died and survived, (rows, peers, 2)."""
-        counts = np.zeros_like(own)
+        counts, number = np.zeros_like(own), rows["ticket_number"]
         for i, (name, numbers) in enumerate(self.ticket_numbers.items()):
-            here = np.flatnonzero((pclass == i) & ~np.isnan(number))
-            first = np.searchsorted(numbers, number[here] - TICKET_REACH, side="left")
-            last = np.searchsorted(numbers, number[here] + TICKET_REACH, side="right")
+            here = np.flatnonzero((rows["class"] == i) & ~np.isnan(number))
+            first = numbers.searchsorted(number[here] - TICKET_REACH, side="left")
+            last = numbers.searchsorted(number[here] + TICKET_REACH, side="right")
             before = self.ticket_counts[name]
             counts[here] = before[last] - before[first] - own[here]
         return counts
@@ -305,11 +260,7 @@ def _counts(
 def _sparse(counts: NDArray[np.int32]) -> dict[str, list[int]]:
     """Counts, nearly all of them 0, as JSON: their shape, and the others with their positions."""
     at = np.flatnonzero(counts)
-    return {
-        "shape": list(counts.shape),
-        "at": at.tolist(),
-        "count": counts.ravel()[at].tolist(),
-    }
+    return {"shape": list(counts.shape), "at": at.tolist(), "count": counts.ravel()[at].tolist()}
 
 
 def _dense(sparse: Mapping[str, list[int]]) -> NDArray[np.int32]:
@@ -322,25 +273,21 @@ def _dense(sparse: Mapping[str, list[int]]) -> NDArray[np.int32]:
 def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]]]:
     """Each row's party (rows,), and the party of each key.
 
-    Rows and keys are the nodes of a graph, and the parties are its connected components.
+    Each row is linked with the first that has its key; parties are the connected components.
     """
-    edges: list[tuple[NDArray[np.integer], NDArray[np.integer]]] = []
-    keys: dict[str, tuple[list[str], NDArray[np.integer]]] = {}
-    nodes = len(rows)
+    every = np.arange(len(rows))
+    links, first_row = [], {}
     for key in PARTY_KEYS:
         codes, categories = rows.codes[key], rows.categories[key]
-        has = np.flatnonzero(codes >= 0)
-        edges.append((has, nodes + codes[has]))
-        used = np.unique(codes[has])
-        keys[key] = [categories[i] for i in used], nodes + used
-        nodes += len(categories)
-    from_row, to_key = (np.concatenate(ends) for ends in zip(*edges, strict=True))
-    graph = coo_matrix((np.ones(len(from_row)), (from_row, to_key)), shape=(nodes, nodes))
-    party = connected_components(graph, directed=False)[1].astype(np.int64)  # (rows + keys,)
-    party_of = {
-        key: dict(zip(of, party[node].tolist(), strict=True)) for key, (of, node) in keys.items()
+        used, first, at = np.unique(codes, return_index=True, return_inverse=True)
+        links.append(np.where(codes >= 0, first[at], every))
+        first_row[key] = {categories[c]: row for c, row in zip(used, first, strict=True) if c >= 0}
+    ends = np.tile(every, len(links)), np.concatenate(links)
+    graph = coo_matrix((np.ones(len(ends[0])), ends), shape=(len(rows), len(rows)))
+    party = connected_components(graph, directed=False)[1].astype(np.int64)
+    return party, {
+        key: {name: int(party[row]) for name, row in of.items()} for key, of in first_row.items()
     }
-    return party[: len(rows)], party_of
 
 
 def _survival_surplus(

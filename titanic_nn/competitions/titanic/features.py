@@ -5,127 +5,82 @@ passengers' rows are in the table too; companions.py makes them.
 """
 
 import re
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from titanic_nn.tables.features import Feature
 
+_from_labels = partial(Feature, reads_labels=True, group="companions")
+
 FEATURES: tuple[Feature, ...] = (
-    Feature(
-        "title",
-        "category",
-        "the words of Name between the comma and the full stop, rare ones merged",
-        "sex, age and standing in one word: a Master is a boy, whether or not his age is known",
-    ),
+    Feature("title", "category", "Name from the comma to the full stop", "sex, age and standing"),
     Feature("sex", "category", "Sex", "women and children first: the strongest signal of all"),
     Feature("class", "category", "Pclass", "a category, because 1, 2, 3 need not be evenly spaced"),
-    Feature(
-        "age",
-        "number",
-        "Age in years",
-        "children were favoured",
-        impute_within=("title", "class"),
-    ),
+    Feature("age", "number", "Age in years", "children were favoured", ("title", "class")),
     Feature("age_missing", "flag", "Age is missing", "tells a recorded age from a guessed one"),
     Feature("siblings_spouses", "number", "SibSp", "company of one's own generation"),
     Feature("parents_children", "number", "Parch", "company of the generation above or below"),
-    Feature(
-        "family_size",
-        "number",
-        "siblings_spouses + parents_children + 1",
-        "large families had to gather first; none or one of them may have found a boat",
-    ),
+    Feature("family_size", "number", "SibSp + Parch + 1", "large families had to gather first"),
     Feature("alone", "flag", "family_size = 1", "nobody to help, nobody to wait for"),
-    Feature(
-        "ticket_shared_by",
-        "number",
-        "passengers counted on this ticket, this one included (companions)",
-        "friends, maids and nurses travelled together without being kin",
-    ),
-    Feature(
-        "log_fare",
-        "number",
-        "log(1 + Fare), Fare in pounds",
-        "fares run from 0 to over 500: the ratio of two says more than their difference",
-        impute_within=("class",),
-    ),
+    Feature("ticket_shared_by", "number", "holders of the ticket", "friends travelled together"),
+    Feature("log_fare", "number", "log(1 + Fare)", "ratios of fares say more", ("class",)),
     Feature(
         "fare_per_head",
         "number",
-        "log(1 + Fare / ticket_shared_by) (companions)",
+        "log(1 + Fare / ticket_shared_by)",
         "Fare is the price of the whole ticket, not of one berth",
-        impute_within=("class",),
+        ("class",),
     ),
     Feature("fare_missing", "flag", "Fare is missing", "tells a recorded fare from a guessed one"),
     Feature("embarked", "category", "Embarked", "Cherbourg, Queenstown, Southampton: who boarded"),
     Feature("embarked_missing", "flag", "Embarked is missing", "two ports were never recorded"),
-    Feature(
-        "deck",
-        "category",
-        "the letter before the first number of Cabin, or its only letter",
-        "A lay near the boats, G far below them",
-    ),
-    Feature(
-        "cabin_known",
-        "flag",
-        "Cabin is not missing",
-        "cabins were recorded mostly for the first class, and better for those who lived",
-    ),
-    Feature(
+    Feature("deck", "category", "the letter of Cabin", "A lay near the boats, G far below them"),
+    Feature("cabin_known", "flag", "Cabin is not missing", "better recorded for those who lived"),
+    _from_labels(
         "women_children_survival_surplus",
         "number",
-        "mean survival surplus of the party's other women and children (companions)",
+        "mean survival surplus of the party's other women and children",
         "families lived or died together",
-        reads_labels=True,
-        group="companions",
     ),
-    Feature(
+    _from_labels(
         "men_survival_surplus",
         "number",
-        "the same among the party's other men (companions)",
+        "the same among the party's other men",
         "where the men lived, the boat was near",
-        reads_labels=True,
-        group="companions",
     ),
     Feature(
         "men_known",
         "number",
-        "log(1 + number of those men in the training rows) (companions)",
+        "log(1 + number of those men in the training rows)",
         "how reliable the surplus is, and whether the party had other men at all",
         group="companions",
     ),
-    Feature(
+    _from_labels(
         "women_children_lost",
         "flag",
-        "a woman or child, and all other women and children of the party died (companions)",
+        "a woman or child, and all other women and children of the party died",
         "mothers did not leave without their children",
-        reads_labels=True,
-        group="companions",
     ),
-    Feature(
+    _from_labels(
         "women_children_saved",
         "flag",
-        "a woman or child, and all other women and children of the party lived (companions)",
+        "a woman or child, and all other women and children of the party lived",
         "they took the same boat",
-        reads_labels=True,
-        group="companions",
     ),
-    Feature(
+    _from_labels(
         "men_lost",
         "flag",
-        "the party has other men, and all of them died (companions)",
+        "the party has other men, and all of them died",
         "one man saved tells of a party that reached the boats together",
-        reads_labels=True,
-        group="companions",
     ),
-    Feature(
+    _from_labels(
         "ticket_neighbours_survival_surplus",
         "number",
-        "mean surplus among those of the class with a ticket number at most 8 off (companions)",
+        "mean surplus among those of the class with a ticket number at most 8 off",
         "tickets with near numbers were sold together: one place, one day, one group",
-        reads_labels=True,
-        group="companions",
     ),
 )
 
@@ -135,30 +90,15 @@ KEYS = ("ticket", "peers", "same_ticket", "same_family")
 DOUBLED = re.compile(r"(.)\1")  # a letter twice
 
 # Peer groups: passengers who agree in what decided most, by sex, class and age.
-PEERS = [
-    f"{sex}, {pclass}, {age}"
-    for sex in ("female", "male")
-    for pclass in "123"
-    for age in ("adult", "child")
-]
+PEERS = [", ".join(peers) for peers in product(("female", "male"), "123", ("adult", "child"))]
 
 # A title too rare to learn from is merged with the common one for the same age, sex and standing.
 # A title that is not listed is kept.
-MERGED_TITLES: dict[str, str] = {
-    "Mlle": "Miss",
-    "Ms": "Miss",
-    "Mme": "Mrs",
-    "Lady": "Mrs",
-    "the Countess": "Mrs",
-    "Dona": "Mrs",
-    "Sir": "Mr",
-    "Don": "Mr",
-    "Jonkheer": "Mr",
-    "Capt": "Profession",
-    "Col": "Profession",
-    "Major": "Profession",
-    "Dr": "Profession",
-    "Rev": "Profession",
+MERGED_TITLES = {
+    **dict.fromkeys(("Mlle", "Ms"), "Miss"),
+    **dict.fromkeys(("Mme", "Lady", "the Countess", "Dona"), "Mrs"),
+    **dict.fromkeys(("Sir", "Don", "Jonkheer"), "Mr"),
+    **dict.fromkeys(("Capt", "Col", "Major", "Dr", "Rev"), "Profession"),
 }
 
 
