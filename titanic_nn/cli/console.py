@@ -38,7 +38,7 @@ def run(command: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
     except KeyboardInterrupt as interrupt:
-        print(f"interrupted: {interrupt or 'nothing was written'}", file=sys.stderr)
+        print(f"interrupted: {str(interrupt) or 'nothing was written'}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
