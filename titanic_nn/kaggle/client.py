@@ -30,11 +30,8 @@ def open_client(
 ) -> tuple[Any, Credentials]:
     """Make a client whose calls time out; also return the credentials that it uses.
 
-    Call it, and what it returns, with stdout redirected: the client prints.
-
-    Args:
-        timeout: seconds without an answer after which a call fails.
-        on_uploaded: called when a file is uploaded, before a submission is created from it.
+    Call it, and what it returns, with stdout redirected: the client prints. `timeout` is in
+    seconds; `on_uploaded` is called when a file is uploaded, before a submission is created.
 
     Raises:
         TitanicError: the package cannot be imported.
@@ -78,11 +75,7 @@ def open_client(
 
     if credentials.oauth:
         credentials = replace(credentials, token=_oauth_token(api, credentials))
-    api.config_values = {
-        "username": credentials.username,
-        "key": credentials.key,
-        "token": credentials.token,
-    }
+    api.config_values = {name: getattr(credentials, name) for name in ("username", "key", "token")}
     return api, credentials
 
 
@@ -95,21 +88,16 @@ def get_submission(api: Any, ref: int) -> Any:
         return kaggle.competitions.competition_api_client.get_submission(request)
 
 
-class _TimeoutAdapter(HTTPAdapter):
-    """An HTTP adapter with a default timeout in seconds."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self._timeout = timeout
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
-        return super().send(*args, **kwargs)
-
-
 def _set_timeout(session: requests.Session, timeout: float) -> None:
+    """Give a session's calls a default timeout in seconds."""
+
+    class TimeoutAdapter(HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            kwargs["timeout"] = kwargs.get("timeout") or timeout
+            return super().send(*args, **kwargs)
+
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _TimeoutAdapter(timeout))
+        session.mount(scheme, TimeoutAdapter())
 
 
 def _import_kaggle() -> Any:
@@ -144,16 +132,14 @@ def _masked_environment() -> Iterator[None]:
             "VERBOSE": "",  # else it would log every call
             "VERBOSE_OUTPUT": "",
         }
-        before = {name: os.environ.get(name) for name in mask}
+        before = {name: os.environ[name] for name in mask if name in os.environ}
         os.environ.update(mask)
         try:
             yield
         finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            for name in mask:
+                del os.environ[name]
+            os.environ.update(before)
 
 
 def _oauth_token(api: Any, credentials: Credentials) -> str:
@@ -163,14 +149,12 @@ def _oauth_token(api: Any, credentials: Credentials) -> str:
     with api.build_kaggle_client() as client:
         try:
             token = login.load(client=client).get_access_token()
-        except (AttributeError, TypeError, ValueError) as error:
-            if isinstance(error, requests.RequestException):
-                raise
-            raise failed from None
-        except requests.HTTPError as error:
+        except requests.RequestException as error:
             if is_refusal(error):
                 raise failed from None
             raise
+        except (AttributeError, TypeError, ValueError):
+            raise failed from None
     if not token:
         raise failed
     return str(token)

@@ -42,17 +42,12 @@ class Kaggle:
     """One competition at Kaggle, for the user that the credentials belong to."""
 
     def __init__(self, competition: str, retry_policy: RetryPolicy) -> None:
-        """Find credentials; nothing is called yet.
-
-        Raises:
-            CredentialsError: there are none, or broken ones.
-        """
+        """Find credentials; nothing is called yet. Raises CredentialsError without good ones."""
         found = find_credentials()
         if found is None:
-            raise CredentialsError(
-                "no credentials for Kaggle were found\n" + how_to_get_credentials(competition)
-            )
-        self.credentials, self._hidden = found
+            help = how_to_get_credentials(competition)
+            raise CredentialsError(f"no credentials for Kaggle were found\n{help}")
+        self.credentials = found
         self.competition = competition
         self.retry_policy = retry_policy
         self._deadline = time.monotonic() + retry_policy.total
@@ -160,7 +155,7 @@ class Kaggle:
         )
 
     def _explain(self, error: Exception) -> TitanicError:
-        return explain(error, self.competition, self.credentials, self._hidden)
+        return explain(error, self.competition, self.credentials)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
