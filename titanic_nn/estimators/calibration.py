@@ -37,15 +37,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A weighted average of fitted models' probabilities.
+    """A weighted average of fitted models' probabilities."""
 
-    Attributes:
-        models: name -> a Pipeline from a table to probabilities of two classes.
-        weights: name -> its weight; they sum to 1.
-    """
-
-    models: Mapping[str, Pipeline]
-    weights: Mapping[str, float]
+    models: Mapping[str, Pipeline]  # by name, each from a table to probabilities of two classes
+    weights: Mapping[str, float]  # by the same names; they sum to 1
 
     @property
     def classes_(self) -> NDArray[np.int64]:

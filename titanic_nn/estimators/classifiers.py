@@ -33,8 +33,7 @@ from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import FINAL, Split
 
-# What scikit-learn takes for a table of numbers: an array, a DataFrame, a list of lists.
-Rows: TypeAlias = Any
+Rows: TypeAlias = Any  # a table of numbers: an array, a DataFrame, a list of lists
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 RandomState = int | np.random.RandomState | None
 
@@ -308,12 +307,9 @@ def fit_together(
     prepared: Sequence[TrainingRows],
     where: Sequence[NDArray[np.int64]],
 ) -> None:
-    """Fit equal classifiers at once, each on its own rows.
+    """Fit clones of one classifier, with the same classes and features, at once.
 
-    Args:
-        classifiers: clones of one, with the same classes and features.
-        prepared: the result of each one's `prepare`.
-        where: positions of those rows in the whole table.
+    Each is fitted on the rows that it `prepared`; `where` are their positions in the whole table.
     """
     first = classifiers[0]
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]

@@ -82,16 +82,13 @@ def to_onnx(classifier: NetClassifier, feature_names: Sequence[str] | None = Non
         for name, columns in shapes.items()
     )
     made = onnx.helper.make_graph(graph.nodes, "titanic_nn", inputs, outputs, graph.constants)
-    model = onnx.helper.make_model(
-        made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR
-    )
+    opset = onnx.helper.make_opsetid("", OPSET)
+    model = onnx.helper.make_model(made, opset_imports=[opset], ir_version=IR)
     if feature_names is None:
         feature_names = getattr(classifier, "feature_names_in_", None)
-    described = {
-        "classes": json.dumps(classifier.classes_.tolist()),
-        "feature_names": json.dumps(None if feature_names is None else list(feature_names)),
-    }
-    onnx.helper.set_model_props(model, described)
+    names = None if feature_names is None else list(feature_names)
+    described = {"classes": classifier.classes_.tolist(), "feature_names": names}
+    onnx.helper.set_model_props(model, {key: json.dumps(v) for key, v in described.items()})
     onnx.checker.check_model(model, full_check=True)
     _check(classifier, ReferenceEvaluator(model))
     return bytes(model.SerializeToString())

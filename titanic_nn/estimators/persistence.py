@@ -82,18 +82,20 @@ def load(folder: str | Path) -> Model:
     """
     folder = Path(folder)
     document = _document(folder / DESCRIPTION)
-    if "weights" in document:
-        return _ensemble(document["weights"], folder)
-    content = _read(folder / TENSORS)
-    if _sha256(content) != document["sha256"].get(TENSORS):
-        raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
     try:
+        if "weights" in document:
+            return _ensemble(document["weights"], folder)
+        content = _read(folder / TENSORS)
+        if _sha256(content) != document["sha256"].get(TENSORS):
+            raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
         classifier = _classifier(document["classifier"], read_tensors(content))
         if document["features"] is None:
             return classifier
         features = CompetitionFeatures.from_state(document["features"])
         if len(features.get_feature_names_out()) != classifier.n_features_in_:
             raise ValueError("the features are not those of the net")
+    except ModelError:
+        raise
     except Exception as error:  # a description that `save` did not write may raise any
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = f"{folder}: does not hold a model as titanic_nn saves it ({reason})"

@@ -10,8 +10,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -104,12 +103,7 @@ def _import_kaggle() -> Any:
     """Import the client, without it authenticating, printing, calling, or making a folder."""
     try:
         if "kaggle" not in sys.modules:
-            with _masked_environment():
-                kaggle = import_module("kaggle")
-            # As without the mask, for other users of the package in this process.
-            kaggle.KaggleApi.config_dir = str(config_folder())
-            kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
-            kaggle.api.config_values = {}
+            _import_masked()
         # By name: to a type checker, "kaggle" could also be tests/kaggle.
         return import_module("kaggle.api.kaggle_api_extended")
     except (ImportError, OSError, SystemExit) as error:
@@ -119,9 +113,8 @@ def _import_kaggle() -> Any:
         ) from None
 
 
-@contextmanager
-def _masked_environment() -> Iterator[None]:
-    """An environment in which the client finds credentials that need no call."""
+def _import_masked() -> None:
+    """Import the client in an environment in which it finds credentials that need no call."""
     with tempfile.TemporaryDirectory() as folder:
         mask = {
             "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
@@ -135,11 +128,15 @@ def _masked_environment() -> Iterator[None]:
         before = {name: os.environ[name] for name in mask if name in os.environ}
         os.environ.update(mask)
         try:
-            yield
+            kaggle = import_module("kaggle")
         finally:
             for name in mask:
                 del os.environ[name]
             os.environ.update(before)
+    # As without the mask, for other users of the package in this process.
+    kaggle.KaggleApi.config_dir = str(config_folder())
+    kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
+    kaggle.api.config_values = {}
 
 
 def _oauth_token(api: Any, credentials: Credentials) -> str:

@@ -56,11 +56,28 @@ def write_answer(run: Path, files: Mapping[str, str]) -> None:
 
 
 def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
-    """The two files that state what a folder's results were made from."""
-    return {
-        "settings.toml": config.to_toml(),
-        "environment.json": to_json(environment(config.competition, tables, device)),
+    """The two files that state what a folder's results were made from, to repeat them."""
+    import torch
+
+    environment = {
+        "titanic_nn": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "threads": torch.get_num_threads(),
+        "data": {
+            "competition": config.competition,
+            "source": tables.source,
+            "location": str(tables.location),
+            "train_rows": len(tables.train),
+            "test_rows": len(tables.test),
+            "train_sha256": tables.train_sha256,
+            "test_sha256": tables.test_sha256,
+        },
     }
+    return {"settings.toml": config.to_toml(), "environment.json": to_json(environment)}
 
 
 def read_table(
@@ -152,30 +169,6 @@ def summary(result: "ModelComparison") -> dict[str, Any]:
         },
         "calibration": result.calibration.to_dict(orient="index"),
         "seconds": result.seconds,
-    }
-
-
-def environment(competition: str, tables: Tables, device: str) -> dict[str, Any]:
-    """What is needed to repeat a run: versions, machine, and the tables with their hashes."""
-    import torch
-
-    return {
-        "titanic_nn": __version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
-        "threads": torch.get_num_threads(),
-        "data": {
-            "competition": competition,
-            "source": tables.source,
-            "location": str(tables.location),
-            "train_rows": len(tables.train),
-            "test_rows": len(tables.test),
-            "train_sha256": tables.train_sha256,
-            "test_sha256": tables.test_sha256,
-        },
     }
 
 
