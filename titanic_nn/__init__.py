@@ -19,21 +19,17 @@ if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison as ModelComparison
     from titanic_nn.evaluation.compare_models import compare_models as compare_models
 
-# The module of each name, which is imported when the name is first used: torch takes seconds.
-_MODULES = {
-    "LinearClassifier": "estimators.classifiers",
-    "ReLUClassifier": "estimators.classifiers",
-    "DeepClassifier": "estimators.classifiers",
-    "ResNetClassifier": "estimators.classifiers",
-    "CompetitionFeatures": "estimators.transformer",
-    "cross_validate": "estimators.cross_validate",
-    "ModelComparison": "evaluation.compare_models",
-    "compare_models": "evaluation.compare_models",
-    "load_tables": "competitions.registry",
-    "load": "estimators.persistence",
-    "save": "estimators.persistence",
-    "Config": "config",
+# Module -> its names. It is imported when one is first used: torch takes seconds.
+_NAMES = {
+    "estimators.classifiers": "LinearClassifier ReLUClassifier DeepClassifier ResNetClassifier",
+    "estimators.transformer": "CompetitionFeatures",
+    "estimators.cross_validate": "cross_validate",
+    "evaluation.compare_models": "ModelComparison compare_models",
+    "competitions.registry": "load_tables",
+    "estimators.persistence": "load save",
+    "config": "Config",
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *_MODULES]
 
 

@@ -216,6 +216,11 @@ SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
         rewritten(lambda d: d["classifier"]["config"].update(hidden_size=10**12)),
         NOT_OURS,
     ),
+    "weights that are none": (rewritten(lambda d: d.update(weights=7)), NOT_OURS),
+    "no number of features": (
+        rewritten(lambda d: d["classifier"].update(n_features=float("inf"))),
+        NOT_OURS,
+    ),
     "no encoder": (rewritten(lambda d: d["features"].pop("encoder")), NOT_OURS),
     "fewer features": (
         rewritten(lambda d: d["features"]["encoder"]["scaling"].popitem()),

@@ -32,9 +32,9 @@ def write(path: Path, text: str) -> Path:
 
 
 def found() -> Credentials:
-    pair = find_credentials()
-    assert pair is not None
-    return pair[0]
+    credentials = find_credentials()
+    assert credentials is not None
+    return credentials
 
 
 def test_nothing_is_found_in_an_empty_home() -> None:
@@ -59,14 +59,12 @@ def test_the_order_is_the_clients(home: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found().token == "t-path"
     monkeypatch.setenv("KAGGLE_API_TOKEN", "t-env")
     assert found().token == "t-env"
-    pair = find_credentials()
-    assert pair is not None
-    assert pair[1] == [
+    assert found().hidden == (
         str(home / ".kaggle/access_token"),
         str(home / ".kaggle/access_token.txt"),
         "KAGGLE_USERNAME and KAGGLE_KEY",
         f"{home / '.kaggle/credentials.json'} (kaggle auth login)",
-    ]
+    )
     # In a Kaggle notebook, its own token goes before all.
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
     monkeypatch.setenv("KAGGLE_DATA_PROXY_URL", "http://localhost")
@@ -158,7 +156,7 @@ def test_a_broken_file_that_is_not_needed_does_no_harm(
     assert found().key == "k-env"
     monkeypatch.setenv("KAGGLE_API_TOKEN", "t-env")
     monkeypatch.delenv("KAGGLE_KEY")
-    assert find_credentials() == (Credentials("KAGGLE_API_TOKEN", token="t-env"), [])
+    assert found() == Credentials("KAGGLE_API_TOKEN", token="t-env")
 
 
 def test_a_kaggle_json_of_other_settings_is_no_key(home: Path) -> None:

@@ -10,9 +10,6 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-# Probabilities closer to 0 or 1 are moved to this distance: a logit must be finite.
-CLOSEST = 1e-12
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -35,27 +32,20 @@ class Calibration:
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities, in the same shape."""
-        calibrated: NDArray[np.float64] = expit(self.slope * _logit(probability) + self.intercept)
-        return calibrated
+        return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A weighted average of fitted models' probabilities.
+    """A weighted average of fitted models' probabilities."""
 
-    Attributes:
-        models: name -> a Pipeline from a table to probabilities of two classes.
-        weights: name -> its weight; they sum to 1.
-    """
-
-    models: Mapping[str, Pipeline]
-    weights: Mapping[str, float]
+    models: Mapping[str, Pipeline]  # by name, each from a table to probabilities of two classes
+    weights: Mapping[str, float]  # by the same names; they sum to 1
 
     @property
     def classes_(self) -> NDArray[np.int64]:
         """The labels, sorted, which all models share."""
-        classes: NDArray[np.int64] = next(iter(self.models.values())).classes_
-        return classes
+        return np.asarray(next(iter(self.models.values())).classes_)
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
         """The probability of each class, (rows, 2)."""
@@ -64,9 +54,7 @@ class Ensemble:
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
         """The more probable class of each row, (rows,)."""
-        which = (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
-        predicted: NDArray[np.int64] = self.classes_[which]
-        return predicted
+        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
 
 
 def weighted_average(
@@ -74,10 +62,9 @@ def weighted_average(
 ) -> NDArray[np.float64]:
     """The average of arrays of one shape, by their names' weights, which sum to 1."""
     weighted = [weights[name] * array.astype(np.float64) for name, array in each.items()]
-    average: NDArray[np.float64] = np.sum(weighted, axis=0)
-    return average
+    return np.asarray(np.sum(weighted, axis=0))
 
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    logits: NDArray[np.float64] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
-    return logits
+    # Moved from 0 and 1, whose logits are not finite.
+    return np.asarray(logit(np.clip(probability, 1e-12, 1 - 1e-12)))

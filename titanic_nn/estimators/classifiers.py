@@ -29,12 +29,11 @@ from titanic_nn.engine.predict import mean_probabilities
 from titanic_nn.engine.train import SplitData, train_nets
 from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
-from titanic_nn.nets.batch import Net, Params
+from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import FINAL, Split
 
-# What scikit-learn takes for a table of numbers: an array, a DataFrame, a list of lists.
-Rows: TypeAlias = Any
+Rows: TypeAlias = Any  # a table of numbers: an array, a DataFrame, a list of lists
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 RandomState = int | np.random.RandomState | None
 
@@ -53,20 +52,12 @@ _CLASSES: dict[type[NetConfig], "type[NetClassifier]"] = {}
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The rows that a fit trains on.
+    """The rows that a fit trains on: those it was given, without rows of weight 0."""
 
-    Attributes:
-        x: features, (rows, features).
-        targets: 0 or 1 for two classes, (rows, 1); one-hot for more, (rows, classes).
-        weights: sample weights, (rows,), or None: all equal.
-        kept: positions of these rows in the table that `fit` was given, (rows,); rows of weight 0
-            are left out.
-    """
-
-    x: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    weights: NDArray[np.float32] | None
-    kept: NDArray[np.int64]
+    x: NDArray[np.float32]  # features, (rows, features)
+    targets: NDArray[np.int64]  # 0 or 1 for two classes, (rows, 1); else one-hot, (rows, classes)
+    weights: NDArray[np.float32] | None  # sample weights, (rows,); None: all equal
+    kept: NDArray[np.int64]  # positions in the table that `fit` was given, (rows,)
 
 
 class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -74,16 +65,6 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     The parameters are the fields of `Config` and those in COMMON, all keyword-only. Their defaults
     stand there alone: `__init__` is generated from them.
-
-    Attributes, after `fit`:
-        classes_: the labels, sorted, (classes,).
-        n_features_in_: columns of X.
-        feature_names_in_: their names, if X was a DataFrame with names.
-        mean_, scale_: of each column over the training rows, (features,); None without
-            `standardize`.
-        params_: the nets' parameters by name, each (n_seeds, ...).
-        calibration_: of two classes' mean probabilities; `fit` does not calibrate, the nets of a
-            run are calibrated.
     """
 
     Config: ClassVar[type[NetConfig]]
@@ -93,12 +74,13 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     device: str
     random_state: RandomState
 
-    classes_: NDArray[Any]
+    # After `fit`; `feature_names_in_` too, if X was a DataFrame with names.
+    classes_: NDArray[Any]  # the labels, sorted, (classes,)
     n_features_in_: int
-    mean_: NDArray[np.float64] | None
-    scale_: NDArray[np.float64] | None
-    params_: dict[str, NDArray[np.float32]]
-    calibration_: Calibration
+    mean_: NDArray[np.float64] | None  # of each column over the training rows, (features,);
+    scale_: NDArray[np.float64] | None  # both None without `standardize`
+    params_: dict[str, NDArray[np.float32]]  # by name, each (n_seeds, ...)
+    calibration_: Calibration  # of two classes' mean probabilities; `fit` does not calibrate
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -192,8 +174,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The most probable class of each row, (rows,); the second of two at equal probability."""
         p = self.predict_proba(X)
         which = (p[:, 1] >= p[:, 0]).astype(int) if p.shape[1] == 2 else p.argmax(axis=1)
-        predicted: NDArray[Any] = self.classes_[which]
-        return predicted
+        return np.asarray(self.classes_[which])
 
     def decision_function(self, X: Rows) -> NDArray[np.float32]:  # noqa: N803
         """The log-odds of the second class, (rows,), or log probabilities, (rows, classes)."""
@@ -207,12 +188,12 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def config(self) -> NetConfig:
         """The parameters that are the net's settings, checked. Raises ConfigError."""
-        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self.Config)}
+        values = {f.name: plain(getattr(self, f.name)) for f in fields(self.Config)}
         return check_config(self.Config, values)
 
     def checked_n_seeds(self) -> int:
         """How many nets. Raises ConfigError."""
-        n_seeds = _plain(self.n_seeds)
+        n_seeds = plain(self.n_seeds)
         if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or n_seeds < 1:
             raise ConfigError(f"n_seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
         return n_seeds
@@ -230,17 +211,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
         return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
 
-    def _take(self, params: Params) -> None:
-        """Take over trained nets, each parameter (n_seeds, ...)."""
-        self.params_ = {name: p.cpu().numpy().copy() for name, p in params.items()}
-        self.calibration_ = Calibration()
-
-    def prepare(
-        self,
-        X: Rows,  # noqa: N803
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-    ) -> TrainingRows:
+    def prepare(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingRows:  # noqa: N803
         """Check the arguments of `fit`, and set classes, means and scales."""
         config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
@@ -252,18 +223,31 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, which = np.unique(labels[kept], return_inverse=True)
         classes = len(self.classes_)
         if classes < 2:
-            raise ValueError(f"y has only one class, {_plain(self.classes_[0])!r}; two are needed")
+            raise ValueError(f"y has only one class, {plain(self.classes_[0])!r}; two are needed")
         rows, weights = X[kept], weights[kept]
         if config.batch_size == "all" or len(rows) <= config.batch_size:
             # In a single batch neither order nor repetition of rows matters. Merged and sorted,
             # such rows train bitwise the same net.
-            first, weights = _merged(np.column_stack([which, rows]), weights)
+            _, first, place = np.unique(
+                np.column_stack([which, rows]), axis=0, return_index=True, return_inverse=True
+            )
             kept, rows, which = kept[first], rows[first], which[first]
+            weights = np.bincount(place.ravel(), weights=weights)
 
         self.mean_ = self.scale_ = None
         if self.standardize:
-            self.mean_, self.scale_ = _mean_and_scale(rows, weights)
-        weights = weights * self._class_weights(which, weights)[which]
+            self.mean_ = np.average(rows, axis=0, weights=weights)
+            sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
+            # A constant column's deviation can differ from 0 by rounding.
+            self.scale_ = np.where(np.ptp(rows, axis=0) == 0, 1.0, sd)
+        if self.class_weight == "balanced":
+            # By the sum of weights, so that a row of weight 2 still counts like two rows.
+            by_class = weights.sum() / (classes * np.bincount(which, weights=weights))
+        else:
+            by_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_[which]
+            )
+        weights = weights * by_class[which]
         if not weights.any():
             raise ValueError("class_weight is 0 for every class: no row is left to train on")
         counts = weights > 0
@@ -273,48 +257,17 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         relative = None if equal else (weights / weights.mean()).astype(np.float32)
         return TrainingRows(self._scaled(rows), targets, relative, kept)
 
-    def _class_weights(
-        self, which: NDArray[np.int64], weights: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """The weight of each class's rows by `class_weight`, (classes,)."""
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            # By the sum of weights, so that a row of weight 2 still counts like two rows.
-            sums = np.bincount(which, weights=weights)
-            return np.asarray(weights.sum() / (len(sums) * sums))
-        by_class = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=self.classes_[which]
-        )
-        return np.asarray(by_class, dtype=np.float64)
-
     def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
         if self.mean_ is not None and self.scale_ is not None:
             X = (X - self.mean_) / self.scale_  # noqa: N806
         return np.asarray(X, dtype=np.float32)
 
 
-def _merged(
-    rows: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The first position of each distinct row, in the rows' sorted order, and its total weight."""
-    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return first.astype(np.int64), np.bincount(place.ravel(), weights=weights).astype(np.float64)
-
-
-def _mean_and_scale(
-    rows: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each column's weighted mean and standard deviation, (features,); 1 for a constant one."""
-    mean = np.average(rows, axis=0, weights=weights)
-    sd = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
-    constant = np.ptp(rows, axis=0) == 0  # its deviation can differ from 0 by rounding
-    return mean, np.where(constant, 1.0, sd)
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A parameter as `Config` takes it: those of a grid may be NumPy's."""
     if isinstance(value, np.generic):
         return value.item()
-    return tuple(_plain(item) for item in value) if isinstance(value, list | tuple) else value
+    return tuple(plain(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def _seed(random_state: RandomState) -> int:
@@ -329,17 +282,13 @@ def _init_of(config_class: type[NetConfig]) -> Callable[..., None]:
     """The `__init__` of a classifier with these settings, as scikit-learn's conventions ask."""
     make: Callable[[], NetConfig] = config_class  # every field has a default
     defaults = asdict(make()) | COMMON
-    signature = Signature(
-        [
-            Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
-            *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in defaults.items()),
-        ]
-    )
+    parameters = [Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in defaults.items()]
+    signature = Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *parameters])
 
-    def __init__(self: NetClassifier, **parameters: Any) -> None:  # noqa: N807
-        signature.bind(self, **parameters)  # raises TypeError, as a call does
-        for name, default in defaults.items():
-            setattr(self, name, parameters.get(name, default))
+    def __init__(self: NetClassifier, **given: Any) -> None:  # noqa: N807
+        signature.bind(self, **given)  # raises TypeError, as a call does
+        for name, value in (defaults | given).items():
+            setattr(self, name, value)
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     return __init__
@@ -358,12 +307,9 @@ def fit_together(
     prepared: Sequence[TrainingRows],
     where: Sequence[NDArray[np.int64]],
 ) -> None:
-    """Fit equal classifiers at once, each on its own rows.
+    """Fit clones of one classifier, with the same classes and features, at once.
 
-    Args:
-        classifiers: clones of one, with the same classes and features.
-        prepared: the result of each one's `prepare`.
-        where: positions of those rows in the whole table.
+    Each is fitted on the rows that it `prepared`; `where` are their positions in the whole table.
     """
     first = classifiers[0]
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]
@@ -385,7 +331,8 @@ def fit_together(
         history_points=0,
     )
     for i, classifier in enumerate(classifiers):
-        classifier._take({name: p[i] for name, p in nets.params.items()})
+        classifier.params_ = {name: p[i].cpu().numpy().copy() for name, p in nets.params.items()}
+        classifier.calibration_ = Calibration()
 
 
 class LinearClassifier(NetClassifier):

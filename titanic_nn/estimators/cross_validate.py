@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -76,17 +76,17 @@ def cross_validate(
 
     start = time.perf_counter()
     fitted = [clone(estimator) for _ in splits]
-    trains = [np.asarray(train, dtype=np.int64) for train, _ in splits]
-    rows = [
-        _prepared(one, _safe_indexing(X, train), _safe_indexing(y, train))
-        for one, train in zip(fitted, trains, strict=True)
-    ]
-    for equal in _equal(fitted, rows):
-        fit_together(
-            [_net(fitted[i]) for i in equal],
-            [rows[i] for i in equal],
-            [trains[i][rows[i].kept] for i in equal],
-        )
+    # Folds with as many features and the same classes train together.
+    together: dict[tuple[Any, ...], list[tuple[NetClassifier, TrainingRows, Any]]] = {}
+    for one, (train, _) in zip(fitted, splits, strict=True):
+        net, x, labels = _net(one), _safe_indexing(X, train), _safe_indexing(y, train)
+        if isinstance(one, Pipeline) and len(one) > 1:
+            x = Pipeline(one.steps[:-1]).fit_transform(x, labels)
+        rows = net.prepare(x, labels, None)
+        key = (rows.x.shape[1], *net.classes_.tolist())
+        together.setdefault(key, []).append((net, rows, np.asarray(train)[rows.kept]))
+    for equal in together.values():
+        fit_together(*zip(*equal, strict=True))
     fit_time = (time.perf_counter() - start) / len(splits)
 
     def scores(estimator: NetClassifier | Pipeline, rows: Any) -> dict[str, float]:
@@ -109,19 +109,3 @@ def cross_validate(
 def _net(estimator: NetClassifier | Pipeline) -> NetClassifier:
     net: NetClassifier = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     return net
-
-
-def _prepared(estimator: NetClassifier | Pipeline, X: Rows, y: NDArray[Any]) -> TrainingRows:  # noqa: N803
-    """Fit the steps before the net, and prepare the net's training rows."""
-    if isinstance(estimator, Pipeline):
-        X = Pipeline(estimator.steps[:-1]).fit_transform(X, y) if len(estimator) > 1 else X  # noqa: N806
-    return _net(estimator).prepare(X, y)
-
-
-def _equal(fitted: list[NetClassifier | Pipeline], rows: list[TrainingRows]) -> list[list[int]]:
-    """Folds that can train together: with as many features, and the same classes."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for i, (one, own) in enumerate(zip(fitted, rows, strict=True)):
-        key = (own.x.shape[1], tuple(_net(one).classes_.tolist()))
-        groups.setdefault(key, []).append(i)
-    return list(groups.values())

@@ -9,12 +9,11 @@ recorded as a node.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -22,8 +21,14 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import NetClassifier
 
-OPSET = 20  # the first with Gelu
-IR = 9
+try:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+except ImportError:
+    raise ConfigError("ONNX needs another package: pip install 'titanic-nn[onnx]'") from None
+
+FLOAT, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+OPSET, IR = 20, 9  # the first with Gelu, and its format
 # Rows on which a graph is recorded, and other rows on which it is checked.
 RECORDED, CHECKED = 7, 11
 TOLERANCE = 1e-4  # of the check: more than rounding, less than an error of the graph
@@ -41,62 +46,52 @@ def to_onnx(classifier: NetClassifier, feature_names: Sequence[str] | None = Non
         feature_names: of the columns that it reads; by default those that it was fitted with.
 
     Raises:
-        ConfigError: the package `onnx` is not installed, or the net has an operation that is not
-            known here.
+        ConfigError: the net has an operation that is not known here. (Importing this module raises
+            it too, if the package `onnx` is not installed.)
         NotFittedError: the classifier has not been fitted.
     """
-    try:
-        import onnx
-        from onnx.reference import ReferenceEvaluator
-    except ImportError:
-        raise ConfigError("ONNX needs another package: pip install 'titanic-nn[onnx]'") from None
     check_is_fitted(classifier)
     graph = _Graph()
     x = "x"
-    if classifier.mean_ is not None and classifier.scale_ is not None:
+    if classifier.mean_ is not None:
         # In double precision, as here: a year less its mean has few digits left in float32.
-        x = graph.add("Cast", x, to=onnx.TensorProto.DOUBLE)
-        x = graph.add("Sub", x, graph.constant(classifier.mean_))
-        x = graph.add("Div", x, graph.constant(classifier.scale_))
-        x = graph.add("Cast", x, to=onnx.TensorProto.FLOAT)
-    logits = _logits(graph, classifier, x)  # (n_seeds, rows, outputs)
+        centered = graph.add("Sub", graph.add("Cast", x, to=DOUBLE), classifier.mean_)
+        x = graph.add("Cast", graph.add("Div", centered, classifier.scale_), to=FLOAT)
+    params = {name: torch.from_numpy(p) for name, p in classifier.params_.items()}
+    rows = _Recorded.of(torch.zeros(RECORDED, classifier.n_features_in_), graph, x)
+    logits: Any = classifier.net().logits(params, rows)  # (n_seeds, rows, outputs)
     if len(classifier.classes_) == 2:
         # In double precision, as here: a probability near 0 or 1 is not rounded to it.
-        logits = graph.add("Cast", logits, to=onnx.TensorProto.DOUBLE)
+        logits = graph.add("Cast", logits, to=DOUBLE)
         both = graph.add("Concat", graph.add("Neg", logits), logits, axis=-1)
         by_net = graph.add("Sigmoid", both)
     else:
         by_net = graph.add("Softmax", logits, axis=-1)
-    axes = graph.constant(np.array([0]))
-    p = graph.add("ReduceMean", by_net, axes, keepdims=0)  # (rows, classes)
+    p = graph.add("ReduceMean", by_net, np.array([0]), keepdims=0)  # (rows, classes)
     if (calibration := classifier.calibration_) != Calibration():
         # Of two classes: slope * (log p - log of the other) + intercept, and its negative.
         slopes = calibration.slope * np.array([[1.0, -1.0], [-1.0, 1.0]])
-        log_odds = graph.add("MatMul", graph.add("Log", p), graph.constant(slopes))
+        log_odds = graph.add("MatMul", graph.add("Log", p), slopes)
         intercepts = calibration.intercept * np.array([-1.0, 1.0])
-        p = graph.add("Sigmoid", graph.add("Add", log_odds, graph.constant(intercepts)))
-    graph.add("Cast", p, name="probabilities", to=onnx.TensorProto.FLOAT)
+        p = graph.add("Sigmoid", graph.add("Add", log_odds, intercepts))
+    graph.add("Cast", p, name="probabilities", to=FLOAT)
 
-    shape = [("rows", classifier.n_features_in_), ("rows", len(classifier.classes_))]
+    shapes = {"x": classifier.n_features_in_, "probabilities": len(classifier.classes_)}
     inputs, outputs = (
-        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, size)]
-        for name, size in zip(("x", "probabilities"), shape, strict=True)
+        [onnx.helper.make_tensor_value_info(name, FLOAT, ("rows", columns))]
+        for name, columns in shapes.items()
     )
     made = onnx.helper.make_graph(graph.nodes, "titanic_nn", inputs, outputs, graph.constants)
-    model = onnx.helper.make_model(
-        made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR
-    )
+    opset = onnx.helper.make_opsetid("", OPSET)
+    model = onnx.helper.make_model(made, opset_imports=[opset], ir_version=IR)
     if feature_names is None:
         feature_names = getattr(classifier, "feature_names_in_", None)
-    described = {
-        "classes": json.dumps(classifier.classes_.tolist()),
-        "feature_names": json.dumps(None if feature_names is None else list(feature_names)),
-    }
-    onnx.helper.set_model_props(model, described)
+    names = None if feature_names is None else list(feature_names)
+    described = {"classes": classifier.classes_.tolist(), "feature_names": names}
+    onnx.helper.set_model_props(model, {key: json.dumps(v) for key, v in described.items()})
     onnx.checker.check_model(model, full_check=True)
     _check(classifier, ReferenceEvaluator(model))
-    serialized: bytes = model.SerializeToString()
-    return serialized
+    return bytes(model.SerializeToString())
 
 
 def _check(classifier: NetClassifier, evaluator: Any) -> None:
@@ -118,19 +113,23 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        """A node that applies an operator to inputs by name; returns the name of its result."""
-        from onnx import helper
+    def add(self, operator: str, *inputs: Any, name: str | None = None, **attributes: Any) -> str:
+        """A node that applies an operator; returns the name of its result.
 
+        An input is a name, a recorded tensor, or a value that becomes a constant: an array of its
+        own type, a parameter or a number in float32.
+        """
+        names = [self._name_of(value) for value in inputs]
         name = name or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        self.nodes.append(onnx.helper.make_node(operator, names, [name], **attributes))
         return name
 
-    def constant(self, value: NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
+    def _name_of(self, value: Any) -> str:
+        if isinstance(value, str | _Recorded):
+            return value if isinstance(value, str) else value.recorded_as
+        array = value if isinstance(value, np.ndarray) else np.asarray(value, dtype=np.float32)
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
 
@@ -145,13 +144,7 @@ class _Recorded(Tensor):
     recorded_as: str
 
     @classmethod
-    def __torch_function__(
-        cls,
-        func: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **kwargs)
@@ -178,43 +171,15 @@ class _Recorded(Tensor):
         return recorded
 
 
-def _logits(graph: _Graph, classifier: NetClassifier, x: str) -> str:
-    """The net's own maths as nodes: x (rows, features) to (n_seeds, rows, outputs)."""
-    params = {name: torch.from_numpy(p) for name, p in classifier.params_.items()}
-    rows = torch.zeros(RECORDED, classifier.n_features_in_)
-    return _name(graph, classifier.net().logits(params, _Recorded.of(rows, graph, x)))
-
-
-def _name(graph: _Graph, value: Any) -> str:
-    """The name of a recorded tensor; parameters and numbers become constants."""
-    if isinstance(value, _Recorded):
-        return value.recorded_as
-    return graph.constant(np.asarray(value, dtype=np.float32))
-
-
 def _operator(operator: str, order: int = 1) -> Recorder:
-    return lambda graph, *args: graph.add(operator, *(_name(graph, arg) for arg in args[::order]))
-
-
-def _leaky_relu(graph: _Graph, x: Any, negative_slope: float = 0.01) -> str:
-    return graph.add("LeakyRelu", _name(graph, x), alpha=negative_slope)
-
-
-def _gelu(graph: _Graph, x: Any, *, approximate: str = "none") -> str:
-    return graph.add("Gelu", _name(graph, x), approximate=approximate)
+    return lambda graph, *args: graph.add(operator, *args[::order])
 
 
 def _layer_norm(
-    graph: _Graph,
-    x: Any,
-    shape: Sequence[int],
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
+    graph: _Graph, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> str:
-    inputs = [_name(graph, torch.ones(*shape) if weight is None else weight)]
-    inputs += [] if bias is None else [_name(graph, bias)]
-    return graph.add("LayerNormalization", _name(graph, x), *inputs, axis=-len(shape), epsilon=eps)
+    affine = [torch.ones(*shape) if weight is None else weight, *([] if bias is None else [bias])]
+    return graph.add("LayerNormalization", x, *affine, axis=-len(shape), epsilon=eps)
 
 
 # torch operation, by its __name__ -> what records it, from the operation's own arguments.
@@ -223,7 +188,7 @@ _RECORDERS: dict[str, Recorder] = {
     "matmul": _operator("MatMul"),
     "__rsub__": _operator("Sub", -1),
     "__rdiv__": _operator("Div", -1),
-    "leaky_relu": _leaky_relu,
-    "gelu": _gelu,
+    "leaky_relu": lambda g, x, negative_slope=0.01: g.add("LeakyRelu", x, alpha=negative_slope),
+    "gelu": lambda g, x, *, approximate="none": g.add("Gelu", x, approximate=approximate),
     "layer_norm": _layer_norm,
 }

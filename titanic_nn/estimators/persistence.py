@@ -17,16 +17,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensors_as_bytes
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from titanic_nn.config import check_config
-from titanic_nn.errors import ConfigError, ModelError, TitanicError
+from titanic_nn.errors import ConfigError, ModelError
 from titanic_nn.estimators.calibration import Calibration, Ensemble
-from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class
+from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class, plain
 from titanic_nn.estimators.transformer import CompetitionFeatures
 from titanic_nn.files import write_folder
 from titanic_nn.nets.registry import NETS, spec_of
@@ -37,22 +36,11 @@ Model: TypeAlias = NetClassifier | Pipeline | Ensemble
 
 KIND = "titanic_nn model"
 FORMAT = 3
-OPENED = 4  # levels of nested objects in a description that have a line per entry
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 LARGEST = 2**30  # bytes of a file that is read at all
 LIBRARIES = ("numpy", "scikit-learn", "torch", "safetensors")
 # The types that labels can have: numbers, truth values, text. "O" is text in pandas.
 LABELS = "iufbUO"
-# What is raised where a description differs from any that `save` writes.
-_NOT_OURS = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RuntimeError,
-    TitanicError,
-    SafetensorError,
-)
 
 
 def save(model: Model, folder: str | Path) -> None:
@@ -94,23 +82,24 @@ def load(folder: str | Path) -> Model:
     """
     folder = Path(folder)
     document = _document(folder / DESCRIPTION)
-    if "weights" in document:
-        return _ensemble(document["weights"], folder)
-    content = _read(folder / TENSORS)
-    if _sha256(content) != document["sha256"].get(TENSORS):
-        raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
     try:
+        if "weights" in document:
+            return _ensemble(document["weights"], folder)
+        content = _read(folder / TENSORS)
+        if _sha256(content) != document["sha256"].get(TENSORS):
+            raise ModelError(f"{folder / TENSORS}: was damaged or changed after it was saved")
         classifier = _classifier(document["classifier"], read_tensors(content))
         if document["features"] is None:
             return classifier
         features = CompetitionFeatures.from_state(document["features"])
         if len(features.get_feature_names_out()) != classifier.n_features_in_:
             raise ValueError("the features are not those of the net")
-    except _NOT_OURS as error:
+    except ModelError:
+        raise
+    except Exception as error:  # a description that `save` did not write may raise any
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{folder}: does not hold a model as titanic_nn saves it ({reason})"
-        ) from None
+        message = f"{folder}: does not hold a model as titanic_nn saves it ({reason})"
+        raise ModelError(message) from None
     return Pipeline([("features", features), ("net", classifier)])
 
 
@@ -139,40 +128,26 @@ def _description(document: Mapping[str, Any], digests: Mapping[str, str]) -> tup
     versions |= {name: version(name) for name in LIBRARIES}
     document = {"kind": KIND, "format": FORMAT, "versions": versions, **document}
     digests = {**digests, DESCRIPTION: _sha256(_canonical(document))}
-    return DESCRIPTION, _readable({**document, "sha256": digests}) + "\n"
-
-
-def _readable(value: Any, depth: int = 0) -> str:
-    """JSON with a line per entry of the outer objects, and each list on one line."""
-    names = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-    if not names or not value or depth == OPENED:
-        return json.dumps(value, allow_nan=False)
-    margin = " " * depth
-    entries = (f"{margin} {json.dumps(k)}: {_readable(v, depth + 1)}" for k, v in value.items())
-    return "{\n" + ",\n".join(entries) + f"\n{margin}}}"
+    text = json.dumps({**document, "sha256": digests}, indent=1, allow_nan=False)
+    return DESCRIPTION, text + "\n"
 
 
 def _ensemble(weights: Mapping[str, float], folder: Path) -> Ensemble:
     """Several models, each in a folder of its own below."""
-    models = {}
-    for name in weights:
-        model = load(folder / Path(name).name)
+    models = {name: load(folder / Path(name).name) for name in weights}
+    for name, model in models.items():
         if not isinstance(model, Pipeline):
             raise ModelError(f"{folder / name}: does not go from a table to probabilities")
-        models[name] = model
     return Ensemble(models, {name: float(weight) for name, weight in weights.items()})
 
 
 def _steps(model: NetClassifier | Pipeline) -> tuple[CompetitionFeatures | None, NetClassifier]:
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *before, net = steps
+    ours = [type(step) for step in before] in ([], [CompetitionFeatures])
     # A subclass may act otherwise than the class that would be loaded.
-    exact = isinstance(steps[-1], NetClassifier) and (
-        type(steps[-1]) is classifier_class(type(steps[-1]).Config)
-    )
-    if exact and len(steps) == 1:
-        return None, steps[0]
-    if exact and len(steps) == 2 and type(steps[0]) is CompetitionFeatures:
-        return steps[0], steps[1]
+    if ours and isinstance(net, NetClassifier) and type(net) is classifier_class(net.Config):
+        return (before[0] if before else None), net
     names = " and ".join(type(step).__name__ for step in steps)
     raise ConfigError(
         f"{names} cannot be saved; save one of the package's classifiers, or a Pipeline of "
@@ -189,7 +164,7 @@ def _classifier_state(classifier: NetClassifier) -> dict[str, Any]:
     return {
         "net": spec_of(config).name,
         "config": asdict(config),
-        "parameters": {name: _json_value(name, getattr(classifier, name)) for name in COMMON},
+        "parameters": {name: _parameter(name, getattr(classifier, name)) for name in COMMON},
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "n_features": classifier.n_features_in_,
         "feature_names": None if names is None else [str(name) for name in names],
@@ -206,14 +181,13 @@ def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]
     parameters = dict(state["parameters"])
     if isinstance(parameters["class_weight"], list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    calibration = {name: float(value) for name, value in state["calibration"].items()}
     return NetClassifier.from_trained(
         check_config(NETS[state["net"]].config, state["config"]),
         params,
         classes=np.array(state["classes"]["values"], dtype=dtype),
         n_features=int(state["n_features"]),
         seed=parameters.pop("random_state"),
-        calibration=Calibration(**calibration),
+        calibration=Calibration(**{name: float(v) for name, v in state["calibration"].items()}),
         mean=state["mean"],
         scale=state["scale"],
         feature_names=state["feature_names"],
@@ -221,15 +195,12 @@ def _classifier(state: Mapping[str, Any], params: dict[str, NDArray[np.float32]]
     )
 
 
-def _json_value(name: str, value: Any) -> Any:
+def _parameter(name: str, value: Any) -> Any:
     """A parameter as a JSON value."""
     if name == "random_state" and not isinstance(value, int):
         return None  # the state of a generator is not part of a fitted model
-    if isinstance(value, Mapping):
-        value = list(value.items())  # the keys of a JSON object could only be text
-    if isinstance(value, list | tuple):
-        return [_json_value("", item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    # As pairs: the keys of a JSON object could only be text.
+    return plain(list(value.items()) if isinstance(value, Mapping) else value)
 
 
 def _document(path: Path) -> dict[str, Any]:

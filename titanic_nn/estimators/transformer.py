@@ -94,9 +94,9 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Fit on training rows and encode them, (rows, features); no row sees its own label."""
-        values = {"min_category_rows": self.min_category_rows}
         competition = get_competition(self.competition)
-        encoder = Encoder(competition.features, check_config(FeatureConfig, values))
+        config = check_config(FeatureConfig, {"min_category_rows": self.min_category_rows})
+        encoder = Encoder(competition.features, config)
         rows, with_ids = self._columns(X)
         schema, labels = competition.schema, np.asarray(y)
         if labels.shape != (len(rows),):
@@ -143,9 +143,8 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         competition = get_competition(self.competition)
         schema = competition.schema
         with_ids = isinstance(X, pd.DataFrame) and schema.id.name in X.columns
-        table = check_frame(
-            X, name="X", columns=schema.test_columns if with_ids else schema.columns
-        )
+        columns = schema.test_columns if with_ids else schema.columns
+        table = check_frame(X, name="X", columns=columns)
         if not with_ids:  # negative numbers, or text with a leading blank: no checked id is like it
             new = -1 - np.arange(len(table))
             ids = [f" {number}" for number in new] if schema.id.dtype == "str" else new

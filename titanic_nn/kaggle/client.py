@@ -10,8 +10,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -30,11 +29,8 @@ def open_client(
 ) -> tuple[Any, Credentials]:
     """Make a client whose calls time out; also return the credentials that it uses.
 
-    Call it, and what it returns, with stdout redirected: the client prints.
-
-    Args:
-        timeout: seconds without an answer after which a call fails.
-        on_uploaded: called when a file is uploaded, before a submission is created from it.
+    Call it, and what it returns, with stdout redirected: the client prints. `timeout` is in
+    seconds; `on_uploaded` is called when a file is uploaded, before a submission is created.
 
     Raises:
         TitanicError: the package cannot be imported.
@@ -78,11 +74,7 @@ def open_client(
 
     if credentials.oauth:
         credentials = replace(credentials, token=_oauth_token(api, credentials))
-    api.config_values = {
-        "username": credentials.username,
-        "key": credentials.key,
-        "token": credentials.token,
-    }
+    api.config_values = {name: getattr(credentials, name) for name in ("username", "key", "token")}
     return api, credentials
 
 
@@ -95,33 +87,23 @@ def get_submission(api: Any, ref: int) -> Any:
         return kaggle.competitions.competition_api_client.get_submission(request)
 
 
-class _TimeoutAdapter(HTTPAdapter):
-    """An HTTP adapter with a default timeout in seconds."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self._timeout = timeout
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
-        return super().send(*args, **kwargs)
-
-
 def _set_timeout(session: requests.Session, timeout: float) -> None:
+    """Give a session's calls a default timeout in seconds."""
+
+    class TimeoutAdapter(HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            kwargs["timeout"] = kwargs.get("timeout") or timeout
+            return super().send(*args, **kwargs)
+
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _TimeoutAdapter(timeout))
+        session.mount(scheme, TimeoutAdapter())
 
 
 def _import_kaggle() -> Any:
     """Import the client, without it authenticating, printing, calling, or making a folder."""
     try:
         if "kaggle" not in sys.modules:
-            with _masked_environment():
-                kaggle = import_module("kaggle")
-            # As without the mask, for other users of the package in this process.
-            kaggle.KaggleApi.config_dir = str(config_folder())
-            kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
-            kaggle.api.config_values = {}
+            _import_masked()
         # By name: to a type checker, "kaggle" could also be tests/kaggle.
         return import_module("kaggle.api.kaggle_api_extended")
     except (ImportError, OSError, SystemExit) as error:
@@ -131,9 +113,8 @@ def _import_kaggle() -> Any:
         ) from None
 
 
-@contextmanager
-def _masked_environment() -> Iterator[None]:
-    """An environment in which the client finds credentials that need no call."""
+def _import_masked() -> None:
+    """Import the client in an environment in which it finds credentials that need no call."""
     with tempfile.TemporaryDirectory() as folder:
         mask = {
             "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
@@ -144,16 +125,18 @@ def _masked_environment() -> Iterator[None]:
             "VERBOSE": "",  # else it would log every call
             "VERBOSE_OUTPUT": "",
         }
-        before = {name: os.environ.get(name) for name in mask}
+        before = {name: os.environ[name] for name in mask if name in os.environ}
         os.environ.update(mask)
         try:
-            yield
+            kaggle = import_module("kaggle")
         finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            for name in mask:
+                del os.environ[name]
+            os.environ.update(before)
+    # As without the mask, for other users of the package in this process.
+    kaggle.KaggleApi.config_dir = str(config_folder())
+    kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")
+    kaggle.api.config_values = {}
 
 
 def _oauth_token(api: Any, credentials: Credentials) -> str:
@@ -163,14 +146,12 @@ def _oauth_token(api: Any, credentials: Credentials) -> str:
     with api.build_kaggle_client() as client:
         try:
             token = login.load(client=client).get_access_token()
-        except (AttributeError, TypeError, ValueError) as error:
-            if isinstance(error, requests.RequestException):
-                raise
-            raise failed from None
-        except requests.HTTPError as error:
+        except requests.RequestException as error:
             if is_refusal(error):
                 raise failed from None
             raise
+        except (AttributeError, TypeError, ValueError):
+            raise failed from None
     if not token:
         raise failed
     return str(token)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Credentials:
     token: str | None = field(default=None, repr=False)
     oauth: bool = False  # the client has yet to fetch the token
     file: Path | None = None
+    hidden: tuple[str, ...] = ()  # the sources of others, which these take precedence over
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -43,20 +44,16 @@ class Credentials:
         return f"{self.file} can be read by other users of this machine: chmod 600 {self.file}"
 
 
-def find_credentials() -> tuple[Credentials, list[str]] | None:
-    """Return the credentials that the client would use and the sources that they hide, or None.
+def find_credentials() -> Credentials | None:
+    """The credentials that the client would use, if there are any.
 
-    Raises:
-        CredentialsError: a source is empty or broken; the client would ignore it.
+    Raises CredentialsError if a source is empty or broken; the client would ignore it.
     """
     found = _sources()
-    first = next(found, None)
-    if first is None:
-        return None
-    hidden: list[str] = []
+    first, hidden = next(found, None), []
     with suppress(CredentialsError):  # of a broken source, which would not be used anyway
         hidden += [other.source for other in found]
-    return first, hidden
+    return replace(first, hidden=tuple(hidden)) if first else None
 
 
 def how_to_get_credentials(competition: str) -> str:
@@ -150,11 +147,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _usable(secret: object, origin: str) -> str:
-    """`secret` without blanks around it.
-
-    Raises:
-        CredentialsError: it is missing, empty, or not valid in a header; it isn't shown.
-    """
+    """`secret` without blanks around it. An error does not show it."""
     text = secret.strip() if isinstance(secret, str) else ""
     if not text:
         raise CredentialsError(f"{origin} is missing or empty; set it, or remove it altogether")

@@ -33,12 +33,7 @@ class UnknownOutcomeError(KaggleError):
     """A submission was sent and no answer came: Kaggle may have it, or not."""
 
 
-def explain(
-    error: Exception,
-    competition: str,
-    credentials: Credentials,
-    hidden: list[str],
-) -> TitanicError:
+def explain(error: Exception, competition: str, credentials: Credentials) -> TitanicError:
     """An error of the client as one clear line."""
     if isinstance(error, TitanicError):
         return error
@@ -50,7 +45,7 @@ def explain(
             code = error.response.status_code
             kind = TransientError if code >= 500 or code == 429 else KaggleError
             return kind(f"Kaggle's file storage answered {code}; {TRY_LATER}")
-        return _from_status(error.response, message, competition, credentials, hidden)
+        return _from_status(error.response, message, competition, credentials)
     if isinstance(error, requests.RequestException):
         return _from_connection(error)
     if isinstance(error, KeyError):
@@ -81,11 +76,7 @@ def plain(text: str | None, secrets: tuple[str, ...] = ()) -> str:
 
 
 def _from_status(
-    response: requests.Response,
-    message: str,
-    competition: str,
-    credentials: Credentials,
-    hidden: list[str],
+    response: requests.Response, message: str, competition: str, credentials: Credentials
 ) -> TitanicError:
     status = response.status_code
     quote = f" (Kaggle says: {message})" if message else ""
@@ -94,7 +85,8 @@ def _from_status(
             f"the daily limit of submissions is reached{quote}; it is reset at midnight UTC"
         )
     if status == 401:
-        others = f"; it hides {' and '.join(hidden)}: remove it to use that" if hidden else ""
+        hidden = " and ".join(credentials.hidden)
+        others = f"; it hides {hidden}: remove it to use that" if hidden else ""
         return CredentialsError(
             f"Kaggle does not accept the credentials from {credentials.source}{quote}; "
             f"make new ones on {SETTINGS_PAGE}{others}"
@@ -178,7 +170,5 @@ def _peer(error: requests.RequestException) -> str:
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
     if not proxy:
         return "Kaggle"
-    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    return (
-        f"the proxy {parts.hostname}:{parts.port}" if parts.port else f"the proxy {parts.hostname}"
-    )
+    address = urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc
+    return f"the proxy {address.rpartition('@')[2]}"

@@ -57,11 +57,7 @@ class Ledger:
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=lock_timeout)
 
     def entries(self) -> list[Entry]:
-        """All rows.
-
-        Raises:
-            DataError: the file is not a ledger.
-        """
+        """All rows. Raises DataError if the file is not a ledger."""
         try:
             text = self.path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
@@ -98,22 +94,16 @@ class Ledger:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing; reentrant.
-
-        Raises:
-            DataError: another process holds the lock for too long.
-        """
+        """Keep other processes from writing; reentrant. Raises DataError if one keeps the lock."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            lock = self._lock.acquire()
         except Timeout:
             raise DataError(
                 f"{self.path}: another process is submitting; try again when it is done"
             ) from None
-        try:
+        with lock:
             yield
-        finally:
-            self._lock.release()
 
     def _entry(self, row: dict[str, str], line: int) -> Entry:
         if set(row) != set(COLUMNS) or None in row.values():

@@ -16,12 +16,9 @@ from titanic_nn.tables.sources import Tables
 def offline_score(submission: Path | pd.DataFrame, tables: Tables) -> float:
     """The accuracy of a submission, as on Kaggle's leaderboard: the fraction of right labels.
 
-    Args:
-        submission: a CSV file, or a DataFrame of the id column and the target column.
-        tables: bundled tables, which have the answers to their test table.
-
-    Raises:
-        DataError: the submission is malformed or has other ids; the tables have no answers.
+    `submission` is a CSV file, or a DataFrame of the id column and the target column. Raises
+    DataError if it is malformed or has other ids, or if the tables, unlike bundled ones, have no
+    answers.
     """
     if tables.answers is None:
         raise DataError(f"{tables.location}: has no answers; only a bundled table has them")

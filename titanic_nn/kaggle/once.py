@@ -1,18 +1,16 @@
 """Send a file exactly once, whatever happens on the way.
 
-The critical moment is the creation of a submission at Kaggle: the call may be cut, or this process
-killed, when Kaggle has the submission and we do not know its ref. So:
+The call that creates a submission may be cut, or this process killed, when Kaggle has the
+submission and we do not know its ref. So:
 
 1. An idempotency key is made from the file's SHA-256 and a count, "1a2b3c4d5e6f-1". The description
-   that Kaggle keeps starts with it, so a submission can be recognized in Kaggle's own list, even if
-   the ledger is lost.
-2. Under the ledger's lock, Kaggle's list is searched for the key. What is there is not sent again.
+   that Kaggle keeps starts with it, so Kaggle's own list tells, even if the ledger is lost.
+2. Under the ledger's lock, that list is searched for the key. What is there is not sent again.
 3. If it isn't there, a row `pending`, without a ref, is written to the ledger: from now on a
    submission with this key may exist. Then the file is uploaded and the submission created.
 4. The ref in Kaggle's reply is written to the row. Without a reply (`UnknownOutcomeError`) the list
-   is searched again, several times, since Kaggle may still be creating it.
-5. A process that finds a row `pending` without a ref starts at step 2 with that row's key, and
-   searches as often before it sends.
+   is searched several times, since Kaggle may still be creating it.
+5. A process that finds such a row starts at step 2 with its key, and searches as often.
 
 `--resend` takes the next count. Waiting for the score only asks, by ref.
 """
@@ -83,8 +81,7 @@ def send(
 def wait(entry: Entry, kaggle: Kaggle, ledger: Ledger, on_state: Callable[[str], None]) -> Entry:
     """Poll until the submission is complete or an error; record its state.
 
-    Raises:
-        KaggleError: it is neither in time, or Kaggle cannot be asked.
+    Raises KaggleError if it is neither in time, or Kaggle cannot be asked.
     """
     start = time.monotonic()
     for pause in kaggle.retry_policy.pauses():
@@ -114,8 +111,7 @@ def refresh(entry: Entry, kaggle: Kaggle, ledger: Ledger) -> Entry:
 
 def _open_entry(file: SubmissionFile, kaggle: Kaggle, ledger: Ledger, *, resend: bool) -> Entry:
     """The entry to send or to find: a row still open, one that Kaggle has, or a new one."""
-    rows = ledger.of(file.sha256, kaggle.competition)
-    if rows:
+    if rows := ledger.of(file.sha256, kaggle.competition):
         may_be_there = rows[-1].status == "pending" and not rows[-1].ref
         if may_be_there or (rows[-1].ref and not resend):
             return rows[-1]

@@ -18,11 +18,7 @@ class RetryPolicy:
 
     @classmethod
     def from_environment(cls, total: float = total) -> "RetryPolicy":
-        """The defaults, or what the environment sets.
-
-        Raises:
-            ConfigError: a variable that is not a positive number.
-        """
+        """The defaults, or what the environment sets. Raises ConfigError for no positive number."""
         return cls(
             call_timeout=min(_seconds("TITANIC_NN_CALL_TIMEOUT", cls.call_timeout), total),
             pause=_seconds("TITANIC_NN_PAUSE", cls.pause),

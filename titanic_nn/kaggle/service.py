@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import requests
 
-from titanic_nn.errors import CredentialsError, KaggleError, TitanicError
+from titanic_nn.errors import CredentialsError, KaggleError
 from titanic_nn.kaggle.client import get_submission, open_client
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
 from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError, explain, is_refusal, plain
@@ -42,17 +42,12 @@ class Kaggle:
     """One competition at Kaggle, for the user that the credentials belong to."""
 
     def __init__(self, competition: str, retry_policy: RetryPolicy) -> None:
-        """Find credentials; nothing is called yet.
-
-        Raises:
-            CredentialsError: there are none, or broken ones.
-        """
+        """Find credentials; nothing is called yet. Raises CredentialsError without good ones."""
         found = find_credentials()
         if found is None:
-            raise CredentialsError(
-                "no credentials for Kaggle were found\n" + how_to_get_credentials(competition)
-            )
-        self.credentials, self._hidden = found
+            help = how_to_get_credentials(competition)
+            raise CredentialsError(f"no credentials for Kaggle were found\n{help}")
+        self.credentials = found
         self.competition = competition
         self.retry_policy = retry_policy
         self._deadline = time.monotonic() + retry_policy.total
@@ -102,7 +97,7 @@ class Kaggle:
                 reply = api.competition_submit(str(path), description, self.competition, quiet=True)
             ref = int(reply.ref or 0)
         except Exception as error:
-            fault = self._explain(error)
+            fault = explain(error, self.competition, self.credentials)
             if self._uploaded.is_set() and not is_refusal(error):
                 raise UnknownOutcomeError(str(fault)) from None
             raise fault from None
@@ -136,7 +131,7 @@ class Kaggle:
                 with self._client() as api:
                     return call(api)
             except Exception as error:
-                fault = self._explain(error)
+                fault = explain(error, self.competition, self.credentials)
                 if not isinstance(fault, TransientError) or pause is None:
                     raise fault from None
                 self.wait_to_retry(fault, pause)
@@ -158,9 +153,6 @@ class Kaggle:
             error=plain(reply.error_description, secrets),
             description=reply.description or "",
         )
-
-    def _explain(self, error: Exception) -> TitanicError:
-        return explain(error, self.competition, self.credentials, self._hidden)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:

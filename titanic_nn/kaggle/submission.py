@@ -11,11 +11,7 @@ from titanic_nn.tables.sources import TEST, TRAIN, Tables
 
 
 def competition_tables(competition: Competition) -> Tables:
-    """The competition's own tables; never the bundled ones.
-
-    Raises:
-        DataError: they are not there, or broken.
-    """
+    """The competition's own tables, never the bundled ones. Raises DataError without good ones."""
     folders = [folder for source, folder in competition.search if source != "bundled"]
     names = (TRAIN, TEST, competition.archive)
     if not any((folder / name).exists() for folder in folders for name in names):
@@ -27,15 +23,10 @@ def competition_tables(competition: Competition) -> Tables:
 
 
 def check_submission(content: bytes, tables: Tables, *, file: str) -> "pd.Series[int]":
-    """Check a submission's bytes against the test table.
+    """Check a submission's bytes against the test table; return the class codes, indexed by id.
 
-    Stricter than other tables: Kaggle scores a label in another spelling ("1.0") as wrong.
-
-    Returns:
-        The class codes (rows,), indexed by id.
-
-    Raises:
-        DataError: Kaggle would refuse the file, or misread it.
+    Stricter than other tables: Kaggle scores a label in another spelling ("1.0") as wrong. Raises
+    DataError if Kaggle would refuse the file, or misread it.
     """
     schema = tables.schema
     id, target, labels = schema.id.name, schema.target.name, schema.labels
@@ -60,10 +51,10 @@ def check_submission(content: bytes, tables: Tables, *, file: str) -> "pd.Series
         )
     if len(given) < len(expected):
         lacking = expected[~expected.isin(given)]
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise DataError(
-            f"{file}, column {id}: lacks {lacking[0]}"
-            + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else "")
-            + f"; expected all {len(expected)} {schema.row_names} of the competition"
+            f"{file}, column {id}: lacks {lacking[0]}{more}; "
+            f"expected all {len(expected)} {schema.row_names} of the competition"
         )
     return checked.table.set_index(id)[target]
 
@@ -73,13 +64,7 @@ def _digits(text: Text) -> pd.Series:
 
 
 def describe_score(score: str, rows: int, competition: Competition) -> str:
-    """A public score with its 95 % interval and the nearest reference scores, in one line.
-
-    Args:
-        score: as Kaggle writes it.
-        rows: how many it was taken on.
-        competition: whose reference scores it is compared with.
-    """
+    """A score as Kaggle writes it, with its 95 % interval and the nearest reference scores."""
     try:
         value = float(score)
     except ValueError:

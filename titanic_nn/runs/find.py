@@ -45,10 +45,7 @@ def find_run(named: str | None) -> Path:
     """The folder of a run, by its path or by its name in runs/; None: the one finished last.
 
     A folder whose name starts with a dot is never a run: a run is written into one, and gets its
-    name when it is complete.
-
-    Raises:
-        ConfigError: there is none.
+    name when it is complete. Raises ConfigError if there is none.
     """
     if named is None:
         finished = [p for p in RUNS.glob("*/summary.json") if not p.parent.name.startswith(".")]
@@ -64,38 +61,28 @@ def find_run(named: str | None) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run's summary.json and environment.json.
-
-    Raises:
-        DataError: they cannot be read.
-    """
-    summary, environment = (
-        read_json(folder / f"{name}.json") for name in ("summary", "environment")
-    )
+    """Read a run's summary.json and environment.json. Raises DataError if they cannot be read."""
+    summary = read_json(folder / "summary.json")
+    environment = read_json(folder / "environment.json")
     try:
         tables = environment["data"]
         return Run(
             folder=folder,
-            competition=tables["competition"],
             recommended=summary["recommended"],
             predictors=tuple(summary["predictors"]),
             models=summary["models"],
-            source=tables["source"],
             location=Path(tables["location"]),
-            train_sha256=tables["train_sha256"],
-            test_sha256=tables["test_sha256"],
             commit=environment["commit"],
+            **{n: tables[n] for n in ("competition", "source", "train_sha256", "test_sha256")},
         )
     except (KeyError, TypeError):
         raise DataError(f"{folder}: is no run's folder, or an older version's") from None
 
 
 def saved_model(named: str | None, model: str | None = None) -> Path:
-    """The folder of a saved model.
+    """The folder of a saved model: `model`, or the recommended one, of the run `named`.
 
-    Args:
-        named: a run as in `find_run`, or the folder of a saved model.
-        model: which of the run's models; the recommended one by default.
+    `named` is as in `find_run`, or the folder of a saved model itself.
 
     Raises:
         ConfigError: there is no such folder, or the run has no such model.

@@ -31,9 +31,8 @@ LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 def choose_folder(out: Path | None, name: str) -> Path:
     """The folder for a new run: `out`, or `runs/<UTC time>-<name>`.
 
-    Raises:
-        ConfigError: `out` exists and is not an empty folder, or its name starts with a dot, by
-            which an unfinished run is known.
+    Raises ConfigError if `out` exists and is not an empty folder, or if its name starts with a dot,
+    by which an unfinished run is known.
     """
     if out is None:
         now = datetime.now(UTC)
@@ -57,11 +56,28 @@ def write_answer(run: Path, files: Mapping[str, str]) -> None:
 
 
 def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
-    """The two files that state what a folder's results were made from."""
-    return {
-        "settings.toml": config.to_toml(),
-        "environment.json": to_json(environment(config.competition, tables, device)),
+    """The two files that state what a folder's results were made from, to repeat them."""
+    import torch
+
+    environment = {
+        "titanic_nn": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "threads": torch.get_num_threads(),
+        "data": {
+            "competition": config.competition,
+            "source": tables.source,
+            "location": str(tables.location),
+            "train_rows": len(tables.train),
+            "test_rows": len(tables.test),
+            "train_sha256": tables.train_sha256,
+            "test_sha256": tables.test_sha256,
+        },
     }
+    return {"settings.toml": config.to_toml(), "environment.json": to_json(environment)}
 
 
 def read_table(
@@ -69,8 +85,8 @@ def read_table(
 ) -> pd.DataFrame:
     """A CSV file of a run's folder, which must have these columns.
 
-    Raises:
-        DataError: the file cannot be read, lacks a column or rows, or a number in it is not finite.
+    Raises DataError if it cannot be read, lacks a column or rows, or has a number that is not
+    finite.
     """
     path = run / name
     try:
@@ -89,8 +105,7 @@ def read_table(
     if table.empty:
         raise DataError(f"{path}: has a header but no rows below it; make the run again")
     for column in number_columns:
-        found = pd.to_numeric(table[column], errors="coerce").astype(float)
-        wrong = np.flatnonzero(~np.isfinite(found))
+        wrong = np.flatnonzero(~np.isfinite(pd.to_numeric(table[column], errors="coerce")))
         if len(wrong):
             line, value = wrong[0] + 2, table[column].iloc[wrong[0]]  # line 1 is the header
             raise DataError(f"{path}, line {line}, column {column}: {value} is no finite number")
@@ -106,8 +121,7 @@ def _files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     yield "oof.csv", to_csv(result.oof)
     yield "test_predictions.csv", to_csv(result.test_predictions)
     yield "history.csv", to_csv(result.history)
-    for model, fitted in result.models.items():
-        # Each in its own folder, which titanic_nn.load reads.
+    for model, fitted in result.models.items():  # each in a folder that titanic_nn.load reads
         for name, content in model_files(fitted):
             yield f"{MODELS_FOLDER}/{model}/{name}", content
 
@@ -115,9 +129,8 @@ def _files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
 def read_tables(run: Path, data: Path | None = None) -> Tables:
     """The tables that a run was made from, read from where they were, or from `data`.
 
-    Raises:
-        ConfigError: the run's competition is not registered.
-        DataError: the tables are gone, or have changed.
+    Raises ConfigError if the run's competition is not registered, DataError if the tables are gone
+    or have changed.
     """
     made_from = read_run(run)
     location = data or made_from.location
@@ -126,9 +139,8 @@ def read_tables(run: Path, data: Path | None = None) -> Tables:
     tables = get_competition(made_from.competition).load(location)
     hashes = tables.train_sha256, tables.test_sha256
     if hashes != (made_from.train_sha256, made_from.test_sha256):
-        raise DataError(
-            f"{location}: the tables are not those of {run}; train again, or use --data"
-        )
+        changed = f"{location}: the tables are not those of {run}; train again, or use --data"
+        raise DataError(changed)
     return tables
 
 
@@ -160,31 +172,6 @@ def summary(result: "ModelComparison") -> dict[str, Any]:
     }
 
 
-def environment(competition: str, tables: Tables, device: str) -> dict[str, Any]:
-    """What is needed to repeat a run: versions, machine, and the tables with their hashes."""
-    import torch
-
-    on_gpu = device.startswith("cuda")
-    return {
-        "titanic_nn": __version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
-        "threads": torch.get_num_threads(),
-        "data": {
-            "competition": competition,
-            "source": tables.source,
-            "location": str(tables.location),
-            "train_rows": len(tables.train),
-            "test_rows": len(tables.test),
-            "train_sha256": tables.train_sha256,
-            "test_sha256": tables.test_sha256,
-        },
-    }
-
-
 def to_json(value: Mapping[str, Any]) -> str:
     """Standard JSON: a number that is not finite becomes null."""
     return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
@@ -203,13 +190,9 @@ def _commit() -> str | None:
     home = Path(__file__).parents[2]
     if not (home / ".git").exists():
         return None
+    command = ["git", "-C", str(home), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(home), "describe", "--always", "--abbrev=40", "--dirty"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

@@ -21,8 +21,6 @@ from titanic_nn.files import write_bytes
 from titanic_nn.runs.find import Run, find_run, read_run
 
 SUBMISSIONS = Path("submissions")
-# Probability of the second class from which a row is predicted to be of it.
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +70,8 @@ def write_submissions(folder: Path) -> dict[str, Path]:
     """Write a finished run's submissions; those that are there already are left as they are.
 
     Nothing is overwritten: where a name is taken by something else, all of the run's files get a
-    number, `<run>-2-<model>.csv`.
-
-    Returns:
-        The submission of each of the run's predictors.
-
-    Raises:
-        DataError: the run's files cannot be read.
+    number, `<run>-2-<model>.csv`. Returns the submission of each of the run's predictors; raises
+    DataError if the run's files cannot be read.
     """
     run = read_run(folder)
     contents = _contents(run)
@@ -101,15 +94,10 @@ def write_submissions(folder: Path) -> dict[str, Path]:
 
 
 def find_submission(named: str | None, model: str | None) -> SubmissionFile:
-    """A run's submission, which is written if it is missing.
+    """The submission of a run's `model`, or its recommended one; written if it is missing.
 
-    Args:
-        named: the run, as in `find_run`.
-        model: one of its predictors; the recommended one by default.
-
-    Raises:
-        ConfigError: there is no such run or model.
-        DataError: the run's files cannot be read.
+    `named` is the run, as in `find_run`. Raises ConfigError if there is no such run or model,
+    DataError if the run's files cannot be read.
     """
     run = read_run(find_run(named))
     chosen = run.choose(model)
@@ -119,8 +107,7 @@ def find_submission(named: str | None, model: str | None) -> SubmissionFile:
 def read_submission(path: Path) -> SubmissionFile:
     """Any file, with the manifest that describes its contents if there is one in submissions/.
 
-    Raises:
-        DataError: it cannot be read.
+    Raises DataError if it cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -150,7 +137,7 @@ def _contents(run: Run) -> dict[str, bytes]:
                 probability = float(row[model])
                 if not 0 <= probability <= 1:
                     raise ValueError(f"{probability} is no probability")
-                writer.writerow([row[schema.id.name], schema.labels[probability >= THRESHOLD]])
+                writer.writerow([row[schema.id.name], schema.labels[probability >= 0.5]])
             contents[model] = text.getvalue().encode()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
@@ -160,13 +147,12 @@ def _contents(run: Run) -> dict[str, bytes]:
 
 
 def _manifest(run: Run, model: str, content: bytes) -> bytes:
-    scores = {m: s["mean"] for m, s in run.models[model].items() if isinstance(s, Mapping)}
     manifest = Manifest(
         run=str(run.folder.resolve()),
         model=model,
         sha256=hashlib.sha256(content).hexdigest(),
         competition=run.competition,
-        scores=scores,
+        scores={m: s["mean"] for m, s in run.models[model].items() if isinstance(s, Mapping)},
         source=run.source,
         train_sha256=run.train_sha256,
         test_sha256=run.test_sha256,
