@@ -27,7 +27,7 @@ def test_the_python_code_runs(
 @pytest.mark.parametrize("toml", blocks("toml"))
 def test_the_settings_are_settings(toml: str, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(toml, encoding="utf-8")
-    assert Config.from_toml(tmp_path / "settings.toml").deep.activation == "gelu"
+    assert Config.from_toml(tmp_path / "settings.toml").nets["deep"].activation == "gelu"
 
 
 def test_the_tree_names_what_is_there() -> None:
