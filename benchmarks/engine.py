@@ -1,9 +1,9 @@
 """How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
 
 All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
-of one net, repeated ten times, on the bundled passengers with our features (batch 128, 60 epochs,
-Adam). More than a hundred nets are more seeds on each of these splits. Beside the ways stand the
-roofline of the machine and the memory that was taken at most.
+of one net, repeated ten times, on Titanic's table with our features (batch 128, 60 epochs, Adam).
+More than a hundred nets are more seeds on each of these splits. The machine's roofline and the peak
+memory are measured, too.
 
 On a GPU: `python -m benchmarks.engine --device cuda --nets 10000 --repetitions 3`
 """
@@ -26,13 +26,12 @@ import pandas as pd
 import torch
 
 from benchmarks.roofline import measure_rates, work_of_a_net
-from benchmarks.ways import WAYS, Job
+from benchmarks.ways import HIDDEN, WAYS, Job
+from titanic_nn.competitions.registry import get_competition
+from titanic_nn.config import FeatureConfig
 from titanic_nn.engine.device import choose_device
-from titanic_nn.tables.encode import encode_splits
-from titanic_nn.competitions.titanic.features import passenger_features
+from titanic_nn.tables.encode import SplitEncoders
 from titanic_nn.tables.splits import repeated_stratified_splits
-from titanic_nn.tables.sources import load_passengers
-from titanic_nn.config import MODELS, FeatureConfig, Model
 
 RESULTS = Path(__file__).parent / "results"
 FOLDS, REPEATS = 10, 10
@@ -43,7 +42,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--models", nargs="+", choices=MODELS, default=["relu", "linear", "deep"])
+    add("--models", nargs="+", choices=list(HIDDEN), default=["relu", "linear", "deep"])
     add("--nets", type=int, default=100, help="that our engine trains: a multiple of 10, or of 100")
     add("--repetitions", type=int, default=5, help="how often the ways alternate")
     add("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
@@ -66,40 +65,41 @@ def main() -> None:
         rows = float(np.mean([len(split.train) for split in job.splits]))
         roofline = rates.nets_per_second(work_of_a_net(job.widths, rows, job.epochs))
         results["rooflines"][model] = roofline
-        share = float(np.median(found["ours"]["nets_per_second"])) / roofline
-        print(f"The machine's roofline: {roofline:.0f} nets/s; ours reaches {share:.1%} of it.")
+        fraction = float(np.median(found["ours"]["nets_per_second"])) / roofline
+        print(f"The machine's roofline: {roofline:.0f} nets/s; ours reaches {fraction:.1%} of it.")
     results["peak GB"] = peak_memory(device)
-    print("\nMemory at most, all ways together:", results["peak GB"])
+    print("\nPeak memory, all ways together:", results["peak GB"])
     path = write_results(f"engine-{device.type}-{args.nets}", results)
     plot(results, path.with_suffix(".png"))
     print(f"\nWritten: {path} and .png")
 
 
 def write_results(name: str, results: dict[str, Any]) -> Path:
-    """Keep what a benchmark found, as JSON among the results; returns where."""
+    """Write what a benchmark found as JSON among the results; returns the file."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def make_job(model: Model, nets: int, device: torch.device) -> Job:
+def make_job(model: str, nets: int, device: torch.device) -> Job:
     """Cross-validation of as many nets, ten folds a repeat."""
-    passengers = load_passengers()
-    y = passengers.train["Survived"].to_numpy()
-    splits = repeated_stratified_splits(y, FOLDS, REPEATS, seed=0)[:nets]
-    features = passenger_features(passengers.train)
-    x = encode_splits(features, y, splits, FeatureConfig()).x
-    # Without hidden layers the loss is a bowl, and ten times the rate still goes to its bottom.
+    competition = get_competition("titanic")
+    tables = competition.load()
+    splits = repeated_stratified_splits(tables.y, FOLDS, REPEATS, seed=0)[:nets]
+    columns = competition.features.columns(tables.train)
+    encoders = SplitEncoders(columns, tables.y, splits, competition.features, FeatureConfig())
+    x = encoders.encode(range(len(splits)))
+    # Without hidden layers the loss is convex, and ten times the rate still converges.
     rate = 1e-2 if model == "linear" else 1e-3
-    return Job(model, x, y, splits, device, nets // len(splits), learning_rate=rate)
+    return Job(model, x, tables.y, splits, device, nets // len(splits), learning_rate=rate)
 
 
 def measure(job: Job, ways: list[str], repetitions: int) -> dict[str, dict[str, Any]]:
     """Nets per second of each way, repetition by repetition, and the log loss of its nets.
 
-    Before that every way trains a net on each split, a slow one too: it warms up, and its mean
-    log loss is told from luck.
+    Before that every way, a slow one too, trains a net on each split: it warms up, and its mean log
+    loss is known on as many nets as the others'.
     """
     found: dict[str, dict[str, Any]] = {way: {"nets_per_second": []} for way in ways}
     for way in ways:
@@ -137,7 +137,7 @@ def table(found: dict[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def peak_memory(device: torch.device) -> dict[str, float]:
-    """GB that this process took at most, and of the GPU's memory."""
+    """Peak memory of this process and of the GPU, in GB."""
     peaks = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
     if device.type == "cuda":
         peaks["gpu"] = torch.cuda.max_memory_allocated() / 2**30

@@ -1,7 +1,7 @@
 """How fast could a machine train these nets at best? The roofline (Williams et al. 2009).
 
-A net costs so many operations and moves so many bytes; a machine that did nothing else would be
-held up by the one or the other. Both rates are measured here, not read off a data sheet.
+A net needs so many operations and moves so many bytes; the slower of the two limits a machine that
+does nothing else. Both rates are measured here, not taken from a data sheet.
 """
 
 import time
@@ -40,7 +40,7 @@ def work_of_a_net(widths: Sequence[int], rows: float, epochs: int) -> Work:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a machine does at its best: operations (float32) and bytes a second."""
+    """A machine's peak rates: operations (float32) and bytes per second."""
 
     operations: float
     bytes: float
@@ -51,7 +51,7 @@ class Rates:
 
 
 def measure_rates(device: torch.device) -> Rates:
-    """By one large product, and one large copy, each the best of ten."""
+    """Of one large product and one large copy, each the best of ten."""
     side, copied = (8192, 2**28) if device.type == "cuda" else (1024, 2**24)
     a, b, product = torch.rand(3, side, side, device=device)
     source, target = torch.rand(2, copied, device=device)

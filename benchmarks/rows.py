@@ -1,7 +1,7 @@
 """How does `train` grow with the rows? `python -m benchmarks.rows`.
 
-The command as a user types it, on synthetic tables of growing length: seconds on the clock, seconds
-of the processor (which other programs on the machine disturb less), and peak memory.
+The command as a user types it, on synthetic tables of growing length: wall-clock seconds, CPU
+seconds (which other programs on the machine disturb less), and peak memory.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
 def measure(rows: int) -> dict[str, Any]:
     """One run of 2 folds with one seed, every model, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own: a child's peak memory counts what its parent held when it began.
+        # In a separate process: a child's peak memory includes what its parent held at its start.
         writer = multiprocessing.get_context("spawn").Process(
             target=write_tables, args=(Path(folder), rows)
         )
@@ -45,7 +45,7 @@ def measure(rows: int) -> dict[str, Any]:
         writer.join()
         start, cpu_before = time.perf_counter(), _cpu_seconds_of_children()
         command = (
-            "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --seeds 1 --inner-folds 0"
+            "-m titanic_nn.train --data . --json --folds 2 --repeats 1 --n-seeds 1 --inner-folds 0"
         )
         done = subprocess.run(
             [sys.executable, *command.split()], cwd=folder, capture_output=True, check=True

@@ -1,4 +1,4 @@
-"""Made-up passengers, any number of them, in the columns of the real tables."""
+"""Synthetic tables with the columns of Titanic's, of any length."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 
 def make_passengers(rows: int, seed: int) -> pd.DataFrame:
-    """Draw made-up passengers: families on shared tickets, with gaps as in Kaggle's table.
+    """Random passengers: families on shared tickets, with missing values as in Kaggle's table.
 
-    Survival depends on sex and on the ticket, so that a leaked label would help a model.
+    Survival depends on sex and on the ticket, so that a leak of labels shows.
     """
     rng = np.random.default_rng(seed)
     party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
@@ -49,7 +49,7 @@ def make_passengers(rows: int, seed: int) -> pd.DataFrame:
 
 
 def write_tables(folder: Path, rows: int, seed: int = 0) -> None:
-    """Write train.csv with this many rows and, beside it, a test.csv with a tenth as many."""
+    """Write train.csv with so many rows and, beside it, a test.csv with a tenth as many."""
     passengers = make_passengers(rows + rows // 10, seed)
     passengers[:rows].to_csv(folder / "train.csv", index=False)
     passengers[rows:].drop(columns="Survived").to_csv(folder / "test.csv", index=False)

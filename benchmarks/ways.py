@@ -1,7 +1,7 @@
 """The ways to train many small nets that are measured against each other.
 
-Each takes the same arrays and schedule and returns every net's held-out log loss. They are written
-as a reader would write them: no way is made slow on purpose.
+Each takes the same arrays and schedule and returns every net's held-out log loss, and is written
+the way its documentation shows: none is slow on purpose.
 """
 
 import warnings
@@ -20,26 +20,26 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from titanic_nn.engine.members import Members
-from titanic_nn.engine.train import make_task, train_blocks
+from titanic_nn.engine.train import SplitData, make_task, train_blocks
 from titanic_nn.evaluation.metrics import log_loss
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
 from titanic_nn.tables.splits import Split
-from titanic_nn.config import DeepConfig, LinearConfig, Model, ReLUConfig
 
-HIDDEN: dict[Model, tuple[int, ...]] = {"linear": (), "relu": (64,), "deep": (64, 32)}
+HIDDEN: dict[str, tuple[int, ...]] = {"linear": (), "relu": (64,), "deep": (64, 32)}
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What every way trains: Adam, cross-entropy, Xavier's start, no regularisation.
+    """What every way trains: Adam, cross-entropy, Xavier's initial weights, no regularization.
 
     Attributes:
         x: each split's own encoding of the whole table, (splits, rows, features), float32.
         y: labels, (labelled rows,).
         splits: which rows train, and which are held out.
-        seeds: nets a split.
+        n_seeds: nets per split.
     """
 
-    model: Model
+    model: str
     x: NDArray[np.float32]
     y: NDArray[np.int64]
     splits: Sequence[Split]
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return -(-max(len(split.train) for split in self.splits) // self.batch_size)
 
     @property
@@ -74,15 +74,18 @@ def ours(job: Job) -> NDArray[np.float64]:
         "epochs": job.epochs,
         "batch_size": job.batch_size,
         "learning_rate": job.learning_rate,
-        "initialization": "xavier",  # as scikit-learn has it
+        "optimizer": "adam",
+        "schedule": "constant",
+        "initialization": "xavier",  # as in scikit-learn
     }
-    nets: dict[Model, LinearConfig] = {
+    nets: dict[str, NetConfig] = {
         "linear": LinearConfig(**schedule),
-        "relu": ReLUConfig(hidden=64, **schedule),
-        "deep": DeepConfig(hidden=(64, 32), **schedule),
+        "relu": ReLUConfig(hidden_size=64, **schedule),
+        "deep": DeepConfig(hidden_sizes=(64, 32), dropout=0.0, **schedule),
     }
     members = Members([nets[job.model]], job.n_seeds)
-    task = make_task(job.x, job.y, job.splits, members, 0, job.device, history_points=1)
+    data = SplitData(job.x, job.y, job.splits)
+    task = make_task(data, members, 0, job.device, history_points=1)
     losses = np.empty((len(job.splits), job.n_seeds))
     for block, trained in train_blocks(task):
         losses[block.splits, block.members] = trained.loss[:, -1, 1].cpu()  # held out
@@ -147,10 +150,10 @@ def vmapped(job: Job) -> NDArray[np.float64]:
     x = torch.from_numpy(job.x).to(job.device)  # (nets, rows, features)
     y = torch.tensor(job.y, dtype=torch.float32, device=job.device)
     nets = torch.arange(len(modules), device=job.device).unsqueeze(1)
-    places = max(len(split.train) for split in job.splits)
+    longest = max(len(split.train) for split in job.splits)
     for _ in range(job.epochs):
-        order = torch.zeros(len(modules), places, dtype=torch.int64)
-        weights = torch.zeros(len(modules), places)
+        order = torch.zeros(len(modules), longest, dtype=torch.int64)
+        weights = torch.zeros(len(modules), longest)
         for i, split in enumerate(job.splits):
             order[i, : len(split.train)] = torch.from_numpy(np.random.permutation(split.train))
             weights[i, : len(split.train)] = 1
@@ -159,23 +162,23 @@ def vmapped(job: Job) -> NDArray[np.float64]:
             order.tensor_split(job.steps, 1), weights.tensor_split(job.steps, 1), strict=True
         )
         for rows, counted in batches:
-            slopes = gradients(params, x[nets, rows], y[rows], counted / counted.sum(1, True))
+            grads = gradients(params, x[nets, rows], y[rows], counted / counted.sum(1, True))
             for name, parameter in params.items():
-                parameter.grad = slopes[name]
+                parameter.grad = grads[name]
             optimizer.step()
     losses = []
     with torch.no_grad():
         logits = vmap(lambda p, x: functional_call(skeleton, p, (x,)))(params, x).squeeze(-1)
     probability = logits.double().sigmoid().cpu().numpy()  # (nets, rows)
-    for said, split in zip(probability, job.splits, strict=True):
-        losses.append(log_loss(job.y[split.held_out], said[split.held_out]))
+    for p, split in zip(probability, job.splits, strict=True):
+        losses.append(log_loss(job.y[split.held_out], p[split.held_out]))
     return np.array(losses)
 
 
 def products_alone(job: Job) -> NDArray[np.float64]:
-    """The limit: a step's batched matrix products on memory that is there, and nothing else.
+    """A lower limit: a step's batched matrix products on allocated memory, and nothing else.
 
-    Learns nothing, so it returns no losses.
+    Nothing is learned, so it returns no losses.
     """
     nets, rows = len(job.splits), job.batch_size
     layers = [
@@ -187,8 +190,7 @@ def products_alone(job: Job) -> NDArray[np.float64]:
         for depth, ((x, w, dz), (dx, dw, z)) in enumerate(zip(layers, into, strict=True)):
             torch.bmm(x, w, out=z)  # forward
             torch.bmm(x.mT, dz, out=dw)  # to the weights
-            # To the layer below, if there is one. For one output it is no product: each row of
-            # dz is one number.
+            # To the layer below, if there is one. For one output it is no matrix product.
             if depth and w.shape[2] > 1:
                 torch.bmm(dz, w.mT, out=dx)
     if job.device.type == "cuda":
@@ -207,7 +209,7 @@ WAYS: dict[str, tuple[Callable[[Job], NDArray[np.float64]], int | None]] = {
 
 
 def _sequential(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers with ReLUs between; Xavier's start, which scikit-learn's nets have too."""
+    """Linear layers with ReLUs between, and Xavier's initial weights, as in scikit-learn."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
         linear = nn.Linear(fan_in, fan_out)

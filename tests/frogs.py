@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -49,9 +50,7 @@ FROGS = Competition(
     title="Frogs",
     schema=TableSchema(
         id=Column("Code", "str", any_text, "a code"),
-        target=Column(
-            "Voice", "int64", lambda text: class_codes(text, LABELS), "silent or croaks"
-        ),
+        target=Column("Voice", "int64", partial(class_codes, labels=LABELS), "silent or croaks"),
         columns=(
             Column("Length", "float64", numbers, "a number, or nothing", may_be_missing=True),
             Column("Colour", "str", any_text, "a colour"),

@@ -42,7 +42,9 @@ PLAIN: dict[str, Any] = {
 LINEAR = LinearConfig(**PLAIN)
 RELU = ReLUConfig(hidden_size=8, **PLAIN)
 DEEP = DeepConfig(hidden_sizes=(8, 6), dropout=0.0, **PLAIN)
-RESNET = ResNetConfig(width=6, hidden_size=8, n_blocks=2, hidden_dropout=0.0, **PLAIN)
+RESNET = ResNetConfig(
+    width=6, hidden_size=8, n_blocks=2, hidden_dropout=0.0, residual_dropout=0.0, **PLAIN
+)
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -122,17 +124,15 @@ class PlainNet(nn.Module):
         normalizations: number of the layer that each belongs to -> module.
     """
 
-    layers: nn.ModuleList
-    normalizations: dict[int, nn.Module]
+    def __init__(self, layers: list[nn.Linear], normalizations: dict[int, nn.Module]) -> None:
+        super().__init__()
+        self.layers, self.normalizations = layers, normalizations
+        # torch finds parameters in modules and in its own lists only.
+        self.found = nn.ModuleList([*layers, *normalizations.values()])
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         """Logits; with random numbers for dropout, as in training."""
         raise NotImplementedError
-
-    def own(self, normalizations: dict[int, nn.Module]) -> None:
-        """torch finds parameters in modules and in its own lists only."""
-        self.normalizations = normalizations
-        self.found = nn.ModuleList(normalizations.values())
 
 
 def drop(purpose: str, rate: float, x: Tensor, uniform: Uniform | None) -> Tensor:
@@ -147,18 +147,17 @@ class FeedForward(PlainNet):
     """The linear, relu and deep net."""
 
     def __init__(self, features: int, config: NetConfig, outputs: int = 1) -> None:
-        super().__init__()
-        activation, normalization, self.dropout = "relu", "none", 0.0
+        activation, normalization, dropout = "relu", "none", 0.0
         if isinstance(config, DeepConfig):
-            self.dropout = config.dropout
+            dropout = config.dropout
             activation, normalization = config.activation, config.normalization
         sizes = (features, *config.layer_widths)
         # Batch norm subtracts a bias again, and Adam would follow its rounding errors.
         bias = normalization != "batch"
         hidden = (nn.Linear(a, b, bias=bias) for a, b in pairwise(sizes))
-        self.layers = nn.ModuleList([*hidden, nn.Linear(sizes[-1], outputs)])
-        self.own({i: NORMALIZATIONS[normalization](n) for i, n in enumerate(sizes[1:], 1)})
-        self.activation = ACTIVATIONS[activation]()
+        norms = {i: NORMALIZATIONS[normalization](n) for i, n in enumerate(sizes[1:], 1)}
+        super().__init__([*hidden, nn.Linear(sizes[-1], outputs)], norms)
+        self.activation, self.dropout = ACTIVATIONS[activation](), dropout
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         for i, normalization in self.normalizations.items():
@@ -172,16 +171,16 @@ class Residual(PlainNet):
     """The tabular ResNet, as its paper writes it."""
 
     def __init__(self, features: int, config: ResNetConfig, outputs: int = 1) -> None:
-        super().__init__()
-        self.config, width, hidden = config, config.width, config.hidden_size
+        width, hidden = config.width, config.hidden_size
         # As above: whatever is added to x, the next batch norm subtracts its mean.
         bias = config.normalization != "batch"
-        self.layers = nn.ModuleList([nn.Linear(features, width, bias=bias)])
+        layers = [nn.Linear(features, width, bias=bias)]
         for _ in range(config.n_blocks):
-            self.layers += [nn.Linear(width, hidden), nn.Linear(hidden, width, bias=bias)]
-        self.layers.append(nn.Linear(width, outputs))
+            layers += [nn.Linear(width, hidden), nn.Linear(hidden, width, bias=bias)]
+        layers.append(nn.Linear(width, outputs))
         norm = NORMALIZATIONS[config.normalization]
-        self.own({i: norm(width) for i in range(2, len(self.layers) + 1, 2)})
+        super().__init__(layers, {i: norm(width) for i in range(2, len(layers) + 1, 2)})
+        self.config = config
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         first, *blocks, head = self.layers

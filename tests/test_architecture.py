@@ -75,7 +75,7 @@ def imports(path: Path) -> set[str]:
 
 
 def layer(module: str) -> int:
-    room = (module.split(".") + ["__init__"])[1]
+    room = [*module.split("."), "__init__"][1]
     return next(i for i, rooms in enumerate(LAYERS) if room in rooms)
 
 

@@ -53,7 +53,14 @@ def test_a_run_has_the_competitions_names() -> None:
     assert config.nets["relu"].epochs == 30  # no tuned values of another competition
     oof = pd.read_csv("runs/first/oof.csv")
     assert oof.columns[:4].tolist() == ["Code", "label", "repeat", "fold"]
-    models = ["green_rule", "logistic_regression", "gradient_boosting", "linear", "relu", "ensemble"]
+    models = [
+        "green_rule",
+        "logistic_regression",
+        "gradient_boosting",
+        "linear",
+        "relu",
+        "ensemble",
+    ]
     assert oof.columns[4:].tolist() == models
     assert set(oof["label"]) == {0, 1}
 

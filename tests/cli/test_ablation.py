@@ -9,7 +9,7 @@ import pytest
 from titanic_nn.cli.ablation import main
 from titanic_nn.config import Config
 
-QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--seeds", "1"]
+QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 TABLE = ["model", "kind", "feature", "log_loss", "change", "low", "high", "p_helps"]
 
 
@@ -24,9 +24,9 @@ def test_it_shows_both_tables_and_writes_what_it_found(capsys: pytest.CaptureFix
     assert shown.startswith("Passengers: 891 train")
     for text in (
         "linear: all features but one, against 0.",
-        "\nall that tell of companions ",
+        "\nall of companions ",
         "\ntitle ",
-        "linear: none that tell of companions but one, against 0.",
+        "linear: one of companions alone, against 0.",
         "Written: why  (ablation.csv, ablation.json)",
     ):
         assert shown.count(text) == 1
@@ -57,8 +57,8 @@ def test_json_is_all_that_stands_on_stdout_and_quiet_prints_nothing(
     assert Path("again/ablation.csv").read_bytes() == first
 
 
-def test_relu_answers_unless_another_net_is_asked() -> None:
-    main(["--folds", "2", "--repeats", "1", "--seeds", "1", "--quiet", "--out", "why"])
+def test_relu_is_the_default() -> None:
+    main(["--folds", "2", "--repeats", "1", "--n-seeds", "1", "--quiet", "--out", "why"])
     assert Config.from_toml(Path("why/settings.toml")).models == ("relu",)
 
 
@@ -67,9 +67,9 @@ def test_relu_answers_unless_another_net_is_asked() -> None:
     [
         (["--models", "dep"], "'dep'"),
         (["--folds", "1"], "folds = 1"),
-        (["--seeds", "0"], "seeds = 0"),
+        (["--n-seeds", "0"], "n_seeds = 0"),
         (["--data", "nowhere"], "nowhere: cannot be read as a folder"),
-        (["--params", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["--out", "."], "--out .: is there already"),
     ],
 )

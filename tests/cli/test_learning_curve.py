@@ -9,7 +9,7 @@ import pytest
 from titanic_nn.cli.learning_curve import main
 from titanic_nn.config import Config
 
-QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--seeds", "1"]
+QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -18,16 +18,16 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_it_shows_the_curve_and_writes_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
-    main([*QUICK, "--out", "curve", "--shares", "0.2", "0.4", "0.6", "1"])
+    main([*QUICK, "--out", "curve", "--train-fractions", "0.2", "0.4", "0.6", "1"])
     shown = capsys.readouterr().out
     assert shown.startswith("Passengers: 891 train")
-    for text in ("linear   20%", "linear  100%", "Do I have enough data?", "learning_curve.csv"):
+    for text in ("linear      20%", "linear     100%", "learning_curve.csv"):
         assert text in shown
     files = {"settings.toml", "environment.json", "learning_curve.csv", "learning_curve.json"}
     assert {path.name for path in Path("curve").iterdir()} == files
     assert list(pd.read_csv("curve/learning_curve.csv")) == [
         "model",
-        "share",
+        "train_fraction",
         "rows",
         "repeat",
         "fold",
@@ -37,7 +37,7 @@ def test_it_shows_the_curve_and_writes_what_it_found(capsys: pytest.CaptureFixtu
         "held_out_accuracy",
     ]
     found = json.loads(Path("curve/learning_curve.json").read_text(encoding="utf-8"))
-    assert found["models"]["linear"]["enough"] in ("yes", "no", "cannot tell")
+    assert found["models"]["linear"]["enough"] in ("yes", "no", "unknown")
     assert found["answer"] in shown
     config = Config.from_toml(Path("curve/settings.toml"))
     assert (config.models, config.folds) == (("linear",), 2)
@@ -60,10 +60,16 @@ def test_json_is_all_that_stands_on_stdout_and_quiet_prints_nothing(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--shares", "0.1", "0.2", "0.5", "1.5"], "shares: 1.5 is not above 0 and up to 1"),
-        (["--shares", "half"], "argument --shares: invalid float value: 'half'"),
-        (["--shares", "0.5", "1"], "shares: there are 2; give at least 4"),
-        (["--shares", "0.001", "0.2", "0.5", "1"], "shares: 0.001 leaves 0 training rows"),
+        (
+            ["--train-fractions", "0.1", "0.2", "0.5", "1.5"],
+            "train fractions: 1.5 is not above 0 and up to 1",
+        ),
+        (["--train-fractions", "half"], "argument --train-fractions: invalid float value: 'half'"),
+        (["--train-fractions", "0.5", "1"], "train fractions: there are 2; give at least 4"),
+        (
+            ["--train-fractions", "0.001", "0.2", "0.5", "1"],
+            "train fractions: 0.001 leaves 0 training rows",
+        ),
         (["--models", "dep"], "'dep'"),
         (["--folds", "1"], "folds = 1"),
         (["--data", "nowhere"], "nowhere: cannot be read as a folder"),

@@ -160,7 +160,6 @@ def test_without_any_run_there_is_one_line(
             "history.csv: has 1 epochs of relu, too few to see a trend",
         ),
         (misclassified.main, "oof.csv", None, "runs/mine/oof.csv: cannot be read"),
-        (misclassified.main, "settings.toml", None, "runs/mine/settings.toml: cannot be read"),
         (
             misclassified.main,
             "oof.csv",

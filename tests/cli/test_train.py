@@ -11,12 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bad_tables import BAD_TABLES, BadTable, write_good_pair
+from titanic_tables import bundled
 
-from titanic_nn.tables.sources import SEARCH, load_passengers
-from titanic_nn.config import MODELS, Config
-from titanic_nn.train import main
+from titanic_nn.cli.train import main
+from titanic_nn.competitions.registry import load_config
+from titanic_nn.config import Config
 
-QUICK = ["--folds", "2", "--repeats", "1", "--seeds", "1"]
+QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 FILES = {
     "settings.toml",
     "environment.json",
@@ -58,13 +59,13 @@ def trained(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_first_line_says_what_was_read(trained: subprocess.CompletedProcess[str]) -> None:
     first = trained.stdout.splitlines()[0]
-    assert first == load_passengers(search=SEARCH[3:]).describe()
+    assert first == bundled().describe()
 
 
 def test_the_table_has_every_model_and_the_end_says_where_things_lie(
     trained: subprocess.CompletedProcess[str],
 ) -> None:
-    for model in ["sex_rule", "logistic_regression", "gradient_boosting", *MODELS]:
+    for model in ["sex_rule", "logistic_regression", "gradient_boosting", *Config.models]:
         assert f"\n{model} " in trained.stdout
     for text in ("P(best)", "±", "runs/mine", "submissions/mine-deep.csv", "offline score"):
         assert text in trained.stdout
@@ -79,26 +80,26 @@ def test_the_run_holds_what_it_was_made_of_and_what_it_found(
     run = folder / "runs/mine"
     assert {path.name for path in run.iterdir()} == FILES
     config = Config.from_toml(run / "settings.toml")
-    assert config == Config(folds=2, repeats=1, n_seeds=1)
+    assert config == load_config(folds=2, repeats=1, n_seeds=1)
 
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     metrics = pd.read_csv(run / "metrics.csv")
     relu = metrics.query("model == 'relu'")["log_loss"]
     assert summary["models"]["relu"]["log_loss"]["mean"] == pytest.approx(relu.mean())
     assert summary["recommended"] in config.predictors
-    assert set(summary["seconds"]) >= {"read", "encode", *MODELS}
+    assert set(summary["seconds"]) >= {"read", "encode", *Config.models}
 
     environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    passengers = load_passengers(search=SEARCH[3:])
+    passengers = bundled()
     assert environment["data"]["train_sha256"] == passengers.train_sha256
     assert environment["libraries"]["torch"].startswith("2.")
 
     oof = pd.read_csv(run / "oof.csv")
     assert len(oof) == 891
-    assert {"PassengerId", *MODELS} <= set(oof)
+    assert {"PassengerId", *Config.models} <= set(oof)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", Config.models)
 def test_a_submission_is_what_the_probabilities_say(
     trained: subprocess.CompletedProcess[str], folder: Path, model: str
 ) -> None:
@@ -118,25 +119,28 @@ def test_a_second_run_buries_nothing(
     again = python(folder, "-m", "titanic_nn.train", "--out", "runs/mine", *QUICK)
     assert again.returncode == 2
     assert again.stderr == "error: --out runs/mine: is there already; choose a new folder\n"
-    elsewhere = python(folder, "-m", "titanic_nn.train", "--out", "other/mine", *QUICK)
-    assert elsewhere.returncode == 2
-    assert "submissions/mine-linear.csv" in elsewhere.stderr.replace("\\", "/")
-    assert not (folder / "other").exists()
+    before = (folder / "submissions/mine-linear.csv").read_bytes()
+    other = ["--out", "other/mine", "--models", "linear", "--seed", "7"]
+    elsewhere = python(folder, "-m", "titanic_nn.train", *other, *QUICK)
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert (folder / "submissions/mine-2-linear.csv").is_file()
+    assert (folder / "submissions/mine-linear.csv").read_bytes() == before
 
 
 def test_submit_knows_a_bundled_run_wherever_its_folder_is(folder: Path) -> None:
     out = ["--out", "elsewhere/plain", "--models", "linear"]
     assert python(folder, "-m", "titanic_nn.train", *out, *QUICK).returncode == 0
-    done = python(folder, "-m", "titanic_nn.submit", "--dry-run", "submissions/plain-linear.csv")
-    assert done.returncode == 2
-    assert "was made from the bundled table" in done.stderr
+    for named in (["elsewhere/plain"], ["--file", "submissions/plain-linear.csv"]):
+        done = python(folder, "-m", "titanic_nn.submit", "--dry-run", *named)
+        assert done.returncode == 2
+        assert "was made from the bundled table" in done.stderr
 
 
 def test_the_settings_of_a_run_make_it_again(
     trained: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
     again = python(
-        folder, "-m", "titanic_nn.train", "--params", "runs/mine/settings.toml", "--out", "again"
+        folder, "-m", "titanic_nn.train", "--config", "runs/mine/settings.toml", "--out", "again"
     )
     assert again.returncode == 0, again.stderr
     for name in ("oof.csv", "test_predictions.csv", "metrics.csv", "settings.toml"):
@@ -161,7 +165,7 @@ def test_quiet_prints_nothing(folder: Path) -> None:
 def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
     script = (
         "import sys, contextlib\n"
-        "from titanic_nn.train import main\n"
+        "from titanic_nn.cli.train import main\n"
         "with contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "assert not {'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules)\n"
@@ -175,9 +179,11 @@ def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
         "folds",
         "repeats",
         "seed",
-        "seeds",
+        "n-seeds",
+        "competition",
+        "inner-folds",
         "device",
-        "params",
+        "config",
         "quiet",
         "json",
     ]:
@@ -187,7 +193,7 @@ def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
 def test_the_package_lists_its_commands(folder: Path) -> None:
     done = python(folder, "-m", "titanic_nn")
     assert done.returncode == 0
-    assert "python -m titanic_nn.train" in done.stdout
+    assert "titanic-nn train" in done.stdout
     unknown = python(folder, "-m", "titanic_nn", "tran")
     assert unknown.returncode == 2
     assert "no command 'tran'" in unknown.stderr
@@ -225,7 +231,7 @@ def test_a_bad_table_gets_one_line_and_exit_code_2(
         (["--folds", "1"], "folds = 1"),
         (["--models", "relu,dep"], "'dep'"),
         (["--device", "tpu"], "device = 'tpu'"),
-        (["--params", "missing.toml"], "missing.toml: cannot be read"),
+        (["--config", "missing.toml"], "missing.toml: cannot be read"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--data", "nowhere"], "nowhere: cannot be read as a folder"),
         (["--folds", "400"], "340 passengers have 1, too few for 400 folds"),

@@ -170,11 +170,9 @@ class PlainQuadratic(PlainNet):
     """The same in plain torch."""
 
     def __init__(self, features: int, config: QuadraticConfig, outputs: int = 1) -> None:
-        super().__init__()
+        second = nn.Linear(features, outputs, bias=False)
+        super().__init__([nn.Linear(features, outputs), second], {})
         self.bend = config.bend
-        first, second = nn.Linear(features, outputs), nn.Linear(features, outputs, bias=False)
-        self.layers = nn.ModuleList([first, second])
-        self.own({})
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         first, second = self.layers
@@ -235,7 +233,8 @@ class PlainSkip(FeedForward):
         self.skip = config.skip
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
-        return super().forward(x, uniform) + self.skip * x[..., :1]
+        logits: Tensor = super().forward(x, uniform) + self.skip * x[..., :1]
+        return logits
 
 
 TOYS: dict[str, tuple[list[NetConfig], type, type[PlainNet]]] = {
@@ -299,4 +298,4 @@ def test_a_net_without_a_line_in_the_registry_is_refused(trials: list[NetConfig]
 def test_the_choice_needs_no_device_but_the_task_s() -> None:
     task = make_task(TABLE.data, Members([RELU], 1), 0, CPU)
     assert choose_backend(task) == "eager"
-    assert not torch.cuda.is_initialized()
+    assert not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]

@@ -5,15 +5,17 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
+from plain import LINEAR
 
 from titanic_nn.engine.batches import Batches
-from titanic_nn.engine.task import Block
+from titanic_nn.engine.members import Members
+from titanic_nn.engine.task import Block, Task, initial_nets
 from titanic_nn.tables.splits import Split
 
 ROWS = 50
 TRAIN = [np.arange(0, 50, 2), np.arange(10, 33), np.arange(20, 48)]  # 25, 23 and 28 rows
 SIZES = [len(rows) for rows in TRAIN]
-# A row's features say which split's matrix and which row it is; its target is the row, too.
+# A row's features are its split's matrix and its position; its target is its position, too.
 X = torch.stack(
     [torch.stack([torch.full((ROWS,), i), torch.arange(ROWS)], 1) for i in range(3)]
 ).float()  # (splits, rows, 2)
@@ -25,12 +27,13 @@ SPLITS = [Split(0, i, train, np.setdiff1d(np.arange(ROWS), train)) for i, train 
 NETS = np.array([0, 0, 1, 2, 2])
 
 
-def deal(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
+def make_batches(steps: int, seed: int = 0, weights: NDArray[np.float32] | None = None) -> Batches:
     block = Block(NETS, np.zeros(5, dtype=np.int64), steps, batch_rows=-(-max(SIZES) // steps))
-    return Batches(X, NETS, TARGETS, SPLITS, block, seed, weights)
+    task = Task(X, TARGETS, weights, SPLITS, Members([LINEAR], 1), seed)
+    return Batches(task, block, initial_nets(task, block))
 
 
-def dealt_rows(batches: Batches, net: int) -> list[list[int]]:
+def rows_of_an_epoch(batches: Batches, net: int) -> list[list[int]]:
     """The rows that count in each of a net's batches of a new epoch, checked on the way."""
     batches.shuffle()
     epoch = []
@@ -48,10 +51,10 @@ def in_order(rows: list[list[int]]) -> list[int]:
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 5])
 @pytest.mark.parametrize("net", range(5))
-def test_an_epoch_deals_each_training_row_once_and_no_other(net: int, steps: int) -> None:
-    batches = deal(steps)
+def test_an_epoch_reads_each_training_row_once_and_no_other(net: int, steps: int) -> None:
+    batches = make_batches(steps)
     for _ in range(3):
-        epoch = dealt_rows(batches, net)
+        epoch = rows_of_an_epoch(batches, net)
         assert len(epoch) == steps
         assert in_order(epoch) == TRAIN[NETS[net]].tolist()
         sizes = [len(batch) for batch in epoch]
@@ -60,7 +63,7 @@ def test_an_epoch_deals_each_training_row_once_and_no_other(net: int, steps: int
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
-    batches = deal(steps)
+    batches = make_batches(steps)
     batches.shuffle()
     for x, targets, weights in batches:
         batch_rows = -(-28 // steps)  # of the largest split
@@ -72,23 +75,23 @@ def test_a_batch_s_rows_weigh_the_same_and_1_together(steps: int) -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_a_row_counts_by_its_weight_whichever_rows_share_its_batch(steps: int) -> None:
+def test_a_row_counts_by_its_weight_whichever_rows_are_in_its_batch(steps: int) -> None:
     # Each split has weights of its own.
     weights = 1 + np.arange(3 * ROWS, dtype=np.float32).reshape(3, ROWS)
-    batches = deal(steps, weights=weights)
+    batches = make_batches(steps, weights=weights)
     for _ in range(2):
         batches.shuffle()
         for _, targets, shares in batches:
             for net, split in enumerate(NETS):
-                dealt = shares[net, :, 0] > 0
-                rows = targets[net, dealt, 0].long().numpy()  # a target says which row it is
+                real = shares[net, :, 0] > 0
+                rows = targets[net, real, 0].long().numpy()  # a target is its row
                 equal = 1 / len(rows)
                 wanted = equal * weights[split, rows] / weights[split, TRAIN[split]].mean()
-                assert_allclose(shares[net, dealt, 0], wanted, rtol=1e-6)
+                assert_allclose(shares[net, real, 0], wanted, rtol=1e-6)
 
 
 def test_a_split_s_members_see_the_same_batches() -> None:
-    batches = deal(steps=4)
+    batches = make_batches(steps=4)
     batches.shuffle()
     for x, _, _ in batches:
         assert torch.equal(x[0], x[1])
@@ -97,21 +100,21 @@ def test_a_split_s_members_see_the_same_batches() -> None:
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
-    batches = deal(steps=4)
-    first, second = dealt_rows(batches, 0), dealt_rows(batches, 0)
+    batches = make_batches(steps=4)
+    first, second = rows_of_an_epoch(batches, 0), rows_of_an_epoch(batches, 0)
     assert first != second
-    assert first == dealt_rows(deal(steps=4), 0)
+    assert first == rows_of_an_epoch(make_batches(steps=4), 0)
 
 
-def test_a_row_is_dealt_to_each_batch_alike() -> None:
+def test_a_row_is_in_each_batch_equally_often() -> None:
     # Over 400 epochs a row lies in each of 4 batches 100 times, give or take 4 sd of 8.7.
-    batches = deal(steps=4)
-    epochs = [dealt_rows(batches, 1) for _ in range(400)]
+    batches = make_batches(steps=4)
+    epochs = [rows_of_an_epoch(batches, 1) for _ in range(400)]
     counts = torch.tensor([[10 in batch for batch in epoch] for epoch in epochs]).sum(0)
     assert counts.sum() == 400
     assert ((counts - 100).abs() < 35).all()
 
 
 def test_all_rows_at_once_have_no_order() -> None:
-    (rows,) = dealt_rows(deal(steps=1), 3)
+    (rows,) = rows_of_an_epoch(make_batches(steps=1), 3)
     assert rows == TRAIN[2].tolist()

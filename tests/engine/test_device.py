@@ -1,4 +1,4 @@
-"""A GPU is used when it computes; asked for and not to be had, one line says so."""
+"""A GPU is used if it computes; one that is asked for and missing is one clear line."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 
 
-def test_the_cpu_is_always_there() -> None:
+def test_the_cpu_is_always_available() -> None:
     assert choose_device("cpu") == torch.device("cpu")
 
 
@@ -46,7 +46,7 @@ def _old_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_old_card")
-def test_a_card_that_does_not_compute_is_passed_over_with_a_word() -> None:
+def test_a_card_that_does_not_compute_is_skipped_with_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"P100\S* fails at a first product.*CPU is used"):
         assert choose_device("auto") == torch.device("cpu")
 

@@ -27,7 +27,7 @@ def typed(user: User, line: str) -> str:
 def test_download_train_submit_score(newcomer: User, kaggle: KaggleServer) -> None:
     assert "Next: python -m titanic_nn.train\n" in typed(newcomer, "python -m titanic_nn download")
     trained = typed(
-        newcomer, "python -m titanic_nn.train --folds 2 --repeats 1 --seeds 1 --models linear"
+        newcomer, "python -m titanic_nn.train --folds 2 --repeats 1 --n-seeds 1 --models linear"
     )
     told = typed(newcomer, "python -m titanic_nn.submit")
     assert len(kaggle.submissions) == 1

@@ -107,7 +107,7 @@ def test_no_trained_parameter_is_without_effect(normalization: str) -> None:
     ],
 )
 def test_the_dropouts_are_the_plain_net_s(rates: dict[str, float]) -> None:
-    config = replace(RESNET, **rates)
+    config = replace(RESNET, **rates)  # type: ignore[arg-type]
     net, drawn = make(config), dict[str, Tensor]()
 
     def uniform(purpose: str, shape: tuple[int, ...]) -> Tensor:

@@ -4,7 +4,7 @@ An epoch's rows are shuffled and distributed evenly, so that the batches of a sp
 most one row. Where a split has fewer rows than another, rows of weight 0 pad its batches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import repeat
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from titanic_nn.engine.task import Block, Split
+from titanic_nn.engine.task import Block, BlockNets, Split, Task
 
 # Row numbers that are shuffled at once: one call for several epochs costs less than several.
 EPOCHS_TIMES_ROWS = 2**14
@@ -23,55 +23,36 @@ GATHERED_AT_ONCE = 2**20
 class Batches:
     """The batches of a block of nets. In every epoch, call `shuffle` and then iterate.
 
-    Args:
-        x: some splits' encodings of the whole table, (some splits, rows, features).
-        matrix_of_net: each net's position among them, (nets,).
-        targets: (rows, outputs).
-        splits: all splits, with the rows that train.
-        block: which nets, steps per epoch, padded batch size.
-        seed: the random seed.
-        weights: how much a labelled row counts in each split, (splits, labelled rows), or None: all
-            count alike.
-
     Attributes:
         steps: batches per epoch.
-        table: these matrices, one below the other, (some splits * rows, features).
+        table: the nets' matrices, one below the other, (some splits * rows, features).
         rows: this epoch's rows, as positions in the table, (nets, steps, batch_rows).
         counts: how many rows of a batch are not padding, (nets, steps).
         epoch_targets: this epoch's targets, (steps, nets, batch_rows, outputs).
     """
 
-    def __init__(
-        self,
-        x: Tensor,
-        matrix_of_net: NDArray[np.int64],
-        targets: Tensor,
-        splits: Sequence[Split],
-        block: Block,
-        seed: int,
-        weights: NDArray[np.float32] | None = None,
-    ) -> None:
-        rows_at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
-        self._epochs = max(1, rows_at_once)  # that are shuffled at once
-        self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), targets
+    def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
+        x, splits, weights = nets.x, task.splits, task.weights
+        self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), task.labels
+        at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
+        self._epochs = max(1, at_once)  # that are shuffled at once
         # Nets of a split share its order, so rows are drawn per split and then copied per net.
         own, split_of = np.unique(block.splits, return_inverse=True)
-        self._orders = [orders(splits[i], block, self._epochs, seed) for i in own]
+        self._orders = [orders(splits[i], block, self._epochs, task.seed) for i in own]
         self._split_of = torch.from_numpy(split_of).to(x.device)  # (nets,)
         # Where each net's matrix begins in the table, (nets, 1, 1).
-        self._first_row = torch.from_numpy(matrix_of_net * x.shape[1]).view(-1, 1, 1).to(x.device)
+        first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1])
+        self._first_row = first_row.view(-1, 1, 1).to(x.device)
 
         sizes = np.array([len(splits[i].train) for i in own])
-        position = (
-            np.arange(block.steps * block.batch_rows).reshape(block.batch_rows, block.steps).T
-        )
+        shape = (block.batch_rows, block.steps)
+        position = np.arange(block.batch_rows * block.steps).reshape(shape).T
         self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
         counts = self._is_row.sum(-1)  # (splits, steps)
         self.counts = counts[split_of]
         equal = torch.from_numpy((self._is_row / counts[..., None]).astype(np.float32))
 
         # What a step reads stays where it is in memory, so that a GPU can record the step.
-        nets, features = len(block.splits), x.shape[2]
         self._equal = self._for_nets(equal.unsqueeze(-1).to(x.device))
         self._weights = self._equal.clone()  # (steps, nets, batch_rows, 1)
         self._relative: Tensor | None = None  # (splits, labelled rows)
@@ -80,20 +61,21 @@ class Batches:
             # are in its batch, and the mean of the batches' losses is the loss of all rows.
             means = np.array([weights[i, splits[i].train].mean() for i in own])
             self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
-        shape = (nets, block.steps, block.batch_rows)
-        self.rows = torch.zeros(shape, dtype=torch.int64, device=x.device)
-        self.epoch_targets = torch.zeros_like(self._for_nets(targets[equal.long().to(x.device)]))
+        n_nets = len(block.splits)
+        self.rows = torch.zeros((n_nets, *shape[::-1]), dtype=torch.int64, device=x.device)
+        first_targets = self._targets[equal.long().to(x.device)]
+        self.epoch_targets = torch.zeros_like(self._for_nets(first_targets))
         # Rows are gathered for several steps at once, net by net: the table stays in the cache.
-        numbers = nets * block.batch_rows * features  # of a step
+        numbers = n_nets * block.batch_rows * x.shape[2]  # of a step
         self._at_once = min(block.steps, max(1, GATHERED_AT_ONCE // numbers))
-        self._x = x.new_empty(nets, self._at_once, block.batch_rows, features)
+        self._x = x.new_empty(n_nets, self._at_once, block.batch_rows, x.shape[2])
         self._coming: Iterator[Tensor] = iter(())
 
     def shuffle(self) -> None:
         """Put every net's training rows in a new order, the same for all nets of a split."""
         rows = next(self._coming, None)  # (splits, steps, batch_rows)
         if rows is None:
-            self._coming = iter(self._deal())
+            self._coming = iter(self._draw())
             rows = next(self._coming)
         torch.add(rows[self._split_of], self._first_row, out=self.rows)
         self.epoch_targets.copy_(self._for_nets(self._targets[rows]))
@@ -115,7 +97,7 @@ class Batches:
             for step, x in enumerate(by_step, first):
                 yield x, self.epoch_targets[step], self._weights[step]
 
-    def _deal(self) -> Tensor:
+    def _draw(self) -> Tensor:
         """The rows of the coming epochs' batches, (epochs, splits, steps, batch_rows)."""
         rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
         for split, order in enumerate(self._orders):

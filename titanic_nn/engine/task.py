@@ -75,11 +75,9 @@ class Task:
     """Nets to train, and the data on a device.
 
     Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features), or what makes it.
-        labels: 0 or 1 for the table's first rows, (labelled rows, outputs): one output is the
-            label itself, several are one-hot classes.
+        x, splits: as in SplitData.
+        labels: SplitData's y, (labelled rows, outputs): one output for two classes, else one each.
         weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
-        splits: which rows train, and which are held out.
         members: the settings and seeds that each split trains.
         seed: the random seed.
         history_points: how many points of the learning curves are recorded, evenly over the epochs.
@@ -102,7 +100,7 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Outputs of a net: one for two classes, else one per class."""
+        """Outputs of a net."""
         return self.labels.shape[1]
 
     @property

@@ -13,12 +13,11 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from titanic_nn.config import ENSEMBLE, Config
 from titanic_nn.estimators.calibration import Calibration, weighted_average
 from titanic_nn.evaluation.metrics import expected_calibration_error, log_loss
-from titanic_nn.tables.splits import Split
+from titanic_nn.tables.splits import Split, stratified_folds
 
 # Model -> split -> probabilities of the split's held-out rows, (held-out rows,).
 Probabilities: TypeAlias = dict[str, dict[Split, NDArray[np.float64]]]
@@ -40,12 +39,8 @@ def inner_splits(split: Split, y: NDArray[np.int64], config: Config) -> list[Spl
     if folds < 2:
         return []
     number = (split.repeat + 1) * (config.folds + 1) + split.fold + 1  # the final split's is 0
-    shuffle_seed = int(np.random.SeedSequence([config.seed, INNER, number]).generate_state(1)[0])
-    kfold = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed)
-    return [
-        Split(INNER + number, fold, train=split.train[train], held_out=split.train[held_out])
-        for fold, (train, held_out) in enumerate(kfold.split(split.train, y[split.train]))
-    ]
+    entropy = [config.seed, INNER, number]
+    return stratified_folds(split.train, y, folds, INNER + number, entropy)
 
 
 def ensemble_weights(

@@ -56,8 +56,8 @@ class NetConfig:
     # Rows per step: a number, or "all" for gradient descent on the whole training set.
     batch_size: Count | Literal["all"] = 128
     loss: Literal["cross_entropy", "squared_error", "absolute_error"] = "cross_entropy"
-    # Adam with decoupled weight decay: its learning rate needs little care, and the penalty acts
-    # alike on every weight.
+    # Adam with decoupled weight decay: its learning rate needs little tuning, and the decay is the
+    # same for every weight.
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     learning_rate: Positive
     # How the learning rate changes from the first step to the last.
@@ -98,21 +98,17 @@ class NetConfig:
         return ()
 
 
-# Below the first, 60 epochs do not converge; above the second, Adam's first steps overshoot.
-_LEARNING_RATE = Range(1e-3, 1e-1, log=True)
-# Decay times learning rate is what a step takes off a weight: from next to nothing, to a pull that
-# leaves little but the strongest features.
-_WEIGHT_DECAY = Range(1e-2, 3.0, log=True)
-# A hidden layer memorizes some 900 rows within 60 epochs. Steps of ten, so that many trials train
-# in one program.
-_EPOCHS = Range(10, 60, step=10)
-# Whether the rate falls to zero (cosine), rises first (one cycle), or stays.
-_SCHEDULE = Choice(["constant", "cosine", "one_cycle"])
 _TRAINING: dict[str, Range | Choice] = {
-    "epochs": _EPOCHS,
-    "learning_rate": _LEARNING_RATE,
-    "weight_decay": _WEIGHT_DECAY,
-    "schedule": _SCHEDULE,
+    # A hidden layer memorizes some 900 rows within 60 epochs. Steps of ten, so that many trials
+    # train in one program.
+    "epochs": Range(10, 60, step=10),
+    # Below the first, 60 epochs do not converge; above the second, Adam's first steps overshoot.
+    "learning_rate": Range(1e-3, 1e-1, log=True),
+    # Decay times learning rate is what a step takes off a weight: from next to nothing, to so much
+    # that only the strongest features keep their weights.
+    "weight_decay": Range(1e-2, 3.0, log=True),
+    # Whether the rate falls to zero (cosine), rises first (one cycle), or stays.
+    "schedule": Choice(["constant", "cosine", "one_cycle"]),
 }
 
 
@@ -215,9 +211,9 @@ class ResNetConfig(NetConfig):
     # What precedes each block and the last layer.
     normalization: Literal["batch", "layer"] = "batch"
     # Fraction of a block's hidden units that a training step drops.
-    hidden_dropout: Rate = 0.2
+    hidden_dropout: Rate = 0.4
     # Fraction of the units of a block's output that a training step drops.
-    residual_dropout: Rate = 0.0
+    residual_dropout: Rate = 0.2
 
     @property
     def layer_widths(self) -> tuple[int, ...]:

@@ -27,6 +27,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+_Elementwise = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -54,70 +56,48 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return softplus(logits) - targets * logits
 
 
-def _cross_entropy_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    return torch.sigmoid(logits) - targets
-
-
-def _squared_error(logits: Tensor, targets: Tensor) -> Tensor:
-    return (torch.sigmoid(logits) - targets) ** 2
-
-
-def _squared_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    p = torch.sigmoid(logits)
-    return 2 * (p - targets) * p * (1 - p)
-
-
-def _absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
-    return (torch.sigmoid(logits) - targets).abs()
-
-
-def _absolute_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    p = torch.sigmoid(logits)
-    return (p - targets).sign() * p * (1 - p)
-
-
 def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.logsumexp(-1, keepdim=True) - (targets * logits).sum(-1, keepdim=True)
 
 
-def _softmax_cross_entropy_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    return logits.softmax(-1) - targets
+def _of_sigmoid(error: _Elementwise, derivative: _Elementwise) -> Loss:
+    """The loss error(p - t) for one output, with the error's derivative."""
+
+    def gradient(logits: Tensor, targets: Tensor) -> Tensor:
+        p = logits.sigmoid()
+        return derivative(p - targets) * p * (1 - p)
+
+    return Loss(lambda logits, targets: error(logits.sigmoid() - targets), gradient)
 
 
-def _softmax_squared_error(logits: Tensor, targets: Tensor) -> Tensor:
-    return (logits.softmax(-1) - targets).square().sum(-1, keepdim=True) / 2
+def _of_softmax(error: _Elementwise, derivative: _Elementwise) -> Loss:
+    """The loss 1/2 sum_k error(p_k - t_k) for one output per class."""
+
+    def per_row(logits: Tensor, targets: Tensor) -> Tensor:
+        return error(logits.softmax(-1) - targets).sum(-1, keepdim=True) / 2
+
+    def gradient(logits: Tensor, targets: Tensor) -> Tensor:
+        p = logits.softmax(-1)
+        dp = derivative(p - targets) / 2
+        return p * (dp - (p * dp).sum(-1, keepdim=True))
+
+    return Loss(per_row, gradient)
 
 
-def _softmax_squared_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    p = logits.softmax(-1)
-    return _through_softmax(p, p - targets)
-
-
-def _softmax_absolute_error(logits: Tensor, targets: Tensor) -> Tensor:
-    return (logits.softmax(-1) - targets).abs().sum(-1, keepdim=True) / 2
-
-
-def _softmax_absolute_error_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    p = logits.softmax(-1)
-    return _through_softmax(p, (p - targets).sign() / 2)
-
-
-def _through_softmax(p: Tensor, dp: Tensor) -> Tensor:
-    """From the derivative by each probability to that by each logit, both (..., rows, outputs)."""
-    return p * (dp - (p * dp).sum(-1, keepdim=True))
-
-
+# Name -> error, derivative.
+_ERRORS: dict[str, tuple[_Elementwise, _Elementwise]] = {
+    "squared_error": (torch.square, lambda error: 2 * error),
+    "absolute_error": (torch.abs, torch.sign),
+}
 # For one output: the log-odds of class 1 of two.
 LOSSES = {
-    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient),
-    "squared_error": Loss(_squared_error, _squared_error_gradient),
-    "absolute_error": Loss(_absolute_error, _absolute_error_gradient),
+    "cross_entropy": Loss(_cross_entropy, lambda logits, targets: logits.sigmoid() - targets),
+    **{name: _of_sigmoid(*functions) for name, functions in _ERRORS.items()},
 }
 # For one output per class.
 SOFTMAX_LOSSES = {
-    "cross_entropy": Loss(_softmax_cross_entropy, _softmax_cross_entropy_gradient),
-    "squared_error": Loss(_softmax_squared_error, _softmax_squared_error_gradient),
-    "absolute_error": Loss(_softmax_absolute_error, _softmax_absolute_error_gradient),
+    "cross_entropy": Loss(_softmax_cross_entropy, lambda logits, t: logits.softmax(-1) - t),
+    **{name: _of_softmax(*functions) for name, functions in _ERRORS.items()},
 }
 
 

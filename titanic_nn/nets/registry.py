@@ -7,7 +7,7 @@ first needed, since importing torch takes seconds. docs/extending.md shows how t
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 
@@ -20,7 +20,7 @@ class NetSpec:
     """A net's name, its settings class, and "module:class" of its maths."""
 
     name: str
-    config: type[NetConfig]
+    config: type[Any]  # a subclass of NetConfig in which every setting has a default
     path: str
 
     def default(self) -> NetConfig:

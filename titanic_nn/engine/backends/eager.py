@@ -29,9 +29,7 @@ class Eager(Backend):
     def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
         """Take a batch, compute the gradients, take a step."""
         flat, own, device = nets.flat, nets.hyperparameters, nets.x.device
-        batches = Batches(
-            nets.x, nets.matrix_of_net, task.labels, task.splits, block, task.seed, task.weights
-        )
+        batches = Batches(task, block, nets)
         zeros = {name: torch.zeros_like(p) for name, p in nets.params.items()}
         gradient, gradients, _ = end_to_end(zeros)  # (nets, parameters), and views by name
         write_gradients = gradient_writer(nets, gradients, gradient, block.batch_rows)

@@ -10,7 +10,6 @@ from importlib import import_module
 from math import ceil
 
 import numpy as np
-from torch import Tensor
 
 from titanic_nn.engine import rng
 from titanic_nn.engine.backends.base import DEEP, LINEAR_AND_RELU, Backend, lists
@@ -22,6 +21,7 @@ from titanic_nn.nets.optimizers import Adam
 WORTH_COMPILING = 2**32
 # As many such products take the time of one step of stacked tensors, however few its nets.
 STACKED_STEP = 2**17
+OF_WEIGHTS = ("weight_decay", "l1", "l2")  # settings that do not act on biases
 
 
 class Numba(Backend):
@@ -52,9 +52,7 @@ class Numba(Backend):
         from titanic_nn.engine.backends.numba_loops import Arrays, PerNet, Rows, train_epoch
 
         config, own = task.members.shared, nets.hyperparameters
-        batches = Batches(
-            nets.x, nets.matrix_of_net, task.labels, task.splits, block, task.seed, None
-        )
+        batches = Batches(task, block, nets)
         state = Adam().init(nets.flat)
         streams = [rng.stream_of(f"dropout{i + 1}") for i in range(len(config.layer_widths))]
         arrays = Arrays(
@@ -69,9 +67,7 @@ class Numba(Backend):
         dropout = own.value("dropout") if "dropout" in config.per_member else 0 * own.value("l1")
         per_net = PerNet(
             learning_rates=rates.contiguous().numpy(),
-            weight_decay=_of_weights(nets, "weight_decay"),
-            l1=_of_weights(nets, "l1"),
-            l2=_of_weights(nets, "l2"),
+            **{name: (own.value(name) * nets.is_weight).numpy() for name in OF_WEIGHTS},
             dropout=dropout.squeeze(-1).numpy(),
         )
         step = 0
@@ -86,9 +82,3 @@ class Numba(Backend):
                 step += batches.steps
 
         return train
-
-
-def _of_weights(nets: BlockNets, name: str) -> np.ndarray:
-    """Each net's value of a setting at its weights, and 0 elsewhere: (nets, parameters)."""
-    by_net: Tensor = nets.hyperparameters.value(name) * nets.is_weight
-    return by_net.numpy()

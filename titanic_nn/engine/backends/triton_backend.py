@@ -119,7 +119,7 @@ def _schedule(config: NetConfig, steps: int) -> NDArray[np.float32]:
 
 
 def _can_launch(device: torch.device) -> bool:
-    """Whether it is a Hopper GPU beside a C compiler, which builds a launcher; or interpreted."""
+    """Whether it is a Hopper GPU, with a C compiler to build a launcher; or interpreted."""
     if device.type != "cuda":
         return os.environ.get("TRITON_INTERPRET") == "1"
     compilers = (os.environ.get("CC"), "clang", "gcc")
