@@ -1,7 +1,7 @@
 """Run the notebooks from top to bottom, as CI does: `make notebooks`.
 
-A cell that fails, or takes more than two minutes, ends it with exit code 1. With `--write` the
-notebooks keep their new outputs, without what changes from run to run for no reason.
+If a cell fails, or takes over two minutes, the exit code is 1. With `--write` the notebooks keep
+their new outputs, without what changes from run to run (memory addresses, widgets, versions).
 """
 
 import argparse
@@ -17,16 +17,16 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 HERE = Path(__file__).parent
-LIMIT = 120  # seconds a cell
-PLACE = re.compile(r" at 0x[0-9a-f]+")
+LIMIT = 120  # seconds per cell
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main() -> None:
-    """Run the notebooks that were named, or all."""
+    """Run the notebooks that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(HERE.glob("*.ipynb")))
-    parser.add_argument("--write", action="store_true", help="keep the new outputs")
+    parser.add_argument("--write", action="store_true", help="write the new outputs")
     args = parser.parse_args()
     failed = False
     for path in args.notebooks:
@@ -57,7 +57,7 @@ def execute(notebook: NotebookNode) -> None:
 
 
 def without_noise(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without a live kernel's leftovers: widgets, versions, places in memory."""
+    """The notebook without what only a live kernel uses: widgets, versions, memory addresses."""
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = NotebookNode(
         kernelspec=kernel, language_info={"name": "python", "file_extension": ".py"}
@@ -67,7 +67,7 @@ def without_noise(notebook: NotebookNode) -> NotebookNode:
             cell.outputs = [one for one in cell.outputs if WIDGET not in one.get("data", {})]
             for data in (one.get("data", {}) for one in cell.outputs):
                 if "text/plain" in data:
-                    data["text/plain"] = PLACE.sub("", data["text/plain"])
+                    data["text/plain"] = ADDRESS.sub("", data["text/plain"])
     return notebook
 
 

@@ -1,4 +1,4 @@
-"""The notebooks read well without being run; `make notebooks` runs them."""
+"""The notebooks can be read without being run: outputs and links are there."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def test_it_is_kept_as_it_ran_from_top_to_bottom(path: Path) -> None:
     assert not [output for output in outputs if output.get("name") == "stderr"]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert pictures
-    # Nothing of the machine that it ran on.
+    # No path of the machine that it ran on.
     assert not re.findall(r"/(?:home|root|tmp|Users|work)/", json.dumps(outputs))
 
 

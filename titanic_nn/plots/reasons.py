@@ -1,5 +1,6 @@
 """What the models have learnt, and which rows they misclassify."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,13 +108,13 @@ def hidden_units(
         "unit raises the probability of the class in its title.",
         count=len(units),
         columns=2,
-        height=1.55,
+        height=1.75,
     )
     for axes, unit in zip(every, units, strict=True):
         largest = np.argsort(-np.abs(w1[:, unit]))[:5]
         label = int(outgoing[unit] > 0)
         axes.barh(range(len(largest)), w1[largest, unit], color=(NEGATIVE, POSITIVE)[label])
-        name_rows(axes, [feature_names[i] for i in largest], fontsize=8)
+        name_rows(axes, [textwrap.fill(feature_names[i], 20) for i in largest], fontsize=7)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(f"unit {unit} → {class_names[label]}")
         axes.xaxis.set_major_locator(MaxNLocator(3))

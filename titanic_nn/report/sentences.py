@@ -197,8 +197,9 @@ def _sorted_out(variants: pd.DataFrame) -> str:
     p = variants["p_helps"]
     matter = list(variants["feature"][p >= DECISIVE])
     do_not = int((p <= 1 - DECISIVE).sum())
+    do = "does" if len(matter) == 1 else "do"
     return (
-        f"{_listed(matter or ['none'])} do (posterior at least {percent(DECISIVE)}); {do_not} of "
+        f"{_listed(matter or ['none'])} {do} (posterior at least {percent(DECISIVE)}); {do_not} of "
         f"{len(p)} do not; for {len(p) - len(matter) - do_not} there are too few rows to tell"
     )
 
