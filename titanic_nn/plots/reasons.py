@@ -106,7 +106,6 @@ def hidden_units(
         "high values of the columns to the right and low ones of those to the left; an active "
         "unit raises the probability of the class in its title.",
         count=len(units),
-        columns=2,
         height=1.55,
     )
     for axes, unit in zip(every, units, strict=True):
