@@ -5,8 +5,7 @@ Everything that is sent is recorded in submissions/ledger.csv.
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,11 +84,11 @@ def main(args: Namespace) -> None:
     if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
         print("Nothing was sent.")
         return
-    with if_interrupted(lambda: "the same command goes on from here"), _spinner() as show:
-        show("sending")
+    spinner = console(stderr=True).status("Kaggle: sending")  # on a terminal only
+    with if_interrupted(lambda: "the same command goes on from here"), spinner:
         entry = send(file, message, kaggle, ledger, resend=args.resend)
         if not args.no_wait:
-            entry = wait(entry, kaggle, ledger, show)
+            entry = wait(entry, kaggle, ledger, lambda state: spinner.update(f"Kaggle: {state}"))
     _report(entry, file, competition)
 
 
@@ -124,17 +123,6 @@ def _confirmed() -> bool:
     with suppress(EOFError):  # Ctrl-D
         return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
     return False
-
-
-@contextmanager
-def _spinner() -> Iterator[Callable[[str], None]]:
-    """A spinner with the state beside it, on a terminal only; yields what sets the state."""
-    shown = console(stderr=True)
-    if not shown.is_terminal:
-        yield lambda state: None
-        return
-    with shown.status("") as status:
-        yield lambda state: status.update(f"Kaggle: {state}")
 
 
 def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:

@@ -44,7 +44,7 @@ def render(folder: Path) -> str:
         "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
         "coefficients.csv": (["feature"], ["mean", "low", "high"]),
-        "misclassified.csv": (list(competition.display_columns), ["label", *models]),
+        "misclassified.csv": (list(competition.display_columns[:1]), ["label", *models]),
     }
     found = {
         name: read_table(folder, name, *wanted)
