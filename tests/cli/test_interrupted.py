@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from titanic_nn.cli.console import if_interrupted, run
+from titanic_nn.cli.console import Parser, if_interrupted
 from titanic_nn.cli.train import main
 from titanic_nn.report import page
 from titanic_nn.runs import submissions
@@ -15,7 +15,7 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def with_a_message() -> None:
+def with_a_message(args: object) -> None:
     with if_interrupted("half of it is kept"):
         interrupt()
 
@@ -28,10 +28,10 @@ def with_a_message() -> None:
     ],
 )
 def test_an_interrupted_command_ends_with_one_line(
-    command: Callable[[], None], line: str, capsys: pytest.CaptureFixture[str]
+    command: Callable[[object], None], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        run(command)
+        Parser().command(command)([])
     assert stopped.value.code == 130
     assert capsys.readouterr() == ("", line)
 

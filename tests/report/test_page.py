@@ -88,6 +88,7 @@ def test_files_of_other_commands_add_their_pictures(run: Path) -> None:
     after = write_report(run).read_text(encoding="utf-8")
     assert after.count("<svg") == before + 1
     assert "Roe, Mr. Al" in after
+    assert "Age 20, " in after
 
 
 def test_what_files_hold_is_escaped(run: Path) -> None:

@@ -25,39 +25,47 @@ class Parser(argparse.ArgumentParser):
         print(f"{self.prog}: {message} (see --help)", file=sys.stderr)
         sys.exit(MISTAKE)
 
+    def command(self, work: Callable[[argparse.Namespace], None]) -> Callable[..., None]:
+        """Decorate the work of a command: the result takes the words of the command line.
 
-def run(command: Callable[[], None]) -> None:
-    """Run a command; an error becomes one line on stderr and exit code 2 or 3."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows "?" instead of failing at the end of a run.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    try:
-        command()
-    except TitanicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
-    except KeyboardInterrupt as interrupt:
-        print(f"interrupted: {str(interrupt) or 'nothing was written'}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        An error becomes one line on stderr and exit code 2 or 3. The words are `args.typed`.
+        """
+
+        def main(arguments: list[str] | None = None) -> None:
+            for stream in (sys.stdout, sys.stderr):
+                # A terminal that cannot show a character shows "?" instead of failing at the end.
+                if hasattr(stream, "reconfigure"):
+                    stream.reconfigure(errors="replace")
+            typed = sys.argv[1:] if arguments is None else arguments
+            try:
+                work(self.parse_args(typed, argparse.Namespace(typed=typed)))
+            except TitanicError as error:
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
+            except KeyboardInterrupt as interrupt:
+                print(f"interrupted: {str(interrupt) or 'nothing was written'}", file=sys.stderr)
+                sys.exit(INTERRUPTED)
+
+        return main
 
 
 @contextmanager
-def if_interrupted(message: str) -> Iterator[None]:
-    """On Ctrl-C, let `run` print this message: what was written, and how to go on."""
+def if_interrupted(message: Callable[[], str]) -> Iterator[None]:
+    """On Ctrl-C, let the command print this message: what was written, and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(message) from None
+        raise KeyboardInterrupt(message()) from None
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     """Where a command prints: styled on a terminal, plain and unwrapped elsewhere."""
     from rich.console import Console
 
-    shown = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=False)
+    # No markup: names, paths and messages may hold square brackets.
+    shown = Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
     if not shown.is_terminal:
-        shown = Console(stderr=stderr, quiet=quiet, highlight=False, width=200, no_color=True)
+        shown.width = 10_000
     return shown
 
 
@@ -66,40 +74,23 @@ def print_table(shown: "Console", table: "Table") -> None:
     from rich import box
     from rich.table import Table
 
-    drawn = Table(
-        title=table.title or None,
-        caption=table.caption or None,
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-        title_justify="left",
-        caption_justify="left",
-    )
+    drawn = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for i, column in enumerate(table.columns):
         drawn.add_column(column, justify="right" if i else "left", no_wrap=True)
     for i, row in enumerate(table.rows):
         drawn.add_row(*row, style="bold" if i == table.highlighted_row else None)
-    shown.print()
+    shown.print(f"\n{table.title}".rstrip(), style="table.title")
     shown.print(drawn)
+    if table.caption:  # not the drawn table's own, which is as narrow as the table
+        shown.print(table.caption, style="table.caption")
 
 
 @contextmanager
 def progress(shown: "Console", stages: list[str]) -> Iterator[Callable[[str, float], None]]:
     """A bar with the stage and the time left, on a terminal only; yields what advances it."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress, TextColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}", markup=False), *Progress.get_default_columns()[1:])
     disable = shown.quiet or not shown.is_terminal
     with Progress(*columns, console=shown, transient=True, disable=disable) as bar:
         task = bar.add_task(stages[0], total=len(stages))

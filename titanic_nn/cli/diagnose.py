@@ -1,20 +1,16 @@
 """Does a net over- or underfit? A diagnosis of each net of a run, with advice."""
 
-from titanic_nn.cli.console import Parser, console, print_table, run
+from argparse import Namespace
+
+from titanic_nn.cli.console import Parser, console, print_table
 from titanic_nn.cli.options import add_run_argument
 
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _diagnose(arguments))
+PARSER = Parser(prog="titanic-nn diagnose", description=__doc__)
+add_run_argument(PARSER)
 
 
-def _diagnose(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn diagnose", description=__doc__)
-    add_run_argument(parser)
-    args = parser.parse_args(arguments)
-
-    # Imported late, so that --help answers at once.
+@PARSER.command
+def main(args: Namespace) -> None:
     from titanic_nn.analysis.diagnosis import diagnose
     from titanic_nn.config import Config
     from titanic_nn.report import sentences, tables
@@ -32,4 +28,4 @@ def _diagnose(arguments: list[str] | None) -> None:
     shown.print(f"Run: {folder}")
     print_table(shown, tables.diagnosis(cases))
     for case in cases:
-        shown.print(f"\n{sentences.diagnosis(case, config.nets[case.model])}", soft_wrap=True)
+        shown.print(f"\n{sentences.diagnosis(case, config.nets[case.model])}")

@@ -5,11 +5,12 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, run
+from titanic_nn.cli.console import Parser
 from titanic_nn.errors import DataError, KaggleError
 
 if TYPE_CHECKING:
@@ -17,18 +18,14 @@ if TYPE_CHECKING:
     from titanic_nn.tables.sources import Tables
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _download(arguments))
+PARSER = Parser(prog="titanic-nn download", description=__doc__)
+add = PARSER.add_argument
+add("--competition", default="titanic", metavar="SLUG", help="as in its address (titanic)")
+add("--force", action="store_true", help="fetch even if good tables are there already")
 
 
-def _download(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn download", description=__doc__)
-    add = parser.add_argument
-    add("--competition", default="titanic", metavar="SLUG", help="as in its address (titanic)")
-    add("--force", action="store_true", help="fetch even if good tables are there already")
-    args = parser.parse_args(arguments)
-
+@PARSER.command
+def main(args: Namespace) -> None:
     from titanic_nn.competitions.registry import get_competition
 
     competition = get_competition(args.competition)

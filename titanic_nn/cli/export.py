@@ -1,24 +1,20 @@
 """Write a saved model's nets as an ONNX file, for programs without Python or PyTorch."""
 
+from argparse import Namespace
 from pathlib import Path
 
-from titanic_nn.cli.console import Parser, run
+from titanic_nn.cli.console import Parser
+from titanic_nn.cli.options import add_model_arguments
 from titanic_nn.errors import ConfigError
 from titanic_nn.files import write_bytes
 
+PARSER = Parser(prog="titanic-nn export", description=__doc__)
+add_model_arguments(PARSER)
+PARSER.add_argument("--onnx", required=True, type=Path, metavar="FILE", help="the file to write")
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _export(arguments))
 
-
-def _export(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn export", description=__doc__)
-    add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="a run, or a saved model's folder; the newest run")
-    add("--model", metavar="NAME", help="one of the run's models; the recommended by default")
-    add("--onnx", required=True, type=Path, metavar="FILE", help="the file to write")
-    args = parser.parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     if args.onnx.exists():
         raise ConfigError(f"--onnx {args.onnx}: is there already; choose another name")
 

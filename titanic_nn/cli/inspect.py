@@ -1,34 +1,29 @@
 """Show the parameters of a trained net: its layers as a tree, with shapes and the first values."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, print_table, run
+from titanic_nn.cli.console import Parser, console, print_table
+from titanic_nn.cli.options import add_run_argument
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
     from titanic_nn.analysis.net_summary import NetSummary
-    from titanic_nn.report.tables import Table
 
 FIRST = 4  # values of a parameter that the tree shows
-COLUMNS = 6  # of a parameter that its table shows
+
+PARSER = Parser(prog="titanic-nn inspect", description=__doc__)
+add = PARSER.add_argument
+add_run_argument(PARSER)
+add("name", nargs="?", metavar="NAME", help="relu, relu.layer1 or relu.w1; all by default")
+add("--net", type=int, default=1, help="which of the nets that a model averages (1)")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _inspect(arguments))
-
-
-def _inspect(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn inspect", description=__doc__)
-    add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="a run's folder or name; the newest by default")
-    add("name", nargs="?", metavar="NAME", help="relu, relu.layer1 or relu.w1; all by default")
-    add("--net", type=int, default=1, help="which of the nets that a model averages (1)")
-    args = parser.parse_args(arguments)
-
+@PARSER.command
+def main(args: Namespace) -> None:
     from titanic_nn.analysis.net_summary import summarize_net
     from titanic_nn.runs.find import find_run
 
@@ -45,15 +40,16 @@ def _inspect(arguments: list[str] | None) -> None:
 
 def _show(net: "NetSummary", part: str) -> None:
     """Print the layer or parameter of this name, or all layers."""
+    from titanic_nn.report.tables import parameter
+
     if not part or part in net.layers:
         console().print(_tree(net, [part] if part else list(net.layers)))
         return
-    for layer, tensors in net.layers.items():
-        if part in tensors:
-            print_table(console(), _table(net, layer, part))
-            return
-    known = [*net.layers, *(name for tensors in net.layers.values() for name in tensors)]
-    raise ConfigError(f"{net.model}.{part}: no such part; choose from {', '.join(known)}")
+    layers = {name: layer for layer, tensors in net.layers.items() for name in tensors}
+    if part not in layers:
+        known = ", ".join([*net.layers, *layers])
+        raise ConfigError(f"{net.model}.{part}: no such part; choose from {known}")
+    print_table(console(), parameter(net, layers[part], part))
 
 
 def _tree(net: "NetSummary", layers: Sequence[str]) -> "Tree":
@@ -74,26 +70,3 @@ def _tree(net: "NetSummary", layers: Sequence[str]) -> "Tree":
             shown = " ".join(f"{value:.3f}" for value in values.ravel()[:FIRST])
             branch.add(f"{name} ({shape}): {shown}{' …' if values.size > FIRST else ''}")
     return tree
-
-
-def _table(net: "NetSummary", layer: str, name: str) -> "Table":
-    """A parameter's values: all rows, the first columns."""
-    from titanic_nn.report.tables import Table
-
-    values = net.layers[layer][name]  # (rows, columns)
-    rows = [name]
-    if len(values) > 1:
-        reads_features = len(values) == len(net.features) and layer == next(iter(net.layers))
-        units = [f"unit {row}" for row in range(1, len(values) + 1)]
-        rows = net.features if reads_features else units
-    columns = [f"unit {column}" for column in range(1, values.shape[1] + 1)][:COLUMNS]
-    more = values.shape[1] > COLUMNS
-    return Table(
-        title=f"{net.model}.{name} ({values.shape[0]} x {values.shape[1]})",
-        columns=["", *(columns if layer != list(net.layers)[-1] else ["log-odds"])],
-        rows=[
-            [row, *(f"{value:.3f}" for value in numbers[:COLUMNS])]
-            for row, numbers in zip(rows, values, strict=True)
-        ],
-        caption=f"the first {COLUMNS} of {values.shape[1]} columns" if more else "",
-    )

@@ -1,30 +1,24 @@
 """The rows that every model of a run misclassifies, with the other rows of their groups."""
 
+from argparse import Namespace
 from pathlib import Path
 
-from titanic_nn.cli.console import Parser, console, print_table, run
+from titanic_nn.cli.console import Parser, console, print_table
 from titanic_nn.cli.options import add_run_argument
 from titanic_nn.errors import ConfigError
 
-TOP = 10
+PARSER = Parser(prog="titanic-nn misclassified", description=__doc__)
+add = PARSER.add_argument
+add_run_argument(PARSER)
+add("--data", type=Path, metavar="DIR", help="its tables, if they have moved")
+add("--top", type=int, default=10, metavar="N", help="rows to show (10); the file has all")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _misclassified(arguments))
-
-
-def _misclassified(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn misclassified", description=__doc__)
-    add = parser.add_argument
-    add_run_argument(parser)
-    add("--data", type=Path, metavar="DIR", help="its tables, if they have moved")
-    add("--top", type=int, default=TOP, metavar="N", help=f"rows to show ({TOP}); the file has all")
-    args = parser.parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     if args.top < 1:
         raise ConfigError(f"--top {args.top}: choose 1 or more")
 
-    # Imported late, so that --help answers at once.
     from titanic_nn.analysis.misclassified import KEYS, misclassified, models_of, related_rows
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.files import write_text
@@ -43,12 +37,9 @@ def _misclassified(arguments: list[str] | None) -> None:
     related = related_rows(found[schema.id.name], data, competition)
     write_text(folder / "misclassified.csv", to_csv(found))
 
-    shown = console()
-    shown.print(
-        sentences.misclassified(found, models, len(data.train), competition), soft_wrap=True
-    )
+    shown, rows = console(), len(data.train)
+    shown.print(sentences.misclassified(found, models, rows, competition))
     if competition.groups:
-        shown.print(sentences.shared_outcome(found, related, competition), soft_wrap=True)
-    table = tables.misclassified(found.head(args.top), models, related, competition)
-    print_table(shown, table)
+        shown.print(sentences.shared_outcome(found, related, competition))
+    print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")

@@ -16,35 +16,29 @@ def add_data_options(parser: Parser) -> None:
     add("--data", type=Path, metavar="DIR", help="folder with train.csv and test.csv, or the zip")
 
 
-def add_run_argument(parser: Parser) -> None:
+def add_run_argument(parser: Parser, what: str = "a run's folder, or its name in runs/") -> None:
     """A run, given to every command in the same way."""
-    text = "a run's folder, or its name in runs/; the newest by default"
-    parser.add_argument("run", nargs="?", metavar="RUN", help=text)
+    parser.add_argument("run", nargs="?", metavar="RUN", help=f"{what}; the newest by default")
+
+
+def add_model_arguments(parser: Parser) -> None:
+    """A saved model: one of a run's, or its own folder."""
+    add_run_argument(parser, "a run's folder, its name in runs/, or a saved model's folder")
+    text = "one of the run's models; the recommended by default"
+    parser.add_argument("--model", metavar="NAME", help=text)
 
 
 def add_training_options(parser: Parser, **defaults: Any) -> None:
     """What every command that trains lets the user choose; `defaults` are the command's own."""
-    add = parser.add_argument
-
-    def default(name: str) -> Any:
-        value = defaults.get(name, getattr(Config, name))
-        return " ".join(value) if isinstance(value, list | tuple) else value
-
-    add(
-        "--models",
-        nargs="+",
-        metavar="NET",
-        help=f"some of {', '.join(NETS)} ({default('models')})",
-    )
-    add("--folds", type=int, help=f"folds of the cross-validation ({default('folds')})")
-    add("--repeats", type=int, help=f"how often the folds are drawn ({default('repeats')})")
-    add("--seed", type=int, help=f"random seed ({default('seed')})")
-    add(
-        "--n-seeds",
-        type=int,
-        help=f"nets per split whose probabilities are averaged ({default('n_seeds')})",
-    )
-    add("--device", help=f"auto, cpu or cuda ({default('device')})")
+    add, default = parser.add_argument, Config(**defaults)
+    models = f"some of {', '.join(NETS)} ({' '.join(default.models)})"
+    seeds = f"nets per split whose probabilities are averaged ({default.n_seeds})"
+    add("--models", nargs="+", metavar="NET", help=models)
+    add("--folds", type=int, help=f"folds of the cross-validation ({default.folds})")
+    add("--repeats", type=int, help=f"how often the folds are drawn ({default.repeats})")
+    add("--seed", type=int, help=f"random seed ({default.seed})")
+    add("--n-seeds", type=int, help=seeds)
+    add("--device", help=f"auto, cpu or cuda ({default.device})")
     add("--config", type=Path, metavar="FILE", help="settings in TOML; it may leave anything out")
     add("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(**defaults)

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from titanic_nn.cli.console import Parser, run
+from titanic_nn.cli.console import Parser
+from titanic_nn.cli.options import add_model_arguments
 from titanic_nn.errors import ConfigError, DataError, ModelError
 from titanic_nn.files import written_beside
 
@@ -21,19 +23,15 @@ ROWS_AT_ONCE = 2**14
 STANDARD = "-"
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _predict(arguments))
+PARSER = Parser(prog="titanic-nn predict", description=__doc__)
+add = PARSER.add_argument
+add_model_arguments(PARSER)
+add("--input", required=True, metavar="FILE", help="a CSV file, or - for standard input")
+add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for standard output")
 
 
-def _predict(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn predict", description=__doc__)
-    add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="a run, or a saved model's folder; the newest run")
-    add("--model", metavar="NAME", help="one of the run's models; the recommended by default")
-    add("--input", required=True, metavar="FILE", help="a CSV file, or - for standard input")
-    add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for standard output")
-    args = parser.parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     if args.output != STANDARD and Path(args.output).exists():
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
     with _opened(args.input) as (stream, name):

@@ -14,10 +14,7 @@ from titanic_nn.cli.options import add_data_options, add_training_options, train
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from titanic_nn.config import Config
-    from titanic_nn.evaluation.experiment import Progress
     from titanic_nn.report.tables import Table
-    from titanic_nn.tables.sources import Tables
 
 
 @dataclass(frozen=True)
@@ -50,19 +47,14 @@ def question_parser(name: str, description: str | None, **defaults: Any) -> Pars
     return parser
 
 
-def ask(
-    args: argparse.Namespace,
-    name: str,
-    headline: Callable[["Config"], str],
-    answer: Callable[["Tables", "Config", "Progress"], Answer],
-) -> None:
+def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., Answer]) -> None:
     """Compute, print and write a question's answer.
 
     Args:
         args: what a parser of `question_parser` has parsed.
         name: the question's, for a folder of its own.
-        headline: what is about to be computed, in a line.
-        answer: computes it.
+        each: what is trained on every fold, in the line that is printed first.
+        answer: computes it, from args, the tables, config and on_progress.
     """
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.files import write_folder
@@ -82,9 +74,12 @@ def ask(
         tables = get_competition(config.competition).load(args.data)
     folder = run or choose_folder(args.out, name)
     shown.print(tables.describe())
-    shown.print(headline(config))
+    shown.print(
+        f"{name.replace('_', ' ').capitalize()}: {config.folds} folds x {config.repeats} repeats"
+        f"{each}, {config.n_seeds} nets averaged on each"
+    )
     with progress(shown, list(config.models)) as on_progress:
-        result = answer(tables, config, on_progress)
+        result = answer(args, tables, config=config, on_progress=on_progress)
 
     if run:
         write_answer(run, result.files)
@@ -94,7 +89,7 @@ def ask(
     for table in result.tables:
         print_table(shown, table)
     for sentence in result.sentences:
-        shown.print(f"\n{sentence}", soft_wrap=True)
+        shown.print(f"\n{sentence}")
     shown.print(f"\nWritten: {folder}  ({', '.join(result.files)})", soft_wrap=True)
     if args.json:
         print(to_json({"folder": str(folder), **result.found}), end="")

@@ -4,14 +4,15 @@ Everything that is sent is recorded in submissions/ledger.csv.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import INTERRUPTED, Parser, console, run
+from titanic_nn.cli.console import Parser, console, if_interrupted
+from titanic_nn.cli.options import add_run_argument
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError, KaggleError, SubmissionError, TitanicError
+from titanic_nn.errors import ConfigError, KaggleError, SubmissionError
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
 from titanic_nn.kaggle.ledger import COLUMNS, Entry, Ledger
 from titanic_nn.kaggle.retry import RetryPolicy
@@ -21,30 +22,27 @@ if TYPE_CHECKING:
     from titanic_nn.competitions.competition import Competition
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _submit(arguments))
+PARSER = Parser(prog="titanic-nn submit", description=__doc__)
+add = PARSER.add_argument
+add_run_argument(PARSER)
+add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
+add("--file", type=Path, metavar="FILE", help="a submission file, instead of a run's")
+add("--competition", metavar="SLUG", help="of a FILE that no run wrote (titanic)")
+add("--message", metavar="TEXT", help="the description at Kaggle (model, CV scores, commit)")
+add("--dry-run", action="store_true", help="check and show, without the network")
+add("--no-wait", action="store_true", help="don't wait for the score")
+add("--timeout", type=float, default=RetryPolicy.total, metavar="S", help="wait at most (300)")
+add("--yes", action="store_true", help="don't ask before sending")
+add("--resend", action="store_true", help="send a file again that was sent already")
+add("--list", action="store_true", help="bring the ledger up to date and print it")
 
 
-def _submit(arguments: list[str] | None) -> None:
-    parser = Parser(prog="titanic-nn submit", description=__doc__)
-    add = parser.add_argument
-    add("run", nargs="?", metavar="RUN", help="a run's folder, or its name in runs/ (the newest)")
-    add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
-    add("--file", type=Path, metavar="FILE", help="a submission file, instead of a run's")
-    add("--competition", metavar="SLUG", help="of a FILE that no run wrote (titanic)")
-    add("--message", metavar="TEXT", help="the description at Kaggle (model, CV scores, commit)")
-    add("--dry-run", action="store_true", help="check and show, without the network")
-    add("--no-wait", action="store_true", help="don't wait for the score")
-    add("--timeout", type=float, default=RetryPolicy.total, metavar="S", help="wait at most (300)")
-    add("--yes", action="store_true", help="don't ask before sending")
-    add("--resend", action="store_true", help="send a file again that was sent already")
-    add("--list", action="store_true", help="bring the ledger up to date and print it")
-    args = parser.parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     if args.file and (args.run or args.model):
-        parser.error("name a RUN and --model, or a --file, not both")
+        PARSER.error("name a RUN and --model, or a --file, not both")
     if args.run and Path(args.run).is_file():
-        parser.error(f"{args.run} is a file, not a run: use --file {args.run}")
+        PARSER.error(f"{args.run} is a file, not a run: use --file {args.run}")
     if not 0 < args.timeout < float("inf"):
         raise ConfigError(f"--timeout {args.timeout:g}: expected a positive number of seconds")
     retry_policy = RetryPolicy.from_environment(total=args.timeout)
@@ -86,15 +84,11 @@ def _submit(arguments: list[str] | None) -> None:
     if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
         print("Nothing was sent.")
         return
-    try:
-        with _spinner() as show:
-            show("sending")
-            entry = send(file, message, kaggle, ledger, resend=args.resend)
-            if not args.no_wait:
-                entry = wait(entry, kaggle, ledger, show)
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    spinner = console(stderr=True).status("Kaggle: sending")  # on a terminal only
+    with if_interrupted(lambda: "the same command goes on from here"), spinner:
+        entry = send(file, message, kaggle, ledger, resend=args.resend)
+        if not args.no_wait:
+            entry = wait(entry, kaggle, ledger, lambda state: spinner.update(f"Kaggle: {state}"))
     _report(entry, file, competition)
 
 
@@ -131,17 +125,6 @@ def _confirmed() -> bool:
     return False
 
 
-@contextmanager
-def _spinner() -> Iterator[Callable[[str], None]]:
-    """A spinner with the state beside it, on a terminal only; yields what sets the state."""
-    shown = console(stderr=True)
-    if not shown.is_terminal:
-        yield lambda state: None
-        return
-    with shown.status("") as status:
-        yield lambda state: status.update(f"Kaggle: {state}")
-
-
 def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:
     """Print the result of a submission."""
     from titanic_nn.kaggle.submission import describe_score
@@ -161,13 +144,11 @@ def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
     """Print the ledger; ask Kaggle about pending rows, where there are credentials."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     entries = ledger.entries()
     if not entries:
         print(f"{ledger.path}: nothing was sent yet")
         return
-    fault = None
     pending = [entry for entry in entries if entry.status == "pending"]
     try:
         if pending and find_credentials():
@@ -176,15 +157,11 @@ def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
 
             for entry in pending:
                 refresh(entry, Kaggle(entry.competition, retry_policy), ledger)
-    except TitanicError as error:
-        fault = error
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    listed = [c for c in COLUMNS if c not in ("sha256", "run", "model", "idempotency_key")]
-    for name in listed:
-        table.add_column(name.replace("cv_", "CV ").replace("_", " "), overflow="fold")
-    for entry in ledger.entries():
-        # Text, not markup: an error message may hold square brackets.
-        table.add_row(*(Text(getattr(entry, name)) for name in listed))
-    console().print(table)
-    if fault:
-        raise fault
+    finally:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+        listed = [c for c in COLUMNS if c not in ("sha256", "run", "model", "idempotency_key")]
+        for name in listed:
+            table.add_column(name.replace("cv_", "CV ").replace("_", " "), overflow="fold")
+        for entry in ledger.entries():
+            table.add_row(*(getattr(entry, name) for name in listed))
+        console().print(table)

@@ -1,10 +1,11 @@
 """Train the nets, compare them with the baselines, and write a submission for each."""
 
 import gc
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, progress, run
+from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, progress
 from titanic_nn.cli.options import add_data_options, add_training_options, training_config
 from titanic_nn.config import Config
 
@@ -12,28 +13,18 @@ if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _train(arguments))
+PARSER = Parser(prog="titanic_nn.train", description=__doc__)
+add = PARSER.add_argument
+add_data_options(PARSER)
+add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
+add_training_options(PARSER)
+INNER_FOLDS = f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})"
+add("--inner-folds", type=int, help=INNER_FOLDS)
+add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic_nn.train", description=__doc__)
-    add = parser.add_argument
-    add_data_options(parser)
-    add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
-    add_training_options(parser)
-    add(
-        "--inner-folds",
-        type=int,
-        help=f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})",
-    )
-    add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
-    return parser
-
-
-def _train(arguments: list[str] | None) -> None:
-    args = _parser().parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     config = training_config(args, args.config, inner_folds=args.inner_folds)
     shown = console(stderr=args.json, quiet=args.quiet)
 
@@ -63,7 +54,8 @@ def _train(arguments: list[str] | None) -> None:
     from titanic_nn.report.page import write_report
     from titanic_nn.report.tables import run_tables
 
-    with if_interrupted(f"the run is written: {folder}; its report or submissions may not be"):
+    written = f"the run is written: {folder}; its report or submissions may not be"
+    with if_interrupted(lambda: written):
         report = write_report(folder)
         submissions = write_submissions(folder)
     for table in run_tables(summary(result)):

@@ -1,75 +1,68 @@
 """Search a net's settings with Optuna: hundreds of trials, trained together."""
 
 import shlex
-import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from titanic_nn.cli.console import Parser, console, print_table, progress, run
-from titanic_nn.cli.options import add_data_options
+from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, progress
+from titanic_nn.cli.options import add_data_options, training_config
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
 from titanic_nn.nets.registry import NETS
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from rich.console import Console
 
     from titanic_nn.evaluation.experiment import Experiment
-    from titanic_nn.report.tables import Table
     from titanic_nn.tuning.objective import Objective
-    from titanic_nn.tuning.results import Rescored
     from titanic_nn.tuning.spaces import Space
     from titanic_nn.tuning.study import SharedStudy
 
 STUDIES = Path("runs/studies")
-SHOWN = 5  # best trials in the table
-COMMAND = ["python", "-m", "titanic_nn", "tune"]
+
+PARSER = Parser(prog="titanic-nn tune", description=__doc__)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; see `--help`."""
-    run(lambda: _tune(sys.argv[1:] if arguments is None else arguments))
+def add(option: str, help: str, **more: Any) -> None:
+    """Add an option whose default, if any, ends its help."""
+    shown = " (%(default)s)" if more.get("default") is not None else ""
+    PARSER.add_argument(option, help=help + shown, **more)
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="titanic-nn tune", description=__doc__)
-
-    def add(option: str, help: str, **more: object) -> None:
-        shown = " (%(default)s)" if more.get("default") is not None else ""
-        parser.add_argument(option, help=help + shown, **more)  # type: ignore[arg-type]
-
-    add("--model", "the net to tune", required=True, choices=[*NETS, "all"])
-    add("--trials", "of the study, those finished before included", type=int, default=200)
-    add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
-    add("--folds", "that a trial is scored on", type=int, default=5)
-    add("--repeats", "of the folds, drawn anew each time", type=int, default=3)
-    add("--seed", "random seed", type=int, default=Config.seed)
-    add("--n-seeds", "nets per split whose probabilities are averaged", type=int, default=1)
-    add("--device", "auto, cpu or cuda", default=Config.device)
-    add("--batch", "trials that are proposed, and trained, together", type=int, default=40)
-    add("--timeout", "seconds after which no batch is begun", type=float, metavar="S")
-    add("--study", "its name; competition and source of the tables by default", metavar="NAME")
-    add("--storage", "a server, if machines share the study (docs/tuning.md)", metavar="URL")
-    add("--nested", "tune within each outer fold instead, and score there", action="store_true")
-    add("--quiet", "print nothing but errors", action="store_true")
-    add_data_options(parser)
-    return parser
+add("--model", "the net to tune", required=True, choices=[*NETS, "all"])
+add("--trials", "of the study, those finished before included", type=int, default=200)
+add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
+add("--folds", "that a trial is scored on", type=int, default=5)
+add("--repeats", "of the folds, drawn anew each time", type=int, default=3)
+add("--seed", "random seed", type=int, default=Config.seed)
+add("--n-seeds", "nets per split whose probabilities are averaged", type=int, default=1)
+add("--device", "auto, cpu or cuda", default=Config.device)
+add("--batch", "trials that are proposed, and trained, together", type=int, default=40)
+add("--timeout", "seconds after which no batch is begun", type=float, metavar="S")
+add("--study", "its name; competition and source of the tables by default", metavar="NAME")
+add("--storage", "a server, if machines share the study (docs/tuning.md)", metavar="URL")
+add("--nested", "tune within each outer fold instead, and score there", action="store_true")
+add("--quiet", "print nothing but errors", action="store_true")
+add_data_options(PARSER)
 
 
 @dataclass(frozen=True)
 class _Work:
-    """The tuning of one net, and what to continue it with."""
+    """The tuning of one net."""
 
-    args: "Namespace"
-    command: str
+    args: Namespace
     experiment: "Experiment"
     space: "Space"
     shown: "Console"
+
+    @property
+    def command(self) -> str:
+        """What continues it."""
+        return shlex.join(["python", "-m", "titanic_nn", "tune", *self.args.typed])
 
     @property
     def name(self) -> str:
@@ -87,8 +80,8 @@ class _Work:
         return f"{study.finished()} of {self.args.trials} trials finished"
 
 
-def _tune(arguments: list[str]) -> None:
-    args = _parser().parse_args(arguments)
+@PARSER.command
+def main(args: Namespace) -> None:
     for option, count in (("--trials", args.trials), ("--batch", args.batch)):
         if count < 1:
             raise ConfigError(f"{option} {count}: ask for at least 1")
@@ -96,18 +89,10 @@ def _tune(arguments: list[str]) -> None:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
     shown = console(quiet=args.quiet)
 
-    from titanic_nn.competitions.registry import load_config
     from titanic_nn.tuning.spaces import load_space
 
-    config = load_config(
-        competition=args.competition,
-        models=None if args.model == "all" else [args.model],
-        folds=args.folds,
-        repeats=args.repeats,
-        seed=args.seed,
-        n_seeds=args.n_seeds,
-        device=args.device,
-    )
+    args.models = None if args.model == "all" else [args.model]
+    config = training_config(args, None)
     spaces = [load_space(model, args.space) for model in config.models]
 
     from titanic_nn.evaluation.experiment import Experiment, no_progress
@@ -115,7 +100,7 @@ def _tune(arguments: list[str]) -> None:
     experiment = Experiment.start(args.data, config, {}, no_progress)
     shown.print(experiment.tables.describe())
     for space in spaces:
-        work = _Work(args, shlex.join([*COMMAND, *arguments]), experiment, space, shown)
+        work = _Work(args, experiment, space, shown)
         if args.nested:
             _nested(work)
         else:
@@ -131,6 +116,7 @@ def _study(work: _Work) -> None:
 
     args, config, tables = work.args, work.experiment.config, work.experiment.tables
     objective = Objective(work.experiment, work.experiment.folds)
+    schedule = Schedule(by_repeats(config.folds, config.repeats), worse_half)
     made_of = {
         "competition": config.competition,
         "data": f"train.csv with SHA-256 {tables.train_sha256[:12]}",
@@ -143,12 +129,17 @@ def _study(work: _Work) -> None:
     with closing(open_storage(args.storage, work.folder)) as storage:
         study = SharedStudy(work.name, storage, work.space, made_of, seed=config.seed)
         work.shown.print(f"\nStudy {work.name}: {work.standing(study)}, in {study.where}")
-        with _bar(work, study) as on_batch, _interruptible(work, study):
+
+        def interrupted() -> str:
+            kept = f"{work.standing(study)}, kept in {study.where}"
+            return f"{kept}. To continue: {work.command}"
+
+        with _bar(work, study) as on_batch, if_interrupted(interrupted):
             search(
                 objective,
                 study,
                 args.trials,
-                Schedule(by_repeats(config.folds, config.repeats), worse_half),
+                schedule,
                 batch=args.batch,
                 timeout=args.timeout,
                 on_batch=on_batch,
@@ -158,21 +149,22 @@ def _study(work: _Work) -> None:
 
 def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     """Score the best settings on fresh folds, write and print what was found."""
-    from titanic_nn.tuning.results import importances, rescore, write_results
+    from titanic_nn.report import tables
+    from titanic_nn.tuning.results import importances, rescore, trials_table, write_results
 
     show = work.shown.print
     if study.best() is None:
+        # One line, which can be copied.
         show(f"No trial is complete. Next, with more time: {work.command}", soft_wrap=True)
         return
-    rescored = rescore(study, objective)
-    important = importances(study)
+    rescored, important = rescore(study, objective), importances(study)
     write_results(work.folder, study, rescored, important)
 
-    print_table(work.shown, _best_trials(study))
-    print_table(work.shown, _rescored_table(rescored))
+    print_table(work.shown, tables.best_trials(trials_table(study)))
+    print_table(work.shown, tables.rescored(rescored))
     if important:
         ranked = ", ".join(f"{parameter} {part:.0%}" for parameter, part in important.items())
-        show(f"\nImportances (fANOVA): {ranked}", soft_wrap=True)
+        show(f"\nImportances (fANOVA): {ranked}")
     show(f"\nWritten: {work.folder}  (best.toml, trials.csv, history.png, slices.png, ...)")
     if study.finished() < work.args.trials:
         show(f"Next: continue with the same command; {work.standing(study)}")
@@ -182,8 +174,6 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
 
 def _nested(work: _Work) -> None:
     """Tune within each outer fold, and print the scores on its held-out rows."""
-    from dataclasses import replace
-
     from titanic_nn.evaluation.comparison import ROPES, compare
     from titanic_nn.files import write_text
     from titanic_nn.runs.folder import to_csv
@@ -191,24 +181,18 @@ def _nested(work: _Work) -> None:
 
     model, config, trials = work.space.model, work.experiment.config, work.args.trials
     with progress(work.shown, [model]) as on_progress:
-        found = nested_estimate(
-            replace(work.experiment, on_progress=on_progress),
-            work.space,
-            trials=trials,
-            batch=work.args.batch,
-        )
+        watched, batch = replace(work.experiment, on_progress=on_progress), work.args.batch
+        found = nested_estimate(watched, work.space, trials=trials, batch=batch)
     path = work.folder / "nested.csv"
     write_text(path, to_csv(found))
-    gain = compare(
-        found["shipped"], found["best"], test_fraction=1 / config.folds, rope=ROPES["log_loss"]
-    )
+    shipped, best, rope = found["shipped"], found["best"], ROPES["log_loss"]
+    gain = compare(shipped, best, test_fraction=1 / config.folds, rope=rope)
     work.shown.print(
         f"\n{model}, tuned with {trials} trials within each of {len(found)} outer folds: log loss "
-        f"{found['best'].mean():.4f}; shipped settings {found['shipped'].mean():.4f}; "
-        f"difference {gain.mean:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}",
-        soft_wrap=True,
+        f"{best.mean():.4f}; shipped settings {shipped.mean():.4f}; "
+        f"difference {gain.mean:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}\n"
+        f"Written: {path}"
     )
-    work.shown.print(f"Written: {path}")
 
 
 @contextmanager
@@ -226,49 +210,3 @@ def _bar(work: _Work, study: "SharedStudy") -> Iterator[Callable[[], None]]:
             before = finished
 
         yield on_batch
-
-
-@contextmanager
-def _interruptible(work: _Work, study: "SharedStudy") -> Iterator[None]:
-    """On Ctrl-C, let `run` print what is kept, and how to continue."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = f"{work.standing(study)}, kept in {study.where}"
-        raise KeyboardInterrupt(f"{kept}. To continue: {work.command}") from None
-
-
-def _best_trials(study: "SharedStudy") -> "Table":
-    """The few best trials with their parameters."""
-    from titanic_nn.report.tables import Table
-    from titanic_nn.tuning.results import trials_table
-
-    trials = trials_table(study)
-    complete = trials[trials["state"] == "complete"].drop(columns=["state", "splits"])
-    rows = []
-    for number, loss, *params in complete.head(SHOWN).itertuples(index=False):
-        texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in params]
-        rows.append([str(number), f"{loss:.4f}", *texts])
-    return Table(
-        title="The best trials",
-        columns=["trial", *map(str, complete.columns[1:])],
-        rows=rows,
-        caption=f"of {len(trials)} trials, {len(trials) - len(complete)} of which were pruned",
-    )
-
-
-def _rescored_table(rescored: "Rescored") -> "Table":
-    """The best settings beside the others, on the search's folds and on fresh ones."""
-    from titanic_nn.report.tables import Table
-
-    rows = []
-    for name, loss in rescored.fresh_folds.items():
-        d = rescored.differences.get(name)
-        difference = [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"] if d else ["", ""]
-        rows.append([name, f"{rescored.search_folds[name]:.4f}", f"{loss:.4f}", *difference])
-    return Table(
-        title="Log loss on the folds of the search, and on fresh ones",
-        columns=["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
-        rows=rows,
-        caption=f"optimism of the search, against the shipped settings: {rescored.optimism:.4f}",
-    )

@@ -12,9 +12,8 @@ from titanic_nn.plots.probabilities import (
     threshold,
 )
 from titanic_nn.plots.reasons import coefficients, hidden_units, importance, misclassified
-from titanic_nn.plots.scores import differences, fold_scores
+from titanic_nn.plots.scores import cv_against_public, differences, fold_scores
 from titanic_nn.plots.style import STYLE
-from titanic_nn.plots.tracking import cv_against_public
 from titanic_nn.plots.training import compare_curves, learning_curves, rows_curve
 from titanic_nn.plots.tuning import study_history, study_importances, study_optimism, study_slices
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
@@ -36,8 +37,9 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
     figure, (axes,) = panels("ROC curve", CURVES_NOTE, height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
     for model in models or models_of(oof):
-        auc = np.mean([roc_auc_score(y, p) for y, p in _repeats(oof, model)])
-        _mean_and_range(axes, oof, model, curve, f"{spoken(model)}, AUC {auc:.3f}")
+        auc = _by_repeat(oof, model, roc_auc_score).mean()
+        label = f"{spoken(model)}, AUC {auc:.3f}"
+        _mean_and_range(axes, GRID, _by_repeat(oof, model, curve), model, label)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
     axes.legend(loc="lower right")
     return figure
@@ -56,7 +58,7 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
     figure, (axes,) = panels("Precision-recall curve", CURVES_NOTE, height=3.9)
     axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
     for model in models or models_of(oof):
-        _mean_and_range(axes, oof, model, curve, spoken(model))
+        _mean_and_range(axes, GRID, _by_repeat(oof, model, curve), model, spoken(model))
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
     axes.legend(loc="lower left")
     return figure
@@ -72,8 +74,8 @@ def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figur
         "lines: 95 % interval (Wilson) for the rows in a bin; ECE: expected calibration error, the "
         "mean distance from the dotted line over rows.",
         count=len(names),
-        columns=min(2, len(names)),
         height=2.3,
+        y_label="Fraction of positives",
     )
     repeats = oof["repeat"].nunique()
     y = oof["label"].to_numpy(dtype=np.float64)
@@ -88,8 +90,6 @@ def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figur
         axes.plot(predicted, observed, "o-", color=colour(model), markersize=4)
         axes.set_title(f"{spoken(model)}, ECE {float(expected_calibration_error(y, p)):.3f}")
         axes.set(xlabel="Predicted probability", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    for axes in every[:: min(2, len(names))]:
-        axes.set_ylabel("Fraction of positives")
     return figure
 
 
@@ -144,7 +144,7 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
         correct = (below - false_negatives) + (y.sum() - false_negatives)
         return np.asarray(correct / len(y))
 
-    curves = np.stack([curve(y, p) for y, p in _repeats(oof, model)])  # (repeats, cuts)
+    curves = _by_repeat(oof, model, curve)  # (repeats, cuts)
     mean = curves.mean(axis=0)
     best, half = int(mean.argmax()), int(np.abs(cuts - 0.5).argmin())
     figure, (axes,) = panels(
@@ -153,30 +153,22 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
         f"selected on the same rows, so its accuracy is biased upwards. {REPEATS_NOTE}",
         height=3.0,
     )
-    shade(axes, cuts, curves.min(axis=0), curves.max(axis=0), colour(model))
-    axes.plot(cuts, mean, color=colour(model))
+    _mean_and_range(axes, cuts, curves, model)
     axes.axvline(0.5, color=INK, linewidth=1)
     axes.plot(cuts[best], mean[best], "o", color=colour(model))
     axes.set(xlabel="Threshold on the predicted probability", ylabel="Accuracy")
     return figure
 
 
-def _repeats(oof: pd.DataFrame, model: str) -> list[tuple[Floats, Floats]]:
-    """Labels and probabilities (rows,) of each repeat."""
-    return [
-        (part["label"].to_numpy(dtype=np.float64), part[model].to_numpy(dtype=np.float64))
-        for _, part in oof.groupby("repeat")
+def _by_repeat(oof: pd.DataFrame, model: str, curve: Callable[[Floats, Floats], Any]) -> Floats:
+    """The curve of a model's labels and probabilities in each repeat, (repeats, ...)."""
+    parts = [
+        part.astype(np.float64) for _, part in oof[["repeat", "label", model]].groupby("repeat")
     ]
+    return np.stack([curve(part["label"].to_numpy(), part[model].to_numpy()) for part in parts])
 
 
-def _mean_and_range(
-    axes: Any,
-    oof: pd.DataFrame,
-    model: str,
-    curve: Callable[[Floats, Floats], Floats],
-    label: str,
-) -> None:
-    """The mean of the repeats' curves over GRID, and a band from the lowest to the highest."""
-    curves = np.stack([curve(y, p) for y, p in _repeats(oof, model)])  # (repeats, GRID)
-    shade(axes, GRID, curves.min(axis=0), curves.max(axis=0), colour(model))
-    axes.plot(GRID, curves.mean(axis=0), color=colour(model), label=label)
+def _mean_and_range(axes: Axes, x: Floats, curves: Floats, model: str, label: str = "") -> None:
+    """The mean of the repeats' curves, and a band from the lowest to the highest."""
+    shade(axes, x, curves.min(axis=0), curves.max(axis=0), colour(model))
+    axes.plot(x, curves.mean(axis=0), color=colour(model), label=label)

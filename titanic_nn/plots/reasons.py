@@ -107,14 +107,14 @@ def hidden_units(
         "high values of the columns to the right and low ones of those to the left; an active "
         "unit raises the probability of the class in its title.",
         count=len(units),
-        columns=2,
-        height=1.75,
+        height=2.0,
     )
     for axes, unit in zip(every, units, strict=True):
         largest = np.argsort(-np.abs(w1[:, unit]))[:5]
         label = int(outgoing[unit] > 0)
         axes.barh(range(len(largest)), w1[largest, unit], color=(NEGATIVE, POSITIVE)[label])
-        name_rows(axes, [textwrap.fill(feature_names[i], 20) for i in largest], fontsize=7)
+        # In lines short enough to leave the bars half of the width.
+        name_rows(axes, [textwrap.fill(feature_names[i], 18) for i in largest], fontsize=8)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(f"unit {unit} → {class_names[label]}")
         axes.xaxis.set_major_locator(MaxNLocator(3))
@@ -159,7 +159,8 @@ def misclassified(
     ]
     name_rows(axes, labels, fontsize=8)
     axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of {class_names[1]}")
-    axes.legend(loc="center", labelcolor=INK)
+    # Above the rows: its dots are none of theirs.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, labelcolor=INK)
     return figure
 
 

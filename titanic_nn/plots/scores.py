@@ -1,20 +1,12 @@
-"""Scores over folds, and the differences from the best model."""
+"""Scores over folds, the differences from the best model, and public scores."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.plots.style import (
-    FAINT,
-    INK,
-    METRIC_NAMES,
-    colour,
-    name_rows,
-    panels,
-    spoken,
-    styled,
-)
+from titanic_nn.plots.style import FAINT, INK, colour, name_rows, panels, spoken, styled
 
 
 @styled
@@ -31,7 +23,7 @@ def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
     scores = [metrics.loc[metrics["model"] == m, metric].to_numpy() for m in models]
     better = "lower" if lower_is_better else "higher"
     figure, (axes,) = panels(
-        f"{METRIC_NAMES[metric].split(' (')[0].capitalize()} on each held-out fold",
+        f"{METRICS[metric].label.split(' (')[0].capitalize()} on each held-out fold",
         f"{better.capitalize()} is better. Box: the middle half of {len(scores[0])} folds; bar: "
         "median; diamond: mean; whiskers: at most 1.5 boxes. All models are scored on the same "
         "folds, so one can be better on nearly every fold though the boxes overlap.",
@@ -52,7 +44,7 @@ def fold_scores(metrics: pd.DataFrame, metric: str = "log_loss") -> Figure:
     )
     for box, model in zip(boxes["boxes"], models, strict=True):
         box.set(facecolor=colour(model), edgecolor=colour(model), alpha=0.75)
-    axes.set_xlabel(METRIC_NAMES[metric])
+    axes.set_xlabel(METRICS[metric].label)
     axes.grid(axis="y", visible=False)
     return figure
 
@@ -80,5 +72,43 @@ def differences(comparison: pd.DataFrame, metric: str = "log_loss") -> Figure:
         axes.plot([row["low"], row["high"]], [place, place], color=colour(model), linewidth=2.5)
         axes.plot(row["difference"], place, "o", color=colour(model), markersize=7)
     name_rows(axes, [spoken(model) for model in others])  # the closest on top
-    axes.set_xlabel(f"{METRIC_NAMES[metric]} minus that of {spoken(best)}")
+    axes.set_xlabel(f"{METRICS[metric].label} minus that of {spoken(best)}")
+    return figure
+
+
+@styled
+def cv_against_public(ledger: pd.DataFrame, rows: int) -> Figure:
+    """Cross-validated accuracy against the public score, a point per scored submission.
+
+    Args:
+        ledger: one competition's rows of ledger.csv: model, cv_accuracy, public_score; rows without
+            both scores are left out.
+        rows: how many test rows the public score was taken on.
+    """
+    scored = ledger.assign(
+        cv=pd.to_numeric(ledger["cv_accuracy"], errors="coerce"),
+        public=pd.to_numeric(ledger["public_score"], errors="coerce"),
+    ).dropna(subset=["cv", "public"])
+    figure, (axes,) = panels(
+        "Does the public score agree with cross-validation?",
+        f"A point per submission. Bar: 95 % interval of a score on {rows} rows. Dotted: equal "
+        "scores. Submissions are scored on the same rows, so their points can all lie on one side.",
+        height=3.6,
+    )
+    for model, points in scored.groupby("model", sort=False):
+        public = points["public"].to_numpy()
+        axes.errorbar(
+            points["cv"],
+            public,
+            yerr=1.96 * np.sqrt(public * (1 - public) / rows),
+            fmt="o",
+            color=colour(str(model)),
+            elinewidth=0.8,
+            alpha=0.8,
+            label=spoken(str(model)),
+        )
+    ends = [float(scored["cv"].min()), float(scored["cv"].max())]
+    axes.plot(ends, ends, ":", color=FAINT)
+    axes.set(xlabel="cross-validated accuracy", ylabel="public score")
+    axes.legend(loc="upper left")
     return figure

@@ -65,14 +65,6 @@ STYLE: Any = {
     "figure.constrained_layout.wspace": 0.05,
 }
 
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "log_loss": "log loss (nats per row)",
-    "roc_auc": "area under the ROC curve",
-    "brier": "Brier score",
-    "f1": "F1 score",
-}
-
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw a picture in STYLE, whatever matplotlib's settings are."""
@@ -86,12 +78,13 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def panels(
-    title: str, note: str, *, count: int = 1, columns: int = 1, height: float = 3.2
+    title: str, note: str, *, count: int = 1, height: float = 3.2, y_label: str = ""
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes in rows of `columns`, its title above and a note below.
+    """A figure with `count` axes in rows of two, its title above and a note below.
 
-    `height` is that of one row, in inches.
+    `height` is that of one row, in inches; `y_label` stands left of each row.
     """
+    columns = min(2, count)
     rows = -(-count // columns)
     note = textwrap.fill(note, 92)
     words = 0.5 + 0.16 * note.count("\n")  # inches for title and note
@@ -101,6 +94,8 @@ def panels(
     figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=NOTE)
     for empty in every[count:]:
         figure.delaxes(empty)
+    for left in every[::columns]:
+        left.set_ylabel(y_label)
     return figure, list(every[:count])
 
 

@@ -21,14 +21,8 @@ def learning_curves(history: pd.DataFrame, score: str = "loss") -> Figure:
         history: a run's history.csv.
         score: "loss" or "accuracy".
     """
-    return _curves(
-        history,
-        x="epoch",
-        score=score,
-        title=f"{score.capitalize()} by epoch",
-        x_label="epochs",
-        of="single nets",
-    )
+    title = f"{score.capitalize()} by epoch"
+    return _curves(history, score, title, x="epoch", x_label="epochs", of="single nets")
 
 
 @styled
@@ -41,14 +35,8 @@ def rows_curve(learning_curve: pd.DataFrame, score: str = "loss") -> Figure:
     """
     # Folds of one fraction can differ by a row.
     rows = learning_curve.groupby("train_fraction")["rows"].transform("mean")
-    return _curves(
-        learning_curve.assign(rows=rows),
-        x="rows",
-        score=score,
-        title=f"Learning curve: {score} by training rows",
-        x_label="training rows",
-        of="models",
-    )
+    title, table = f"Learning curve: {score} by training rows", learning_curve.assign(rows=rows)
+    return _curves(table, score, title, x="rows", x_label="training rows", of="models")
 
 
 @styled
@@ -63,19 +51,16 @@ def compare_curves(curves: Mapping[str, pd.DataFrame], title: str, score: str = 
     figure, (axes,) = panels(
         title, "Solid: held-out rows; dashed: training rows; mean over folds and nets.", height=3.2
     )
-    for (name, curve), own_colour in zip(curves.items(), cycle(CHOICE_COLOURS), strict=False):
-        axes.plot(curve["epoch"], curve[f"training_{score}"], TRAINING, color=own_colour, alpha=0.7)
-        axes.plot(
-            curve["epoch"], curve[f"held_out_{score}"], HELD_OUT, color=own_colour, label=name
-        )
-    axes.set_xlabel("epochs")
-    axes.set_ylabel(Y_LABELS[score])
+    for (name, curve), own in zip(curves.items(), cycle(CHOICE_COLOURS), strict=False):
+        axes.plot(curve["epoch"], curve[f"training_{score}"], TRAINING, color=own, alpha=0.7)
+        axes.plot(curve["epoch"], curve[f"held_out_{score}"], HELD_OUT, color=own, label=name)
+    axes.set(xlabel="epochs", ylabel=Y_LABELS[score])
     axes.legend()
     return figure
 
 
 def _curves(
-    table: pd.DataFrame, *, x: str, score: str, title: str, x_label: str, of: str
+    table: pd.DataFrame, score: str, title: str, *, x: str, x_label: str, of: str
 ) -> Figure:
     models = [str(model) for model in table["model"].unique()]
     figure, every = panels(
@@ -83,8 +68,8 @@ def _curves(
         f"Solid: held-out rows; dashed: training rows; {of}, mean over folds. Band: the middle "
         "80 % of folds. The distance between the two lines is the generalization gap.",
         count=len(models),
-        columns=min(2, len(models)),
         height=2.3,
+        y_label=Y_LABELS[score],
     )
     for axes, model in zip(every, models, strict=True):
         rows = table[table["model"] == model]
@@ -98,8 +83,6 @@ def _curves(
         axes.set_title(spoken(model))
         axes.set_xlabel(x_label)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for axes in every[:: min(2, len(models))]:  # the left one of each row
-        axes.set_ylabel(Y_LABELS[score])
     # One scale for all, so that panels can be compared.
     lows, highs = zip(*(axes.get_ylim() for axes in every), strict=True)
     for axes in every:

@@ -8,16 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from titanic_nn.plots.style import (
-    BLUE,
-    FAINT,
-    METRIC_NAMES,
-    RED,
-    name_rows,
-    panels,
-    spoken,
-    styled,
-)
+from titanic_nn.evaluation.metrics import METRICS
+from titanic_nn.plots.style import BLUE, FAINT, RED, name_rows, panels, spoken, styled
 
 NOT_PARAMETERS = ("number", "state", "log_loss", "splits")
 # From this ratio of the largest to the smallest value on, an axis is logarithmic.
@@ -40,29 +32,24 @@ def study_history(trials: pd.DataFrame) -> Figure:
     _dots(axes, trials, trials["number"])
     best = np.minimum.accumulate(complete["log_loss"])
     axes.step(complete["number"], best, where="post", color=RED, label="best so far")
-    axes.set_xlabel("trial")
-    axes.set_ylabel(METRIC_NAMES["log_loss"])
+    axes.set(xlabel="trial", ylabel=METRICS["log_loss"].label)
     axes.legend(loc="upper right")
     return figure
 
 
 @styled
 def study_slices(trials: pd.DataFrame) -> Figure:
-    """Every trial's loss over each of its parameters, a panel each.
-
-    Args:
-        trials: a study's trials.csv: number, state, log_loss, splits, a column per parameter.
-    """
+    """Every trial's loss over each of its parameters, a panel each; argument of `study_history`."""
     parameters = [str(name) for name in trials if name not in NOT_PARAMETERS]
     figure, every = panels(
         "Loss by parameter",
         "Blue trials are complete, grey ones were pruned. The sampler proposes more trials where "
         "losses were low. The worst tenth of the trials lies above the plot.",
         count=len(parameters),
-        columns=2,
         height=2.2,
+        y_label="log loss",
     )
-    for place, (axes, name) in enumerate(zip(every, parameters, strict=True)):
+    for axes, name in zip(every, parameters, strict=True):
         values = trials[name]
         if not pd.api.types.is_numeric_dtype(values):
             choices = sorted(set(values))
@@ -73,8 +60,6 @@ def study_slices(trials: pd.DataFrame) -> Figure:
             axes.set_xscale("log")
         _dots(axes, trials, values)
         axes.set_xlabel(name)
-        if place % 2 == 0:
-            axes.set_ylabel("log loss")
     return figure
 
 
@@ -129,8 +114,6 @@ def study_optimism(log_loss: Mapping[str, Mapping[str, float]]) -> Figure:
     for name, own_colour in (("best", RED), ("shipped", BLUE)):
         axes.plot([0, 1], [search[name], fresh[name]], "o-", color=own_colour, label=name)
     axes.set_xticks([0, 1], ["the search's folds", "fresh folds"])
-    axes.set_xlim(-0.2, 1.2)
-    axes.set_xlabel("scored on")
-    axes.set_ylabel(METRIC_NAMES["log_loss"])
+    axes.set(xlim=(-0.2, 1.2), xlabel="scored on", ylabel=METRICS["log_loss"].label)
     axes.legend()
     return figure

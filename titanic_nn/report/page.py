@@ -9,13 +9,12 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
 from titanic_nn.files import write_text
-from titanic_nn.report.pictures import pictures
+from titanic_nn.report.pictures import as_svg, figures
 from titanic_nn.report.sentences import findings
 from titanic_nn.report.tables import run_tables
 from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
 
-REPORT = "report.html"
 REQUIRED = ("metrics.csv", "oof.csv", "history.csv")
 LOSSES = ["training_loss", "held_out_loss"]
 
@@ -25,8 +24,9 @@ def write_report(folder: Path) -> Path:
 
     Raises DataError or ConfigError where one of them is missing or malformed.
     """
-    write_text(folder / REPORT, render(folder))
-    return folder / REPORT
+    path = folder / "report.html"
+    write_text(path, render(folder))
+    return path
 
 
 def render(folder: Path) -> str:
@@ -44,7 +44,7 @@ def render(folder: Path) -> str:
         "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
         "coefficients.csv": (["feature"], ["mean", "low", "high"]),
-        "misclassified.csv": (list(competition.display_columns), ["label", *models]),
+        "misclassified.csv": (list(competition.display_columns[:1]), ["label", *models]),
     }
     found = {
         name: read_table(folder, name, *wanted)
@@ -53,13 +53,14 @@ def render(folder: Path) -> str:
     }
     try:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
+        drawn = figures(folder, found, comparison, run.recommended, competition)
         return _template().render(
             run=run,
             summary=summary,
             competition=competition,
             paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
             tables=run_tables(summary, wide=True),
-            pictures=list(pictures(folder, found, comparison, run.recommended, competition)),
+            pictures=[as_svg(figure) for figure in drawn],
             environment=environment,
             settings=settings.read_text(encoding="utf-8"),
         )

@@ -1,9 +1,9 @@
-"""The pictures of a run, from the files in its folder, each as SVG for a page."""
+"""The figures of a run, from the files in its folder, and a figure as SVG for a page."""
 
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,7 @@ from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.plots.style import INK, NOTE
-
-RELU = Path("models") / "relu"
+from titanic_nn.runs.find import MODELS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -31,52 +30,45 @@ class Picture:
     svg: str
 
 
-def pictures(
+def figures(
     folder: Path,
     tables: dict[str, pd.DataFrame],
     comparison: pd.DataFrame,
     model: str,
     competition: Competition,
-) -> Iterator[Picture]:
-    """The pictures that a run's folder allows, of all models or the one named.
+) -> Iterator[Figure]:
+    """The figures that a run's folder allows, of all models or the one named.
 
     `tables` holds its CSV files by name.
     """
     metrics, oof, history = (tables[f"{name}.csv"] for name in ("metrics", "oof", "history"))
     class_names = competition.schema.class_names
     others = [str(other) for other in comparison.index if other != model]
-    drawn: list[Callable[[], Figure]] = [
-        lambda: plots.fold_scores(metrics),
-        lambda: plots.fold_scores(metrics, "accuracy"),
-    ]
+    yield plots.fold_scores(metrics)
+    yield plots.fold_scores(metrics, "accuracy")
     if others:
-        drawn.append(lambda: plots.differences(comparison))
-    drawn += [
-        lambda: plots.learning_curves(history),
-        lambda: plots.calibration(oof, [model, *others[:1]]),
-        lambda: plots.confusion_matrix(oof, model, class_names),
-        lambda: plots.threshold(oof, model),
-        lambda: plots.roc(oof),
-        lambda: plots.precision_recall(oof),
-    ]
-    if (folder / RELU / "model.json").is_file():
-        net = summarize_net(folder / RELU)
+        yield plots.differences(comparison)
+    yield plots.learning_curves(history)
+    yield plots.calibration(oof, [model, *others[:1]])
+    yield plots.confusion_matrix(oof, model, class_names)
+    yield plots.threshold(oof, model)
+    yield plots.roc(oof)
+    yield plots.precision_recall(oof)
+    relu = folder / MODELS_FOLDER / "relu"
+    if (relu / "model.json").is_file():
+        net = summarize_net(relu)
         w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
-        drawn.append(lambda: plots.hidden_units(w1, w2, net.features, class_names))
+        yield plots.hidden_units(w1, w2, net.features, class_names)
     # Files of other commands.
-    added: dict[str, Callable[[pd.DataFrame], Figure]] = {
-        "learning_curve.csv": plots.rows_curve,
-        "importance.csv": plots.importance,
-        "coefficients.csv": plots.coefficients,
-        "misclassified.csv": lambda table: plots.misclassified(
-            table, models_of(oof), competition.display_columns, class_names
-        ),
-    }
-    for draw in drawn:
-        yield as_svg(draw())
-    for name, draw_table in added.items():
-        if name in tables:
-            yield as_svg(draw_table(tables[name]))
+    if "learning_curve.csv" in tables:
+        yield plots.rows_curve(tables["learning_curve.csv"])
+    if "importance.csv" in tables:
+        yield plots.importance(tables["importance.csv"])
+    if "coefficients.csv" in tables:
+        yield plots.coefficients(tables["coefficients.csv"])
+    if "misclassified.csv" in tables:
+        wrong, names = tables["misclassified.csv"], competition.display_columns
+        yield plots.misclassified(wrong, models_of(oof), names, class_names)
 
 
 def as_svg(figure: Figure) -> Picture:

@@ -1,9 +1,13 @@
-"""The tables of a run, as text that a terminal and a page render; `summary` is its summary.json."""
+"""Every table of results, as text that a terminal and a page render.
+
+`summary` is a run's summary.json; a `result` is what the analysis of that name returns.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import Formatter
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,8 +15,18 @@ from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.comparison import ROPES
 
+if TYPE_CHECKING:  # they load torch or optuna
+    from titanic_nn.analysis.ablation import Ablation
+    from titanic_nn.analysis.importance import Importance
+    from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.analysis.net_summary import NetSummary
+    from titanic_nn.tuning.results import Rescored
+
 LONGEST_NAME = 36  # characters, so that a line fits 80 columns
 WIDE_ONLY = ("Brier", "F1", "ECE")
+BEST_TRIALS, LARGEST_WEIGHTS = 5, 12  # rows that are shown
+PARAMETER_COLUMNS = 6  # of a net's parameter
+DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,7 @@ class Table:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    caption: str
+    caption: str = ""
     highlighted_row: int | None = None
 
 
@@ -34,42 +48,46 @@ def run_tables(summary: Mapping[str, Any], *, wide: bool = False) -> list[Table]
 
 def scores(summary: Mapping[str, Any], *, wide: bool = False) -> Table:
     """Every model's scores, the best log loss first."""
-    models = summary["comparison"]["models"]
-    lines = []
-    for model, compared in models.items():
-        of_model = summary["models"][model]
-        loss = of_model["log_loss"]
-        line = {
-            "model": model,
-            "accuracy": _mean_and_sd(of_model["accuracy"]),
-            "log loss": _mean_and_sd(loss),
-            "interval": f"{_number(loss['low'])}–{_number(loss['high'])}",  # noqa: RUF001
-            "AUC": _number(of_model["roc_auc"]["mean"]),
-            "Brier": _number(of_model["brier"]["mean"]),
-            "F1": _number(of_model["f1"]["mean"]),
-            "ECE": _number(of_model["calibration_error"]),
-            "P(best)": f"{compared['p_best']:.0%}",
-            "time": f"{_number(summary['seconds'].get(model), 1)} s",
-        }
-        lines.append({k: text for k, text in line.items() if wide or k not in WIDE_ONLY})
+    compared, seconds = summary["comparison"]["models"], summary["seconds"]
+    columns = {
+        "model": "{model}",
+        "accuracy": "{accuracy[mean]:.3f} ± {accuracy[sd]:.3f}",
+        "log loss": "{log_loss[mean]:.3f} ± {log_loss[sd]:.3f}",
+        "interval": f"{{log_loss[low]:.3f}}{DASH}{{log_loss[high]:.3f}}",
+        "AUC": "{roc_auc[mean]:.3f}",
+        "Brier": "{brier[mean]:.3f}",
+        "F1": "{f1[mean]:.3f}",
+        "ECE": "{calibration_error:.3f}",
+        "P(best)": "{p_best:.0%}",
+        "time": "{seconds:.1f} s",
+    }
+    columns = {name: text for name, text in columns.items() if wide or name not in WIDE_ONLY}
+    records = [
+        {"model": model, "seconds": seconds.get(model), **row, **summary["models"][model]}
+        for model, row in compared.items()
+    ]
     caption = "On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the mean "
     caption += "log loss, corrected for overlapping folds. Bold: recommended."
-    best = list(models).index(summary["recommended"])
-    return Table("All models", list(lines[0]), [[*line.values()] for line in lines], caption, best)
+    best = list(compared).index(summary["recommended"])
+    return replace(_table("All models", columns, records, caption), highlighted_row=best)
 
 
 def comparison(summary: Mapping[str, Any]) -> Table:
     """Is the best model better than each of the others?"""
     best, models = summary["comparison"]["against"], summary["comparison"]["models"]
-    rows = []
-    for model, row in models.items():
-        interval = f"{_number(row['low'], 4)} to {_number(row['high'], 4)}"
-        odds = [f"{row[p]:.0%}" for p in ("p_worse", "p_equivalent", "p_better")]
-        rows.append([model, _number(row["difference"], 4), interval, *odds])
-    return Table(
+    columns = {
+        "than": "{model}",
+        "lower by": "{difference:.4f}",
+        "95 % interval": "{low:.4f} to {high:.4f}",
+        "better": "{p_worse:.0%}",
+        "practically\nequivalent": "{p_equivalent:.0%}",
+        "worse": "{p_better:.0%}",
+    }
+    records = [{"model": model, **row} for model, row in models.items() if model != best]
+    return _table(
         f"Is {best} really better?",
-        ["than", "lower by", "95 % interval", "better", "practically\nequivalent", "worse"],
-        [row for row in rows if row[0] != best],
+        columns,
+        records,
         "Difference of the mean log loss on the same folds. Practically equivalent: "
         f"{ROPES[summary['comparison']['metric']]:g} at most. Probabilities: Bayesian correlated "
         "t-test; interval: corrected resampled t-test.",
@@ -78,29 +96,164 @@ def comparison(summary: Mapping[str, Any]) -> Table:
 
 def calibration(summary: Mapping[str, Any]) -> Table:
     """Each net's scores before and after calibration, and its weight in the ensemble."""
-    keys = ("log_loss_before", "log_loss_after", "ece_before", "ece_after")
-    return Table(
-        "Calibration and ensemble",
-        ["net", "log loss before", "log loss after", "ECE before", "ECE after", "weight"],
-        [
-            [net, *(_number(row[key], 4) for key in keys), _number(row["weight"], 2)]
-            for net, row in summary["calibration"].items()
-        ],
-        "On held-out rows. ECE: expected calibration error. Weight: in the ensemble, mean.",
-    )
+    columns = {
+        "net": "{net}",
+        "log loss before": "{log_loss_before:.4f}",
+        "log loss after": "{log_loss_after:.4f}",
+        "ECE before": "{ece_before:.4f}",
+        "ECE after": "{ece_after:.4f}",
+        "weight": "{weight:.2f}",
+    }
+    records = [{"net": net, **row} for net, row in summary["calibration"].items()]
+    caption = "On held-out rows. ECE: expected calibration error. Weight: in the ensemble, mean."
+    return _table("Calibration and ensemble", columns, records, caption)
 
 
 def diagnosis(cases: Sequence[Diagnosis]) -> Table:
     """A row per net."""
-    rows = []
-    for case in cases:
-        losses = (case.training_loss, case.held_out_loss, case.gap, case.lowest)
-        rows.append([case.model, *map(_number, losses), str(case.lowest_epoch), case.verdict])
+    columns = {
+        "model": "{case.model}",
+        "training": "{case.training_loss:.3f}",
+        "held out": "{case.held_out_loss:.3f}",
+        "gap": "{case.gap:.3f}",
+        "lowest": "{case.lowest:.3f}",
+        "at epoch": "{case.lowest_epoch}",
+        "verdict": "{case.verdict}",
+    }
+    caption = "Losses of single nets after the last epoch; lowest: of the held-out loss."
+    return _table("", columns, [{"case": case} for case in cases], caption)
+
+
+def learning_curve(result: "LearningCurve") -> Table:
+    """A row per net and train fraction."""
+    columns = {
+        "model": "{model}",
+        "fraction": "{train_fraction:.0%}",
+        "rows": "{rows:.0f}",
+        "training": "{training_loss:.3f}",
+        "held out": "{held_out_loss:.3f}",
+        "interval": f"{{low:.3f}}{DASH}{{high:.3f}}",
+        "accuracy": "{held_out_accuracy:.3f}",
+    }
+    caption = "training and held-out log loss, its 95 % interval; held-out accuracy"
+    return _table("", columns, result.summary.to_dict("records"), caption)
+
+
+def extrapolation(result: "LearningCurve") -> Table:
+    """Each net's loss with twice the rows."""
+    columns = {
+        "model": "{model}",
+        "a + b n^-c": "{law.a:.3f} + {law.b:.2f} n^-{law.c:.2f}",
+        "misfit": "{law.misfit:.4f}",
+        "lower by": "{law.gain:.4f}",
+        "95 % interval": "{law.low:.4f} to {law.high:.4f}",
+        "P": "{law.p_matters:.0%}",
+        "enough?": "{law.enough}",
+    }
+    records = [{"model": model, "law": law} for model, law in result.extrapolation.items()]
+    title = "Held-out log loss with twice the rows, extrapolated"
+    caption = f"P: probability that it is lower by more than {ROPES['log_loss']}"
+    return _table(title, columns, records, caption)
+
+
+def importance(result: "Importance") -> Table:
+    """A row per feature, a column per net, the most important for the first net on top."""
+    increases: dict[str, dict[str, str]] = {}  # feature -> net -> cell
+    for row in result.summary.to_dict("records"):
+        mean, high = row["log_loss_increase"], row["high"]
+        cells = increases.setdefault(str(row["feature"]), {})
+        cells[row["model"]] = f"{mean:.3f} ± {high - mean:.3f}"
+    models = result.config.models
     return Table(
-        "",
-        ["model", "training", "held out", "gap", "lowest", "at epoch", "verdict"],
+        "Increase of the held-out log loss with a feature permuted",
+        ["feature", *models],
+        [[feature, *(of[model] for model in models)] for feature, of in increases.items()],
+        "mean over folds ± half the 95 % interval; correlated features share importance",
+    )
+
+
+def coefficients(result: "Importance") -> Table:
+    """The linear net's largest weights."""
+    columns = {
+        "column": "{feature}",
+        "weight": "{mean:.2f}",
+        "sd": "{sd:.2f}",
+        "95 % interval": "{low:.2f} to {high:.2f}",
+    }
+    records = result.coefficients.head(LARGEST_WEIGHTS).to_dict("records")
+    positive = result.tables.schema.class_names[1]
+    title = f"The {len(records)} largest weights of linear, on the log-odds of {positive}"
+    caption = "numbers are in standard deviations; sd: over folds"
+    return _table(title, columns, records, caption)
+
+
+def ablation(result: "Ablation", model: str) -> list[Table]:
+    """All features but one; and those outside the group plus one of it, where there is a group."""
+    columns = {
+        "log loss": "{log_loss:.4f}",
+        "change": "{change:+.4f}",
+        "95 % interval": "{low:+.4f} to {high:+.4f}",
+        "P": "{p_helps:.0%}",
+    }
+    caption = f"P: probability that it helps by more than {ROPES['log_loss']}"
+    every, plain, dropped, added = (
+        result.variants(model, kind).to_dict("records") for kind in ("all", "plain", "drop", "add")
+    )
+    title = f"{model}: all features but one, against {every[0]['log_loss']:.4f}"
+    whole_group = [{**row, "feature": f"all of {result.group}"} for row in plain]
+    rows = whole_group + dropped
+    found = [_table(title, {"without": "{feature}"} | columns, rows, caption)]
+    if result.group:
+        title = f"{model}: one of {result.group} alone, against {plain[0]['log_loss']:.4f}"
+        found.append(_table(title, {"with": "{feature}"} | columns, added, caption))
+    return found
+
+
+def parameter(net: "NetSummary", layer: str, name: str) -> Table:
+    """A parameter's values: all rows, the first columns."""
+    values = net.layers[layer][name]  # (rows, columns)
+    height, width = values.shape
+    names = [name] if height == 1 else [f"unit {row + 1}" for row in range(height)]
+    if height == len(net.features) and layer == next(iter(net.layers)):
+        names = net.features
+    units = [f"unit {column + 1}" for column in range(width)][:PARAMETER_COLUMNS]
+    return Table(
+        f"{net.model}.{name} ({height} x {width})",
+        ["", *(["log-odds"] if layer == list(net.layers)[-1] else units)],
+        [
+            [row, *(f"{value:.3f}" for value in numbers[:PARAMETER_COLUMNS])]
+            for row, numbers in zip(names, values, strict=True)
+        ],
+        f"the first {len(units)} of {width} columns" if len(units) < width else "",
+    )
+
+
+def best_trials(trials: pd.DataFrame) -> Table:
+    """The best of a study's trials, which are its trials.csv, with their parameters."""
+    complete = trials[trials["state"] == "complete"].drop(columns=["state", "splits"])
+    return Table(
+        "The best trials",
+        ["trial", *map(str, complete.columns[1:])],
+        [
+            [str(number), f"{loss:.4f}", *map(_cell, params)]
+            for number, loss, *params in complete.head(BEST_TRIALS).itertuples(index=False)
+        ],
+        f"of {len(trials)} trials, {len(trials) - len(complete)} of which were pruned",
+    )
+
+
+def rescored(result: "Rescored") -> Table:
+    """A study's best settings beside others, on the search's folds and on fresh ones."""
+    rows = []
+    for name, loss in result.fresh_folds.items():
+        d = result.differences.get(name)
+        difference = [f"{d.mean:.4f}", f"{d.low:.4f} to {d.high:.4f}"] if d else ["", ""]
+        rows.append([name, f"{result.search_folds[name]:.4f}", f"{loss:.4f}", *difference])
+    return Table(
+        "Log loss on the folds of the search, and on fresh ones",
+        ["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
         rows,
-        "Losses of single nets after the last epoch; lowest: of the held-out loss.",
+        f"optimism of the search, against the shipped settings: {result.optimism:.4f}",
     )
 
 
@@ -147,11 +300,17 @@ def _cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    """A score; a dash for one that is not finite, which is null in JSON."""
-    finite = value is not None and math.isfinite(value)
-    return f"{value:.{digits}f}" if finite else "–"  # noqa: RUF001
+class _Cells(Formatter):
+    """Fills format strings; a number that is not finite, null in JSON, becomes a dash."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            return DASH
+        return str(super().format_field(value, format_spec))
 
 
-def _mean_and_sd(score: Mapping[str, float | None]) -> str:
-    return f"{_number(score['mean'])} ± {_number(score['sd'])}"
+def _table(title: str, columns: Mapping[str, str], records: Iterable[Any], caption: str) -> Table:
+    """A row per record, which fills the format string of each column."""
+    cells = _Cells()
+    rows = [[cells.vformat(text, (), row) for text in columns.values()] for row in records]
+    return Table(title, list(columns), rows, caption)
