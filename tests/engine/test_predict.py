@@ -1,5 +1,7 @@
 """A row's prediction is the same to the last bit, whatever rows are predicted with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,15 +10,19 @@ from numpy.typing import NDArray
 
 from titanic_nn.engine.predict import MULTIPLE, ROWS_AT_ONCE, mean_probabilities
 from titanic_nn.nets.batch import Net, Params
+from titanic_nn.nets.config import DeepConfig, ResNetConfig
 from titanic_nn.nets.deep import ACTIVATIONS, DeepNet
 from titanic_nn.nets.linear import LinearNet
 from titanic_nn.nets.relu import ReLUNet
 from titanic_nn.nets.resnet import ResNet
 
 FEATURES, SEEDS = 7, 3
-NETS: list[Net] = [LinearNet(), ReLUNet(5), DeepNet((9, 5), normalization="layer")]
-NETS += [ResNet(5, 7, 2, normalization=kind) for kind in ("batch", "layer")]
-NETS += [DeepNet((5, 3), activation, normalization="batch") for activation in ACTIVATIONS]
+RESNET = ResNetConfig(width=5, hidden_size=7)
+DEEP = DeepConfig(hidden_sizes=(5, 3), normalization="batch")
+NETS: list[Net] = [LinearNet(), ReLUNet(5), ResNet(RESNET)]
+NETS += [ResNet(replace(RESNET, normalization="layer"))]
+NETS += [DeepNet(DeepConfig(hidden_sizes=(9, 5), normalization="layer"))]
+NETS += [DeepNet(replace(DEEP, activation=name)) for name in ACTIVATIONS]  # type: ignore[arg-type]
 
 
 def make(net: Net, outputs: int) -> tuple[Params, NDArray[np.float32]]:

@@ -1,5 +1,8 @@
 """The deeper net against torch.nn: layers, activations, normalizations, dropout, gradients."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from gradients import (
@@ -27,13 +30,9 @@ NORMALIZATIONS = ("none", "batch", "layer")
 CROSS_ENTROPY = LOSSES["cross_entropy"]
 
 
-def config_of(net: DeepNet) -> DeepConfig:
-    return DeepConfig(
-        hidden_sizes=tuple(net.hidden_sizes),
-        activation=net.activation,  # type: ignore[arg-type]
-        normalization=net.normalization,  # type: ignore[arg-type]
-        dropout=0.0,
-    )
+def make(activation: str = "relu", normalization: str = "none") -> DeepNet:
+    shape: dict[str, Any] = {"activation": activation, "normalization": normalization}
+    return DeepNet(DeepConfig(hidden_sizes=HIDDEN, dropout=0.0, **shape))
 
 
 def test_every_activation_has_a_module_to_be_compared_with() -> None:
@@ -43,9 +42,9 @@ def test_every_activation_has_a_module_to_be_compared_with() -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_logits_are_those_of_torch_s_modules(normalization: str, activation: str) -> None:
-    net = DeepNet(HIDDEN, activation, normalization=normalization)
+    net = make(activation, normalization)
     params, x = make_params(net), make_batch().x
-    modules = as_modules(config_of(net), params).eval()
+    modules = as_modules(net.config, params).eval()
     assert_close(net.logits(params, x), modules(x))
     assert_close(net.logits(params, x[:1]), modules(x[:1]))  # a row does not depend on others
 
@@ -53,30 +52,30 @@ def test_logits_are_those_of_torch_s_modules(normalization: str, activation: str
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_gradients_are_those_of_torch_s_modules(normalization: str, activation: str) -> None:
-    net = DeepNet(HIDDEN, activation, normalization=normalization)
+    net = make(activation, normalization)
     params, batch = make_params(net), make_batch()
-    wanted = gradients_of_modules(as_modules(config_of(net), params), batch)
+    wanted = gradients_of_modules(as_modules(net.config, params), batch)
     assert_close(net.gradients(params, batch, CROSS_ENTROPY), wanted)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradients_are_those_of_every_loss(loss: str) -> None:
-    check_against_finite_differences(DeepNet(HIDDEN, "tanh"), loss)
+    check_against_finite_differences(make("tanh"), loss)
 
 
 def test_running_statistics_are_batch_norm_s() -> None:
-    net = DeepNet(HIDDEN, normalization="batch")
-    check_running_statistics(config_of(net), net)
+    net = make(normalization="batch")
+    check_running_statistics(net.config, net)
 
 
 def test_running_statistics_are_not_trained() -> None:
-    net = DeepNet(HIDDEN, normalization="batch")
+    net = make(normalization="batch")
     gradients = net.gradients(make_params(net), make_batch(), CROSS_ENTROPY)
     assert not any(name.startswith("running") for name in gradients)
 
 
 def test_batch_norm_survives_a_batch_of_one_row() -> None:
-    net = DeepNet(HIDDEN, normalization="batch")
+    net = make(normalization="batch")
     params, batch = make_params(net), make_batch()
     alone = batch._replace(weights=torch.eye(ROWS, 1).double())  # the first row counts
     gradients = net.gradients(params, alone, CROSS_ENTROPY)
@@ -85,18 +84,16 @@ def test_batch_norm_survives_a_batch_of_one_row() -> None:
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_stacked_nets_are_each_net_alone(normalization: str) -> None:
-    check_stacked_nets_against_each_net_alone(
-        DeepNet(HIDDEN, "tanh", normalization=normalization), "cross_entropy"
-    )
+    check_stacked_nets_against_each_net_alone(make("tanh", normalization), "cross_entropy")
 
 
 def test_dropout_s_gradient_is_that_of_the_units_that_remain() -> None:
     batch = make_batch()
     drawn = {f"dropout{i}": torch.rand(ROWS, n).double() for i, n in enumerate(HIDDEN, 1)}
     batch = batch._replace(uniform=lambda name, shape: drawn[name][: shape[0]])
-    net = DeepNet(HIDDEN, dropout=torch.tensor([[0.4]]).double())
+    net = replace(make(), dropout=torch.tensor([[0.4]]).double())
     params = make_params(net)
-    modules = as_modules(config_of(net), params)
+    modules = as_modules(net.config, params)
     assert isinstance(modules, FeedForward)
     modules.dropout = 0.4
     assert_close(net.gradients(params, batch, CROSS_ENTROPY), gradients_of_modules(modules, batch))
@@ -108,7 +105,7 @@ def hidden_units(dropout: Tensor, rows: int = 1) -> tuple[Tensor, DeepNet, Param
     On average over the rows; then the net, its parameters and the batch.
     """
     units, members = 10_000, len(dropout)
-    net = DeepNet((units,), dropout=dropout.view(-1, 1, 1))
+    net = DeepNet(DeepConfig(hidden_sizes=(units,)), dropout.view(-1, 1, 1))
     params = {
         "w1": torch.zeros(members, 1, units),
         "b1": torch.ones(members, 1, units),

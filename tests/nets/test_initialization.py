@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from scipy import stats
 from torch import Tensor
 
 from titanic_nn.nets.batch import Net
+from titanic_nn.nets.config import DeepConfig, ResNetConfig
 from titanic_nn.nets.deep import DeepNet
 from titanic_nn.nets.initialization import INITIALIZATIONS
 from titanic_nn.nets.linear import LinearNet
@@ -69,17 +72,20 @@ def test_torch_s_own_start_has_the_same_distribution(name: str) -> None:
     assert stats.ks_2samp(start(name).ravel(), theirs.numpy().ravel()).pvalue > 0.01
 
 
+def deep(name: Any) -> DeepNet:
+    return DeepNet(DeepConfig(hidden_sizes=(60, 90), initialization=name))
+
+
+def resnet(name: Any) -> ResNet:
+    config = ResNetConfig(width=60, hidden_size=90, n_blocks=1, normalization="layer")
+    return ResNet(replace(config, initialization=name))
+
+
 NETS: dict[str, tuple[Callable[[str], Net], dict[str, tuple[int, int]]]] = {
     "linear": (LinearNet, {"": (120, 40)}),
     "relu": (partial(ReLUNet, 60), {"1": (120, 60), "2": (60, 40)}),
-    "deep": (
-        lambda name: DeepNet((60, 90), initialization=name),
-        {"1": (120, 60), "2": (60, 90), "3": (90, 40)},
-    ),
-    "resnet": (
-        lambda name: ResNet(60, 90, 1, name, "layer"),
-        {"1": (120, 60), "2": (60, 90), "3": (90, 60), "4": (60, 40)},
-    ),
+    "deep": (deep, {"1": (120, 60), "2": (60, 90), "3": (90, 40)}),
+    "resnet": (resnet, {"1": (120, 60), "2": (60, 90), "3": (90, 60), "4": (60, 40)}),
 }
 
 

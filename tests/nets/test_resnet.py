@@ -52,7 +52,7 @@ def test_a_block_on_paper() -> None:
     # One unit everywhere, scale 1 and shift 0. Running mean 1, variance 1 in the block: norm(3) =
     # 2; times 2 plus 1 is 5; times 0.5 is 2.5; x = 3 + 2.5 = 5.5. Head: mean 0, variance 1: 5.5,
     # times 2 minus 1 is 10.
-    net = ResNet(width=1, hidden_size=1, n_blocks=1)
+    net = ResNet(ResNetConfig(width=1, hidden_size=1, n_blocks=1))
     numbers = {"w1": 3.0, "w2": 2.0, "b2": 1.0, "w3": 0.5, "w4": 2.0, "b4": -1.0}
     for i, mean in ((2, 1.0), (4, 0.0)):
         numbers |= {f"scale{i}": 1.0, f"shift{i}": 0.0}

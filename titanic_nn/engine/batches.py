@@ -1,7 +1,7 @@
 """Batches for many nets at once, though their training sets differ in size.
 
-An epoch's rows are shuffled and distributed evenly, so that the batches of a split differ by at
-most one row. Where a split has fewer rows than another, rows of weight 0 pad its batches.
+An epoch's rows are shuffled and distributed evenly: the batches of a split differ by at most one
+row. Where a split has fewer rows than another, rows of weight 0 pad its batches.
 """
 
 from collections.abc import Iterator
@@ -12,28 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from titanic_nn.engine.task import Block, BlockNets, Split, Task
+from titanic_nn.engine.task import Block, BlockNets, Task
+from titanic_nn.tables.splits import Split
 
-# Row numbers that are shuffled at once: one call for several epochs costs less than several.
-EPOCHS_TIMES_ROWS = 2**14
-# Numbers of the features that are gathered at once.
-GATHERED_AT_ONCE = 2**20
+EPOCHS_TIMES_ROWS = 2**14  # row numbers that are shuffled in one call
+GATHERED_AT_ONCE = 2**20  # numbers of the features
 
 
 class Batches:
-    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate.
-
-    Attributes:
-        steps: batches per epoch.
-        table: the nets' matrices, one below the other, (some splits * rows, features).
-        rows: this epoch's rows, as positions in the table, (nets, steps, batch_rows).
-        counts: how many rows of a batch are not padding, (nets, steps).
-        epoch_targets: this epoch's targets, (steps, nets, batch_rows, outputs).
-    """
+    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate."""
 
     def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
         x, splits, weights = nets.x, task.splits, task.weights
-        self.steps, self.table, self._targets = block.steps, x.flatten(0, 1), task.labels
+        self.steps = block.steps  # of an epoch
+        # The nets' matrices, one below the other, (some splits * rows, features).
+        self.table = x.flatten(0, 1)
+        self._labels = task.labels
         at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, at_once)  # that are shuffled at once
         # Nets of a split share its order, so rows are drawn per split and then copied per net.
@@ -49,7 +43,7 @@ class Batches:
         position = np.arange(block.batch_rows * block.steps).reshape(shape).T
         self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
         counts = self._is_row.sum(-1)  # (splits, steps)
-        self.counts = counts[split_of]
+        self.counts = counts[split_of]  # rows of a batch that are not padding, (nets, steps)
         equal = torch.from_numpy((self._is_row / counts[..., None]).astype(np.float32))
 
         # What a step reads stays where it is in memory, so that a GPU can record the step.
@@ -62,12 +56,13 @@ class Batches:
             means = np.array([weights[i, splits[i].train].mean() for i in own])
             self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
         n_nets = len(block.splits)
+        # The epoch's rows, as positions in the table, (nets, steps, batch_rows).
         self.rows = torch.zeros((n_nets, *shape[::-1]), dtype=torch.int64, device=x.device)
-        first_targets = self._targets[equal.long().to(x.device)]
-        self.epoch_targets = torch.zeros_like(self._for_nets(first_targets))
+        # The epoch's targets, (steps, nets, batch_rows, outputs).
+        self.epoch_targets = x.new_zeros(*self._equal.shape[:-1], task.outputs)
         # Rows are gathered for several steps at once, net by net: the table stays in the cache.
         numbers = n_nets * block.batch_rows * x.shape[2]  # of a step
-        self._at_once = min(block.steps, max(1, GATHERED_AT_ONCE // numbers))
+        self._at_once = min(block.steps, max(1, GATHERED_AT_ONCE // numbers))  # steps
         self._x = x.new_empty(n_nets, self._at_once, block.batch_rows, x.shape[2])
         self._coming: Iterator[Tensor] = iter(())
 
@@ -78,7 +73,7 @@ class Batches:
             self._coming = iter(self._draw())
             rows = next(self._coming)
         torch.add(rows[self._split_of], self._first_row, out=self.rows)
-        self.epoch_targets.copy_(self._for_nets(self._targets[rows]))
+        self.epoch_targets.copy_(self._for_nets(self._labels[rows]))
         if self._relative is not None:
             relative = self._relative.gather(1, rows.flatten(1)).view(*rows.shape, 1)
             torch.mul(self._equal, self._for_nets(relative), out=self._weights)
@@ -93,8 +88,7 @@ class Batches:
             rows = self.rows[:, first : first + self._at_once]  # (nets, some steps, batch_rows)
             gathered = self._x.flatten(0, 2)[: rows.numel()]
             torch.index_select(self.table, 0, rows.flatten(), out=gathered)
-            by_step = gathered.view(*rows.shape, -1).unbind(1)
-            for step, x in enumerate(by_step, first):
+            for step, x in enumerate(gathered.view(*rows.shape, -1).unbind(1), first):
                 yield x, self.epoch_targets[step], self._weights[step]
 
     def _draw(self) -> Tensor:

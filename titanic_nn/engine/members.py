@@ -1,7 +1,7 @@
 """Members: the settings and seeds that every split trains, and their values as tensors.
 
 A member is a trial with a seed. A trial is a net's settings; trials of one program differ in
-per-member settings (learning rate, decay, dropout, ...), which are tensors with a value per net.
+per-member settings only (learning rate, decay, dropout, ...): tensors with a value per net.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def structure(config: NetConfig) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Members:
-    """The members that every split trains: each trial's settings with each seed, trial by trial.
+    """Each trial's settings with each seed, trial by trial; every split trains them all.
 
     Raises ValueError if trials differ in settings that are not per member.
     """
@@ -61,8 +61,8 @@ class Hyperparameters:
     def value(self, name: str) -> Tensor:
         """Each net's own value of a setting, (nets, 1)."""
         trials = [self.members.trials[i // self.members.n_seeds] for i in self.member_of_net]
-        values = [getattr(trial, name) for trial in trials]
-        return torch.tensor(values, dtype=torch.float32, device=self.device).unsqueeze(-1)
+        values = [[getattr(trial, name)] for trial in trials]
+        return torch.tensor(values, dtype=torch.float32, device=self.device)
 
     def net(self) -> Net:
         """The structure that the nets share."""

@@ -5,8 +5,6 @@ may round the last few numbers of an array differently. In training that does no
 prediction must not depend on how a table was cut into pieces, so both are avoided here.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -44,21 +42,15 @@ def mean_probabilities(net: Net, params: Params, x: NDArray[np.float32]) -> NDAr
     """
     # Threads would divide an array, and each might round the end of its part differently.
     with torch_threads(1):
-        parts = [
-            _some_rows(partial(net.logits, params), x[first : first + ROWS_AT_ONCE])
-            for first in range(0, len(x), ROWS_AT_ONCE)
-        ]
-    return np.concatenate(parts)
+        chunks = np.split(x, range(ROWS_AT_ONCE, len(x), ROWS_AT_ONCE))
+        return np.concatenate([_some_rows(net, params, chunk) for chunk in chunks])
 
 
-def _some_rows(
-    logits_of: Callable[[Tensor], Tensor], x: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    padded = np.zeros((-(-len(x) // MULTIPLE) * MULTIPLE, x.shape[1]), dtype=np.float32)
-    padded[: len(x)] = x
+def _some_rows(net: Net, params: Params, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    padded = np.pad(x, ((0, -len(x) % MULTIPLE), (0, 0)))
     rows = cast(Tensor, torch.from_numpy(padded).as_subclass(_RowByRow))
     # In float64, in which a confident prediction does not round to 0 or 1.
-    logits = logits_of(rows).as_subclass(Tensor).double()  # (nets, rows, outputs)
+    logits = net.logits(params, rows).as_subclass(Tensor).double()  # (nets, rows, outputs)
     if logits.shape[-1] == 1:  # not 1 - p, which loses the digits of a small probability
         by_net = torch.cat([probabilities(-logits), probabilities(logits)], -1)
     else:

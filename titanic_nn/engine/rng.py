@@ -1,9 +1,8 @@
 """Random numbers keyed by identity: the i-th number of a net depends on its key and i alone.
 
-A sequential generator gives a net other numbers when nets are added before it. Here each
-number is a hash of (key, purpose, i), so a net draws the same alone or among thousands, on CPU or
-GPU. The hash is the 32-bit finaliser "lowbias32" that Chris Wellons found by search (2018, public
-domain), applied to a counter and again to what a 64-bit key makes of it.
+Each is a hash of (key, purpose, i): a net draws the same alone or among thousands, on CPU or GPU.
+The hash is the 32-bit finaliser "lowbias32" that Chris Wellons found by search (2018), applied to a
+counter and again to what a 64-bit key makes of it.
 """
 
 import zlib
@@ -12,7 +11,6 @@ from math import prod
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 # XOR with the number shifted by so many bits, then multiply.
@@ -22,11 +20,9 @@ LAST_SHIFT = 16
 
 def keys(identities: Sequence[Sequence[int]], seed: int) -> Tensor:
     """A 64-bit key for each identity (a tuple of integers >= 0), as int32 (identities, 2)."""
-    words = [
-        np.random.SeedSequence(seed, spawn_key=tuple(identity)).generate_state(2)
-        for identity in identities
-    ]
-    return torch.from_numpy(np.array(words, dtype=np.uint32).view(np.int32))
+    sequences = [np.random.SeedSequence(seed, spawn_key=tuple(key)) for key in identities]
+    words = np.array([sequence.generate_state(2) for sequence in sequences], dtype=np.uint32)
+    return torch.from_numpy(words.view(np.int32))
 
 
 def uniform(key: Tensor, purpose: str, shape: tuple[int, ...], step: int | Tensor = 0) -> Tensor:
@@ -52,19 +48,15 @@ def stream_of(purpose: str) -> int:
 
 def _mix_(x: Tensor) -> Tensor:
     """lowbias32 on int32, in place."""
-    if x.device.type == "cpu":
-        _mix_by_numpy(x.numpy().view(np.uint32))
+    if x.device.type == "cpu":  # twice as fast by numpy, which has unsigned numbers
+        bits = x.numpy().view(np.uint32)
+        for shift, factor in LOWBIAS32:
+            bits ^= bits >> shift
+            bits *= factor
+        bits ^= bits >> LAST_SHIFT
     else:
         _mix_by_torch(x)
     return x
-
-
-def _mix_by_numpy(bits: NDArray[np.uint32]) -> None:
-    """Twice as fast as torch: unsigned numbers, and less overhead per operation."""
-    for shift, factor in LOWBIAS32:
-        bits ^= bits >> shift
-        bits *= factor
-    bits ^= bits >> LAST_SHIFT
 
 
 def _mix_by_torch(x: Tensor) -> None:

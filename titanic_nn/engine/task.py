@@ -1,10 +1,9 @@
 """What is trained on what: a task, its blocks of nets, and a block's nets while they train.
 
-Two axes say which net is which. A split (repeat, fold) has its own matrix, because imputation and
+A net is one member on one split. A split (repeat, fold) has its own matrix, because imputation and
 scaling are fitted on its training rows, and its own order of rows. A member (trial, seed) has its
-own hyper-parameters. A net is one member on one split, and its random numbers are keyed by split
-and seed, not by trial: two trials that differ in a learning rate start from the same weights and
-read the same batches, so that only the learning rate differs.
+own hyper-parameters. Random numbers are keyed by split and seed, not by trial: two trials that
+differ in a learning rate start from the same weights and read the same batches.
 """
 
 from collections.abc import Sequence
@@ -21,24 +20,15 @@ from torch import Tensor
 from titanic_nn.engine import rng
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.nets.batch import Net, Params, is_trained, is_weight
-from titanic_nn.nets.losses import Loss, choose_loss
-
-
-class Split(Protocol):
-    """Which split it is, and the positions of the rows that train and that are held out."""
-
-    @property
-    def repeat(self) -> int: ...
-    @property
-    def fold(self) -> int: ...
-    @property
-    def train(self) -> NDArray[np.int64]: ...
-    @property
-    def held_out(self) -> NDArray[np.int64]: ...
+from titanic_nn.nets.losses import LOSSES, SOFTMAX_LOSSES, Loss
+from titanic_nn.tables.splits import Split
 
 
 class Encodings(Protocol):
-    """Each split's own encoding of the whole table, made when a block of nets needs it."""
+    """Each split's own encoding of the whole table, made when a block of nets needs it.
+
+    A block has the matrices of its own splits only: memory is bounded for any number of splits.
+    """
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,43 +40,27 @@ class Encodings(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SplitData:
-    """What nets are trained on.
+    """What nets are trained on."""
 
-    Attributes:
-        x: each split's own encoding of the whole table, (splits, rows, features), or an object
-            that makes it: then each block of nets makes the matrices of its own splits, and memory
-            is bounded for any number of splits.
-        y: labels 0 or 1 of the table's first rows, (labelled rows,); one-hot for more classes,
-            (labelled rows, classes). No other row trains.
-        splits: which rows train, and which are held out.
-        weights: how much each labelled row counts in the loss, above 0 where it trains; the same
-            in all splits (labelled rows,) or not (splits, labelled rows). None: all rows count
-            alike. Only ratios within a split matter.
-    """
-
+    # Each split's own encoding of the whole table, (splits, rows, features), or what makes it.
     x: NDArray[np.float32] | Encodings
+    # Labels 0 or 1 of the table's first rows, (labelled rows,); one-hot for more classes,
+    # (labelled rows, classes). No other row trains.
     y: NDArray[np.int64]
     splits: Sequence[Split]
+    # How much each labelled row counts in the loss, above 0 where it trains; the same in all splits
+    # (labelled rows,) or not (splits, labelled rows). None: all rows count alike. Only ratios
+    # within a split matter.
     weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Nets to train, and the data on a device.
-
-    Attributes:
-        x, splits: as in SplitData.
-        labels: SplitData's y, (labelled rows, outputs): one output for two classes, else one each.
-        weights: how much each of those rows counts, (splits, labelled rows), or None: all alike.
-        members: the settings and seeds that each split trains.
-        seed: the random seed.
-        history_points: how many points of the learning curves are recorded, evenly over the epochs.
-        backend: the name of the backend that trains.
-    """
+    """Nets to train, and the data on a device; what is not explained is as in `train_nets`."""
 
     x: Tensor | Encodings
-    labels: Tensor
-    weights: NDArray[np.float32] | None
+    labels: Tensor  # (labelled rows, outputs): one output for two classes, else one each
+    weights: NDArray[np.float32] | None  # (splits, labelled rows)
     splits: Sequence[Split]
     members: Members
     seed: int
@@ -95,12 +69,10 @@ class Task:
 
     @property
     def device(self) -> torch.device:
-        """Where everything is."""
         return self.labels.device
 
     @property
     def outputs(self) -> int:
-        """Outputs of a net."""
         return self.labels.shape[1]
 
     @property
@@ -111,8 +83,7 @@ class Task:
         return largest if size == "all" else min(size, largest)
 
     @cached_property
-    def _shapes(self) -> list[torch.Size]:
-        """Shapes of one net's trained parameters."""
+    def _shapes(self) -> list[torch.Size]:  # of one net's trained parameters
         net = Hyperparameters(self.members, np.zeros(1, np.int64), torch.device("cpu")).net()
         params = net.init(self.x.shape[2], self.outputs, lambda _, shape: torch.full(shape, 0.5))
         return [p.shape for name, p in params.items() if is_trained(name)]
@@ -133,67 +104,40 @@ class Task:
 
 @dataclass(frozen=True)
 class Block:
-    """Nets that are trained together.
+    """Nets that are trained together."""
 
-    Attributes:
-        splits, members: which each net is, (nets,).
-        steps: batches per epoch.
-        batch_rows: padded batch size, the rows of a batch in the largest split with so many steps.
-    """
-
-    splits: NDArray[np.int64]
-    members: NDArray[np.int64]
-    steps: int
-    batch_rows: int
+    splits: NDArray[np.int64]  # each net's, (nets,)
+    members: NDArray[np.int64]  # each net's, (nets,)
+    steps: int  # batches per epoch
+    batch_rows: int  # padded batch size: a batch's rows in the largest split with so many steps
 
 
 @dataclass(frozen=True, eq=False)
 class BlockNets:
-    """A block's nets while they train. Backends change `flat`, and with it `params`, in place.
-
-    Attributes:
-        hyperparameters: of each net.
-        net: the structure that they share.
-        loss: what they minimize.
-        x: the matrices that they read, (some splits, rows, features).
-        matrix_of_net: each net's position in x, (nets,).
-        keys: of each net's random numbers, (nets, 2).
-        flat: each net's trained parameters end to end, (nets, parameters).
-        params: trained parameters, as views of `flat`, and running statistics, by name.
-        is_weight: 1 where a parameter is a weight, (parameters,).
-    """
+    """A block's nets while they train. Backends change `flat`, and with it `params`, in place."""
 
     hyperparameters: Hyperparameters
-    net: Net
+    net: Net  # the structure that they share
     loss: Loss
-    x: Tensor
-    matrix_of_net: NDArray[np.int64]
-    keys: Tensor
-    flat: Tensor
-    params: Params
-    is_weight: Tensor
+    x: Tensor  # the matrices that they read, (some splits, rows, features)
+    matrix_of_net: NDArray[np.int64]  # each net's position in x, (nets,)
+    keys: Tensor  # of each net's random numbers, (nets, 2)
+    flat: Tensor  # each net's trained parameters end to end, (nets, parameters)
+    params: Params  # trained parameters, as views of `flat`, and running statistics
+    is_weight: Tensor  # 1 where a parameter is a weight, (parameters,)
 
 
 @dataclass(frozen=True)
 class TrainedNets:
-    """Nets after their last step; every array leads with (splits, members) or, in a block, (nets,).
+    """Nets after their last step; ... stands for (splits, members) or, in a block, (nets,)."""
 
-    Attributes:
-        net: the structure that they share.
-        params: their parameters, each (..., as the net has it).
-        probability: of class 1, for every row of the table, (..., rows); with one output per class,
-            of each class, (..., rows, classes).
-        epochs: those after which the learning curves were recorded, (points,).
-        loss: mean loss without penalties, (..., points, 2): training rows, held-out rows.
-        accuracy: fraction of rows whose most probable class is their own, in the same shape.
-    """
-
-    net: Net
+    net: Net  # the structure that they share
     params: Params
+    # For every row of the table, of class 1 (..., rows), or of more classes (..., rows, classes).
     probability: Tensor
-    epochs: NDArray[np.int64]
-    loss: Tensor
-    accuracy: Tensor
+    epochs: NDArray[np.int64]  # after which the learning curves were recorded, (points,)
+    loss: Tensor  # mean without penalties, (..., points, 2): training rows, held-out rows
+    accuracy: Tensor  # fraction of rows whose most probable class is their own, as `loss`
 
 
 def net_keys(splits: Sequence[Split], members: Members, block: Block, seed: int) -> Tensor:
@@ -217,7 +161,7 @@ def initial_nets(task: Task, block: Block) -> BlockNets:
     keys = net_keys(task.splits, task.members, block, task.seed).to(x.device)
     params = net.init(x.shape[-1], task.outputs, partial(rng.uniform, keys))
     flat, params, weights = end_to_end(params)
-    loss = choose_loss(task.members.shared.loss, task.outputs)
+    loss = (LOSSES if task.outputs == 1 else SOFTMAX_LOSSES)[task.members.shared.loss]
     return BlockNets(hyperparameters, net, loss, x, matrix_of_net, keys, flat, params, weights)
 
 

@@ -6,9 +6,9 @@ block. A net's numbers do not depend on the block that it is in, except for floa
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil
@@ -27,16 +27,12 @@ from titanic_nn.nets.losses import Loss, probabilities
 
 __all__ = ["SplitData", "TrainedNets", "make_task", "scaled", "train_blocks", "train_nets"]
 
-# Floats of a step's largest tensors that a block may have: about what a core's cache holds.
-CPU_BLOCK = 2**19
-# Predictions (nets times rows) that a block may make: bounds its memory for tables of any length.
-CPU_ROWS = 2**23
+CPU_BLOCK = 2**19  # floats of a block's largest tensors in a step: about what a core's cache holds
+CPU_ROWS = 2**23  # predictions (nets times rows) that a block may make: bounds its memory
 # Numbers that the host makes for a block's splits: matrices on demand, orders for a kernel.
 CPU_MADE, GPU_MADE = 2**24, 2**28
-# Predictions that are made at once: few enough for the cache, enough for few calls.
-PREDICTED_AT_ONCE = 2**14
-# Fraction of a GPU's free memory that a block may take.
-GPU_FRACTION = 0.5
+PREDICTED_AT_ONCE = 2**14  # few enough for the cache, enough for few calls
+GPU_FRACTION = 0.5  # of a GPU's free memory that a block may take
 
 
 def train_nets(
@@ -57,7 +53,7 @@ def train_nets(
         members: the settings and seeds that each split trains.
         seed: the random seed.
         device: where to train.
-        history_points: how many points of the learning curves are recorded, evenly over the epochs.
+        history_points: of the learning curves, evenly over the epochs.
         backend: "eager", "numba" or "triton"; by default the fastest that supports these nets.
         long_job: whether this call is one of many, so that compiling pays however short it is.
         on_progress: is called with the fraction of the work that was just done.
@@ -65,22 +61,20 @@ def train_nets(
     Raises ConfigError for a backend that does not support these nets, this data or this device.
     """
     task = make_task(data, members, seed, device, history_points, backend, long_job)
-    splits = data.splits
     blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
-
-    # Back to (splits, members).
     position = np.concatenate([block.splits * len(members) + block.members for block in blocks])
     order = torch.from_numpy(np.argsort(position)).to(device)
 
-    def in_order(by_block: Sequence[Tensor]) -> Tensor:
-        by_net = torch.cat(list(by_block))[order]
-        return by_net.view(len(splits), len(members), *by_net.shape[1:])
+    def in_order(by_block: list[Tensor]) -> Tensor:
+        by_net = torch.cat(by_block)[order]
+        return by_net.view(len(data.splits), len(members), *by_net.shape[1:])
 
+    first = trained[0]
     return TrainedNets(
-        trained[0].net,
-        {name: in_order([nets.params[name] for nets in trained]) for name in trained[0].params},
+        first.net,
+        {name: in_order([nets.params[name] for nets in trained]) for name in first.params},
         in_order([nets.probability for nets in trained]),
-        trained[0].epochs,
+        first.epochs,
         in_order([nets.loss for nets in trained]),
         in_order([nets.accuracy for nets in trained]),
     )
@@ -96,30 +90,26 @@ def make_task(
     long_job: bool = False,
 ) -> Task:
     """A task on a device; the arguments are those of `train_nets`."""
-    x, y, splits, weights = data.x, data.y, data.splits, data.weights
-    task = Task(
-        torch.from_numpy(x).to(device) if isinstance(x, np.ndarray) else x,
-        torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device),
-        None if weights is None else np.broadcast_to(weights, (len(splits), len(y))),
-        splits,
-        members,
-        seed,
-        history_points,
-    )
+    y, splits, weights = data.y, data.splits, data.weights
+    x = torch.from_numpy(data.x).to(device) if isinstance(data.x, np.ndarray) else data.x
+    labels = torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device)
+    weights = None if weights is None else np.broadcast_to(weights, (len(splits), len(y)))
+    task = Task(x, labels, weights, splits, members, seed, history_points)
     return replace(task, backend=choose_backend(task, backend, long_job=long_job))
 
 
 def train_blocks(
     task: Task, on_progress: Callable[[float], None] = lambda fraction: None
 ) -> Iterator[tuple[Block, TrainedNets]]:
-    """Train block after block, and yield each as it is done.
-
-    A caller that keeps a part of each block's results trains any number of nets in bounded memory.
-    """
+    """Train block after block, and yield each as it is done: its caller decides what to keep."""
     blocks = _blocks(task)
     nets = len(task.splits) * len(task.members)
     workers = torch.get_num_threads() if task.device.type == "cpu" else 1
-    with _one_thread_each(workers), ThreadPoolExecutor(workers) as pool:
+    with ExitStack() as stack:
+        if workers > 1:  # each computes in one thread, so that blocks do not wait for each other
+            stack.enter_context(torch_threads(1))
+            stack.enter_context(threadpool_limits(1, user_api="blas"))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
         waiting: deque[tuple[Block, Future[TrainedNets]]] = deque()
         try:
             while blocks or waiting:
@@ -137,16 +127,6 @@ def train_blocks(
 def scaled(report: Callable[[float], None], factor: float) -> Callable[[float], None]:
     """A callback for the progress of a part that is this fraction of the whole."""
     return lambda fraction: report(fraction * factor)
-
-
-@contextmanager
-def _one_thread_each(workers: int) -> Iterator[None]:
-    """Let each worker compute in one thread, so that blocks do not wait for each other."""
-    if workers > 1:
-        with torch_threads(1), threadpool_limits(1, user_api="blas"):
-            yield
-    else:
-        yield
 
 
 def _blocks(task: Task) -> deque[Block]:
@@ -219,7 +199,7 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
 
 
 def _logits(nets: BlockNets, rows: int, at_once: int) -> Tensor:
-    """The logits (nets, rows, outputs) of the table's first rows, computed some rows at a time."""
+    """The logits (nets, rows, outputs) of the table's first rows, some rows at a time."""
     own = torch.from_numpy(nets.matrix_of_net).to(nets.x.device)
     chunks = torch.split(nets.x[:, :rows], at_once, dim=1)  # (some splits, some rows, features)
     return torch.cat([nets.net.logits(nets.params, chunk[own]) for chunk in chunks], -2)

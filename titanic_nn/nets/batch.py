@@ -27,20 +27,13 @@ def is_trained(name: str) -> bool:
 
 
 class Batch(NamedTuple):
-    """The rows of one training step.
+    """The rows of one training step."""
 
-    Attributes:
-        x: features, (..., rows, features).
-        targets: 0 or 1 for each output, (..., rows, outputs).
-        weights: each row's weight in the loss, (..., rows, 1). A batch's weights sum to 1; rows
-            that pad the batch have weight 0.
-        uniform: this step's random numbers, for dropout.
-    """
-
-    x: Tensor
-    targets: Tensor
+    x: Tensor  # features, (..., rows, features)
+    targets: Tensor  # 0 or 1 for each output, (..., rows, outputs)
+    # Each row's in the loss, (..., rows, 1). They sum to 1; rows that pad the batch have 0.
     weights: Tensor
-    uniform: Uniform
+    uniform: Uniform  # this step's random numbers, for dropout
 
 
 class Net(Protocol):

@@ -1,8 +1,8 @@
 """The hyper-parameters of each net: one frozen dataclass per net, with its defaults.
 
-A class also holds the net's search space for tuning, with the reason for each range. The values
-are checked when an object is made. A setting that would have no effect (momentum under Adam, say)
-is refused, so every number in a settings file is one that acted. This module does not import torch.
+A class also holds the net's search space for tuning, with the reason for each range. Values are
+checked when an object is made, and a setting without effect (momentum under Adam, say) is refused,
+so every number in a settings file is one that acted. This module does not import torch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,27 +46,26 @@ SearchSpace: TypeAlias = Mapping[str, Range | Choice]
 class NetConfig:
     """How a net is trained: the settings that every net has."""
 
-    # Setting -> where tuning searches it. What is not searched keeps its default.
+    # Setting -> where tuning searches it; the others keep their defaults.
     search_space: ClassVar[SearchSpace] = {}
     # Settings in which the nets of one program may differ; a net reads them by `value(name)`.
     per_member: ClassVar[Sequence[str]] = ("learning_rate", "momentum", "weight_decay", "l1", "l2")
 
     # Passes over the training rows. Never chosen on the fold that scores the net.
-    epochs: Count
-    # Rows per step: a number, or "all" for gradient descent on the whole training set.
-    batch_size: Count | Literal["all"] = 128
+    epochs: Count = 60
+    batch_size: Count | Literal["all"] = 128  # rows per step; "all": the whole training set
     loss: Literal["cross_entropy", "squared_error", "absolute_error"] = "cross_entropy"
     # Adam with decoupled weight decay: its learning rate needs little tuning, and the decay is the
     # same for every weight.
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
-    learning_rate: Positive
+    learning_rate: Positive = 0.01
     # How the learning rate changes from the first step to the last.
     schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
     # Fraction of the last step's velocity that is kept; "sgd" only.
     momentum: Rate = 0.0
     # Weights shrink by learning_rate * weight_decay in each step, whatever the gradient; "adamw"
     # only. Under another optimizer the default is 0.
-    weight_decay: NotNegative
+    weight_decay: NotNegative = 1.0
     # Penalties added to the loss: l1 * sum(|w|) and l2 / 2 * sum(w^2), over weights, not biases.
     l1: NotNegative = 0.0
     l2: NotNegative = 0.0
@@ -78,23 +77,20 @@ class NetConfig:
     def _default_weight_decay(cls, values: Any) -> Any:
         given = values.kwargs if isinstance(values, ArgsKwargs) else values
         if isinstance(given, dict) and given.get("optimizer", "adamw") != "adamw":
-            given = {"weight_decay": 0.0, **given}
-            return ArgsKwargs((), given) if isinstance(values, ArgsKwargs) else given
+            return {"weight_decay": 0.0, **given}
         return values
 
     @model_validator(mode="after")
     def _each_setting_acts(self) -> Self:
-        if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f'momentum does nothing under "{self.optimizer}": use "sgd", or 0')
-        if self.weight_decay and self.optimizer != "adamw":
-            raise ValueError(
-                f'weight_decay does nothing under "{self.optimizer}": use "adamw", or l2'
-            )
+        used = self.optimizer
+        for name, only, instead in (("momentum", "sgd", "0"), ("weight_decay", "adamw", "l2")):
+            if getattr(self, name) and used != only:
+                raise ValueError(f'{name} does nothing under "{used}": use "{only}", or {instead}')
         return self
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
-        """Units of each hidden layer, first to last."""
+        """Units after each linear layer but the last."""
         return ()
 
 
@@ -134,18 +130,13 @@ class ReLUConfig(NetConfig):
         # With fewer than 16 units the loss is higher; 128 overfit.
         "hidden_size": Range(16, 128, step=16),
     }
-    # As a summary of the net calls it; no setting.
-    activation: ClassVar[str] = "relu"
+    activation: ClassVar[str] = "relu"  # as a summary of the net calls it; no setting
 
     epochs: Count = 100
-    learning_rate: Positive = 0.01
-    weight_decay: NotNegative = 1.0
-    # Hidden units.
-    hidden_size: Count = 64
+    hidden_size: Count = 64  # hidden units
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
-        """Units of the hidden layer."""
         return (self.hidden_size,)
 
 
@@ -164,20 +155,15 @@ class DeepConfig(NetConfig):
     }
     per_member = (*NetConfig.per_member, "dropout")
 
-    epochs: Count = 60
-    learning_rate: Positive = 0.01
-    weight_decay: NotNegative = 1.0
     # Units of each hidden layer, first to last.
     hidden_sizes: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 32)
     activation: Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"] = "relu"
     # What each hidden layer applies before its activation.
     normalization: Literal["none", "batch", "layer"] = "none"
-    # Fraction of each hidden layer's units that a training step drops.
-    dropout: Rate = 0.2
+    dropout: Rate = 0.2  # fraction of each hidden layer's units that a training step drops
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
-        """Units of each hidden layer."""
         return self.hidden_sizes
 
 
@@ -186,8 +172,8 @@ class ResNetConfig(NetConfig):
     """The tabular ResNet of Gorishniy et al. (2021), with gradients by autograd."""
 
     search_space: ClassVar[SearchSpace] = _TRAINING | {
-        # The paper's tables have 10,000 rows and more, and it searches 64 to 512 units and up to 8
-        # blocks; with some hundreds of rows the small end of that is large.
+        # For tables of 10,000 rows and more the paper searches 64 to 512 units and up to 8 blocks;
+        # with some hundreds of rows the small end of that is large.
         "width": Range(16, 64, step=16),
         "hidden_size": Range(16, 128, step=16),
         "n_blocks": Range(1, 4, step=1),
@@ -199,23 +185,15 @@ class ResNetConfig(NetConfig):
     }
     per_member = (*NetConfig.per_member, "hidden_dropout", "residual_dropout")
 
-    epochs: Count = 60
-    learning_rate: Positive = 0.01
-    weight_decay: NotNegative = 1.0
-    # Units of the vector that each block adds to.
-    width: Count = 32
-    # Hidden units within a block.
-    hidden_size: Count = 64
-    # Residual blocks.
-    n_blocks: Count = 2
+    width: Count = 32  # units of the vector that each block adds to
+    hidden_size: Count = 64  # hidden units within a block
+    n_blocks: Count = 2  # residual blocks
     # What precedes each block and the last layer.
     normalization: Literal["batch", "layer"] = "batch"
-    # Fraction of a block's hidden units that a training step drops.
+    # Fractions that a training step drops: of a block's hidden units, and of its output's.
     hidden_dropout: Rate = 0.4
-    # Fraction of the units of a block's output that a training step drops.
     residual_dropout: Rate = 0.2
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
-        """Units after each linear layer but the last."""
         return (self.width, *self.n_blocks * (self.hidden_size, self.width))

@@ -3,7 +3,7 @@
 Each hidden layer is  dropout(activation(normalization(x w + b))) , and the last layer is linear.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -28,45 +28,25 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class DeepNet:
-    """A net with a hidden layer for each number of units in `hidden_sizes`.
+    """A net with a hidden layer for each number of units in `config.hidden_sizes`."""
 
-    Attributes:
-        hidden_sizes: units of each hidden layer, first to last.
-        activation: a name in ACTIVATIONS.
-        initialization: a name in INITIALIZATIONS.
-        normalization: "none", "batch" or "layer". A layer has no bias before "batch".
-        dropout: fraction of units that each training step drops, (..., 1, 1), or None.
-    """
-
-    hidden_sizes: Sequence[int] = (64, 32)
-    activation: str = "relu"
-    initialization: str = "he"
-    normalization: str = "none"
-    dropout: Tensor | None = None
+    config: DeepConfig
+    dropout: Tensor | None = None  # in place of the config's: each net's rate, (..., 1, 1)
 
     @classmethod
     def from_config(cls, config: DeepConfig, value: Callable[[str], Tensor]) -> Self:
-        return cls(
-            config.hidden_sizes,
-            config.activation,
-            config.initialization,
-            config.normalization,
-            layers.dropout_rate(value("dropout")),
-        )
+        return cls(config, layers.dropout_rate(value("dropout")))
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
         params: Params = {}
-        last = len(self.hidden_sizes) + 1
-        for i, (fan_in, fan_out) in enumerate(pairwise([features, *self.hidden_sizes, outputs]), 1):
+        kind, sizes = self.config.normalization, (features, *self.config.hidden_sizes, outputs)
+        for i, fans in enumerate(pairwise(sizes), 1):
+            is_hidden = i < len(sizes) - 1
             # Batch norm subtracts a bias again, and Adam would follow its rounding errors.
-            bias = i == last or self.normalization != "batch"
-            params |= layers.linear_params(
-                i, fan_in, fan_out, self.initialization, uniform, bias=bias
-            )
-            if i < last:
-                params |= layers.normalization_params(
-                    self.normalization, i, params[f"w{i}"][..., :1, :]
-                )
+            bias = kind != "batch" or not is_hidden
+            params |= layers.linear_params(i, fans, self.config.initialization, uniform, bias=bias)
+            if is_hidden:
+                params |= layers.normalization_params(kind, i, params[f"w{i}"][..., :1, :])
         return params
 
     def logits(self, params: Params, x: Tensor) -> Tensor:
@@ -77,10 +57,10 @@ class DeepNet:
 
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
-        last = len(self.hidden_sizes) + 1
+        last = len(self.config.hidden_sizes) + 1
         for i in range(1, last):
             x = layers.linear(params, i, x)  # (..., rows, hidden_sizes[i - 1])
-            x = layers.normalize(self.normalization, params, i, x, batch)
-            x = ACTIVATIONS[self.activation](x)
+            x = layers.normalize(self.config.normalization, params, i, x, batch)
+            x = ACTIVATIONS[self.config.activation](x)
             x = layers.drop(f"dropout{i}", self.dropout, x, batch)
         return layers.linear(params, last, x)

@@ -18,11 +18,11 @@ MOMENTUM = 0.1  # weight of a batch in the running statistics, as in torch.nn
 
 
 def linear_params(
-    i: int, fan_in: int, fan_out: int, initialization: str, uniform: Uniform, *, bias: bool
+    i: int, fans: tuple[int, int], initialization: str, uniform: Uniform, *, bias: bool = True
 ) -> Params:
-    """Initial parameters of linear layer `i`: weights (..., fan_in, fan_out), and a bias of 0."""
-    w = INITIALIZATIONS[initialization](uniform(f"w{i}", (fan_in, fan_out)), fan_in, fan_out)
-    return {f"w{i}": w} | ({f"b{i}": w.new_zeros(*w.shape[:-2], 1, fan_out)} if bias else {})
+    """Initial parameters of linear layer `i`: weights (..., *fans), and a bias of 0."""
+    w = INITIALIZATIONS[initialization](uniform(f"w{i}", fans), *fans)
+    return {f"w{i}": w} | ({f"b{i}": torch.zeros_like(w[..., :1, :])} if bias else {})
 
 
 def linear(params: Params, i: int, x: Tensor) -> Tensor:
@@ -96,10 +96,7 @@ def dropout_rate(rate: Tensor) -> Tensor | None:
 def gradients_by_autograd(
     forward: Callable[[Params, Tensor, Batch], Tensor], params: Params, batch: Batch, loss: Loss
 ) -> Params:
-    """The gradient by every trained parameter of a net with these logits in training.
-
-    Running statistics, if any, are updated in place.
-    """
+    """The gradient by every trained parameter; `forward` updates running statistics in place."""
     trained = {n: p.detach().requires_grad_() for n, p in params.items() if is_trained(n)}
     with torch.enable_grad():
         logits = forward(params | trained, batch.x, batch)

@@ -28,19 +28,15 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 _Elementwise = Callable[[Tensor], Tensor]
+_OfLogits = Callable[[Tensor, Tensor], Tensor]  # and targets
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and its derivative; logits and targets are (..., rows, outputs).
+    """A loss and its derivative, of logits and targets (..., rows, outputs)."""
 
-    Attributes:
-        per_row: the loss of each row, (..., rows, 1).
-        gradient_per_row: its derivative by each logit, (..., rows, outputs).
-    """
-
-    per_row: Callable[[Tensor, Tensor], Tensor]
-    gradient_per_row: Callable[[Tensor, Tensor], Tensor]
+    per_row: _OfLogits  # the loss of each row, (..., rows, 1)
+    gradient_per_row: _OfLogits  # its derivative by each logit, (..., rows, outputs)
 
     def value(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The loss (...), with the rows' weights (..., rows, 1)."""
@@ -89,21 +85,14 @@ _ERRORS: dict[str, tuple[_Elementwise, _Elementwise]] = {
     "squared_error": (torch.square, lambda error: 2 * error),
     "absolute_error": (torch.abs, torch.sign),
 }
-# For one output: the log-odds of class 1 of two.
-LOSSES = {
+LOSSES = {  # for one output: the log-odds of class 1 of two
     "cross_entropy": Loss(_cross_entropy, lambda logits, targets: logits.sigmoid() - targets),
     **{name: _of_sigmoid(*functions) for name, functions in _ERRORS.items()},
 }
-# For one output per class.
-SOFTMAX_LOSSES = {
+SOFTMAX_LOSSES = {  # for one output per class
     "cross_entropy": Loss(_softmax_cross_entropy, lambda logits, t: logits.softmax(-1) - t),
     **{name: _of_softmax(*functions) for name, functions in _ERRORS.items()},
 }
-
-
-def choose_loss(name: str, outputs: int) -> Loss:
-    """The loss of that name for nets with so many outputs."""
-    return (LOSSES if outputs == 1 else SOFTMAX_LOSSES)[name]
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -112,8 +101,5 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def penalty_gradient(weights: Tensor, l1: Tensor, l2: Tensor) -> Tensor:
-    """The derivative of l1 * sum(|w|) + l2 / 2 * sum(w^2).
-
-    weights: (..., parameters); l1, l2: (..., 1), of each net.
-    """
+    """The derivative of l1 * sum(|w|) + l2 / 2 * sum(w^2) by weights (..., parameters)."""
     return l1 * weights.sign() + l2 * weights

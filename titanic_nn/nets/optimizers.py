@@ -1,6 +1,6 @@
 """Optimizers, each an `init` and an `update`, and learning rate schedules.
 
-They take a net's parameters end to end, (..., parameters), and change them in place. Learning rate
+They take nets' parameters end to end, (..., parameters), and change them in place. Learning rates
 are (..., 1), one per net. Tests compare them with torch.optim.
 """
 
@@ -17,12 +17,9 @@ Step = int | Tensor  # counted from 1
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent: p -= lr v, where v = momentum v + gradient.
+    """Stochastic gradient descent: p -= lr v, where v = momentum v + gradient."""
 
-    momentum: (..., 1).
-    """
-
-    momentum: Tensor
+    momentum: Tensor  # (..., 1)
 
     def init(self, parameters: Tensor) -> State:
         return {"velocity": torch.zeros_like(parameters)}
@@ -39,10 +36,9 @@ class Adam:
     p -= lr m / (sqrt(v) + eps), where m and v are exponential moving averages of the gradient and
     of its square, each divided by its bias correction 1 - beta^step. AdamW first shrinks the
     weights by lr * weight_decay, independent of the gradient.
-    weight_decay: (..., parameters), 0 for biases; None for Adam.
     """
 
-    weight_decay: Tensor | None = None
+    weight_decay: Tensor | None = None  # (..., parameters), 0 for biases; None for Adam
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -58,22 +54,16 @@ class Adam:
             torch.mul(self.weight_decay, rate, out=state["scratch"])
             p.addcmul_(p, state["scratch"], value=-1)
         # m / correction1 / (sqrt(v / correction2) + eps), with the scalars taken out of the large
-        # tensors. In float64 also where the step is a tensor: 1 - 0.999 has few digits in float32.
+        # tensors. A step in a tensor becomes float64: 1 - 0.999 has few digits in float32.
         step = step if isinstance(step, int) else step.double()
         bias_correction1, bias_correction2 = 1 - self.beta1**step, 1 - self.beta2**step
         epsilon = self.epsilon * bias_correction2**0.5
         denominator = torch.sqrt(exp_avg_sq, out=state["scratch"]).add_(epsilon)
         change = torch.div(exp_avg, denominator, out=denominator)
-        rate = rate * (bias_correction2**0.5 / bias_correction1)
-        p.addcmul_(change, rate, value=-1)
+        p.addcmul_(change, rate * (bias_correction2**0.5 / bias_correction1), value=-1)
 
 
 Optimizer = SGD | Adam
-
-
-def constant(step: int, steps: int) -> float:
-    """The same learning rate from the first step to the last."""
-    return 1.0
 
 
 def cosine(step: int, steps: int) -> float:
@@ -96,7 +86,7 @@ def one_cycle(step: int, steps: int) -> float:
 
 # Name -> the factor on the learning rate at step `step` (from 0) of `steps`.
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
-    "constant": constant,
+    "constant": lambda step, steps: 1.0,
     "cosine": cosine,
     "one_cycle": one_cycle,
 }

@@ -1,13 +1,8 @@
-"""Every net by name: one line per net.
+"""Every net by name: one line per net. docs/extending.md shows how to add one."""
 
-A line names the net's settings class and its class of maths. The latter is imported when it is
-first needed, since importing torch takes seconds. docs/extending.md shows how to add a net.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 
@@ -17,16 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetSpec:
-    """A net's name, its settings class, and "module:class" of its maths."""
+    """A net's name, its settings and its maths."""
 
     name: str
-    config: type[Any]  # a subclass of NetConfig in which every setting has a default
-    path: str
+    config: type[NetConfig]
+    path: str  # "module:class" of the maths: importing torch takes seconds
 
     def default(self) -> NetConfig:
         """The net's default settings."""
-        default: Callable[[], NetConfig] = self.config
-        return default()
+        return self.config()
 
     def load(self) -> "type[Net]":
         """The class of the net's maths; imports torch."""

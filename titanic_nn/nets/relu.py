@@ -23,7 +23,7 @@ from torch import Tensor
 
 from titanic_nn.nets.batch import Batch, Params, Uniform
 from titanic_nn.nets.config import ReLUConfig
-from titanic_nn.nets.initialization import INITIALIZATIONS
+from titanic_nn.nets.layers import linear_params
 from titanic_nn.nets.losses import Loss
 
 
@@ -39,12 +39,8 @@ class ReLUNet:
         return cls(config.hidden_size, config.initialization)
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
-        start = INITIALIZATIONS[self.initialization]
-        w1 = start(uniform("w1", (features, self.hidden_size)), features, self.hidden_size)
-        w2 = start(uniform("w2", (self.hidden_size, outputs)), self.hidden_size, outputs)
-        b1 = w1.new_zeros(*w1.shape[:-2], 1, self.hidden_size)
-        b2 = w2.new_zeros(*w2.shape[:-2], 1, outputs)
-        return {"w1": w1, "b1": b1, "w2": w2, "b2": b2}
+        first = linear_params(1, (features, self.hidden_size), self.initialization, uniform)
+        return first | linear_params(2, (self.hidden_size, outputs), self.initialization, uniform)
 
     def logits(self, params: Params, x: Tensor) -> Tensor:
         h = (x @ params["w1"] + params["b1"]).relu()  # (..., rows, hidden)

@@ -10,6 +10,7 @@ adds to x. Gradients are by autograd.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 from torch import Tensor
@@ -22,54 +23,32 @@ from titanic_nn.nets.losses import Loss
 
 @dataclass(frozen=True)
 class ResNet:
-    """A net with `n_blocks` residual blocks.
+    """A net with `config.n_blocks` residual blocks.
 
     Linear layers are numbered in the order of use: 1, then two per block, then the head; a
     normalization has the number of the linear layer that it precedes.
-
-    Attributes:
-        width: units of x between the blocks.
-        hidden_size: hidden units within a block.
-        n_blocks: how many blocks.
-        initialization: a name in INITIALIZATIONS.
-        normalization: "batch" or "layer".
-        hidden_dropout, residual_dropout: fractions of units that each training step drops,
-            (..., 1, 1), or None.
     """
 
-    width: int = 32
-    hidden_size: int = 64
-    n_blocks: int = 2
-    initialization: str = "he"
-    normalization: str = "batch"
+    config: ResNetConfig
+    # In place of the config's: each net's rates, (..., 1, 1).
     hidden_dropout: Tensor | None = None
     residual_dropout: Tensor | None = None
 
     @classmethod
     def from_config(cls, config: ResNetConfig, value: Callable[[str], Tensor]) -> Self:
-        return cls(
-            config.width,
-            config.hidden_size,
-            config.n_blocks,
-            config.initialization,
-            config.normalization,
-            layers.dropout_rate(value("hidden_dropout")),
-            layers.dropout_rate(value("residual_dropout")),
-        )
+        names = ("hidden_dropout", "residual_dropout")
+        return cls(config, *(layers.dropout_rate(value(name)) for name in names))
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
-        block = [(self.width, self.hidden_size), (self.hidden_size, self.width)]
-        sizes = [(features, self.width), *self.n_blocks * block, (self.width, outputs)]
+        kind, sizes = self.config.normalization, (features, *self.config.layer_widths, outputs)
         params: Params = {}
-        for i, (fan_in, fan_out) in enumerate(sizes, 1):
+        for i, fans in enumerate(pairwise(sizes), 1):
             # Every normalization reads x: batch norm subtracts again what a bias adds to it.
-            bias = self.normalization != "batch" or i % 2 == 0
-            params |= layers.linear_params(
-                i, fan_in, fan_out, self.initialization, uniform, bias=bias
-            )
+            bias = kind != "batch" or i % 2 == 0
+            params |= layers.linear_params(i, fans, self.config.initialization, uniform, bias=bias)
             if i % 2 == 0:  # a block's first layer, or the head
                 like = params[f"w{i}"][..., :1].mT  # (..., 1, width)
-                params |= layers.normalization_params(self.normalization, i, like)
+                params |= layers.normalization_params(kind, i, like)
         return params
 
     def logits(self, params: Params, x: Tensor) -> Tensor:
@@ -80,13 +59,13 @@ class ResNet:
 
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
+        kind, head = self.config.normalization, 2 * self.config.n_blocks + 2
         x = layers.linear(params, 1, x)  # (..., rows, width)
-        head = 2 * self.n_blocks + 2
         for i in range(2, head, 2):
-            h = layers.normalize(self.normalization, params, i, x, batch)
+            h = layers.normalize(kind, params, i, x, batch)
             h = layers.linear(params, i, h).relu()  # (..., rows, hidden_size)
             h = layers.drop(f"hidden_dropout{i}", self.hidden_dropout, h, batch)
             h = layers.linear(params, i + 1, h)  # (..., rows, width)
             x = x + layers.drop(f"residual_dropout{i}", self.residual_dropout, h, batch)
-        x = layers.normalize(self.normalization, params, head, x, batch).relu()
+        x = layers.normalize(kind, params, head, x, batch).relu()
         return layers.linear(params, head, x)

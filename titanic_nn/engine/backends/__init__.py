@@ -7,25 +7,20 @@ from titanic_nn.engine.backends.triton_backend import Triton
 from titanic_nn.engine.task import Task
 from titanic_nn.errors import ConfigError
 
-# The fastest first.
-BACKENDS: dict[str, Backend] = {b.name: b for b in (Triton(), Numba(), Eager())}
+BACKENDS: dict[str, Backend] = {b.name: b for b in (Triton(), Numba(), Eager())}  # fastest first
 
 
 def choose_backend(task: Task, name: str | None = None, *, long_job: bool = False) -> str:
     """The backend of that name, or by default the fastest that supports a task and is worthwhile.
 
-    long_job: whether the task is one of many of its kind, so that compiling pays however short it
-    is. Raises ConfigError for an unknown backend or net, and for a backend without support for it.
+    Arguments and errors are those of `train_nets`, which also refuses a net that is not registered.
     """
     config = type(task.members.shared).__name__
     if not BACKENDS["eager"].supports(task):
         raise ConfigError(f"no net is registered for {config}")
     if name is None:
-        return next(
-            backend.name
-            for backend in BACKENDS.values()
-            if backend.worthwhile(task, long_job) and backend.supports(task)
-        )
+        worthwhile = (b for b in BACKENDS.values() if b.worthwhile(task, long_job))
+        return next(backend.name for backend in worthwhile if backend.supports(task))
     if name not in BACKENDS:
         raise ConfigError(f"there is no backend {name!r}; choose from {', '.join(BACKENDS)}")
     if not BACKENDS[name].supports(task):

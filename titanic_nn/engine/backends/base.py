@@ -8,22 +8,16 @@ from typing import ClassVar
 from titanic_nn.engine.task import Block, BlockNets, Task
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
 
-# In a list of what is supported: any value.
 ANY = None
-# Setting -> the values of it that are supported, or ANY. Other settings are not.
+# Setting -> its values that are supported, or ANY. Other settings are not.
 Supported = Mapping[str, Collection[object] | None]
 
 
 class Backend(ABC):
-    """A way to train nets.
+    """A way to train nets."""
 
-    Attributes:
-        name: as `train_nets` takes it.
-        n_reports: how often training pauses, at most, to report progress.
-    """
-
-    name: ClassVar[str]
-    n_reports: ClassVar[int] = 10
+    name: ClassVar[str]  # as `train_nets` takes it
+    n_reports: ClassVar[int] = 10  # how often training pauses, at most, to report progress
 
     @abstractmethod
     def supports(self, task: Task) -> bool:
@@ -34,10 +28,7 @@ class Backend(ABC):
         """A function that trains the block's nets, in place, for so many more epochs."""
 
     def worthwhile(self, task: Task, long_job: bool) -> bool:
-        """Whether to choose it for a task that it supports.
-
-        long_job: whether the task is one of many of its kind.
-        """
+        """Whether to choose it for a task that it supports; `long_job` as in `train_nets`."""
         return True
 
     def host_numbers(self, task: Task) -> int:
@@ -45,8 +36,7 @@ class Backend(ABC):
         return 0
 
 
-# Nets of ReLUs with cross-entropy and Adam. Initial parameters and learning rates are computed
-# outside the backends.
+# Cross-entropy and Adam. Initial parameters and learning rates are computed outside the backends.
 _TRAINING: Supported = {
     **dict.fromkeys(("epochs", "batch_size", "learning_rate", "schedule", "weight_decay"), ANY),
     **dict.fromkeys(("l1", "l2", "initialization"), ANY),
@@ -69,16 +59,12 @@ DEEP: dict[type[NetConfig], Supported] = {
 
 
 def lists(supported: Mapping[type[NetConfig], Supported], task: Task) -> bool:
-    """Whether the list has every setting of the task's nets with its value.
-
-    A subclass of a listed class is not listed.
-    """
+    """Whether the list has the task's class of nets, itself, and every setting with its value."""
     if task.weights is not None or task.outputs > 1:
         return False  # no list includes these
 
     def known(config: NetConfig, name: str) -> bool:
-        settings = supported.get(type(config), {})
-        allowed = settings.get(name, ())
+        allowed = supported.get(type(config), {}).get(name, ())
         return allowed is ANY or getattr(config, name) in allowed
 
     return all(known(trial, f.name) for trial in task.members.trials for f in fields(trial))

@@ -38,9 +38,8 @@ class Eager(Backend):
         l1, l2 = own.value("l1") * nets.is_weight, own.value("l2") * nets.is_weight
         penalized = bool(l1.any() or l2.any())
         rates = own.learning_rates(task.members.shared.epochs * block.steps)
-        # On a GPU the count is on the device, so that a recorded epoch increments it.
         step: int | Tensor = 0
-        if device.type == "cuda":
+        if device.type == "cuda":  # where a recorded epoch increments it
             step = torch.zeros((), dtype=torch.int64, device=device)
 
         def train_epoch() -> None:

@@ -1,8 +1,7 @@
 """The hand-written gradients once more, into memory that is kept from step to step.
 
 nets/linear.py and nets/relu.py explain what is computed; these are the same sums. Half of a step's
-time on a CPU goes into fresh tensors, whose pages fault in anew each time, so here all results are
-allocated before training starts. Tests compare each with the net's own `gradients`.
+time on a CPU would go into fresh tensors, whose pages fault in anew each time.
 """
 
 from collections.abc import Callable
@@ -16,8 +15,7 @@ from titanic_nn.nets.linear import LinearNet
 from titanic_nn.nets.losses import Loss
 from titanic_nn.nets.relu import ReLUNet
 
-# Computes a batch's gradients and writes them.
-Writer = Callable[[Batch, Loss], None]
+Writer = Callable[[Batch, Loss], None]  # computes a batch's gradients and writes them
 
 
 def gradient_writer(

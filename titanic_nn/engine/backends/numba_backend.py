@@ -1,8 +1,7 @@
 """The numba backend: a net's epoch in loops that are compiled for the CPU, one net after the other.
 
-Stacked tensors go through memory once for every operation of a step. One net alone fits a core's
-nearest cache, with its table, its parameters and Adam's state, and compiled loops (numba_loops.py)
-train it twice as fast. Tests compare them with the same plain loop as every other backend.
+Stacked tensors go through memory once for every operation of a step. One net alone, with its table
+and Adam's state, fits a core's nearest cache, where numba_loops.py trains it twice as fast.
 """
 
 from collections.abc import Callable
@@ -17,10 +16,8 @@ from titanic_nn.engine.batches import Batches
 from titanic_nn.engine.task import Block, BlockNets, Task
 from titanic_nn.nets.optimizers import Adam
 
-# Products of a row and a parameter from which compiling pays: a few seconds' work.
-WORTH_COMPILING = 2**32
-# As many such products take the time of one step of stacked tensors, however few its nets.
-STACKED_STEP = 2**17
+WORTH_COMPILING = 2**32  # products of a row and a parameter: a few seconds' work
+STACKED_STEP = 2**17  # as many take the time of a step of stacked tensors, however few its nets
 OF_WEIGHTS = ("weight_decay", "l1", "l2")  # settings that do not act on biases
 
 
@@ -54,9 +51,10 @@ class Numba(Backend):
         config, own = task.members.shared, nets.hyperparameters
         batches = Batches(task, block, nets)
         state = Adam().init(nets.flat)
-        streams = [rng.stream_of(f"dropout{i + 1}") for i in range(len(config.layer_widths))]
+        widths = (nets.x.shape[2], *config.layer_widths, 1)
+        streams = [rng.stream_of(f"dropout{i}") for i in range(1, len(widths) - 1)]
         arrays = Arrays(
-            widths=np.array([nets.x.shape[2], *config.layer_widths, 1]),
+            widths=np.array(widths),
             params=nets.flat.numpy(),
             exp_avg=state["exp_avg"].numpy(),
             exp_avg_sq=state["exp_avg_sq"].numpy(),
@@ -79,6 +77,6 @@ class Numba(Backend):
                 targets = batches.epoch_targets.squeeze(-1).numpy()
                 rows = Rows(batches.table.numpy(), batches.rows.numpy(), batches.counts, targets)
                 train_epoch(rows, arrays, per_net, step)
-                step += batches.steps
+                step += block.steps
 
         return train

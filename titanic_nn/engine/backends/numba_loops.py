@@ -75,7 +75,8 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
         for step in range(steps):
             n, done = data.counts[net, step], before + step + 1
             x, z = x_buffer[:n], z_buffer[:n]
-            gather(data.table, data.rows[net, step], x)
+            for i in range(n):
+                x[i] = data.table[data.rows[net, step, i]]
 
             # Forward. `at` is where a layer's weights begin, `of` where its units do.
             h, at, of = x, 0, 0
@@ -117,19 +118,10 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
                     multiply_by_gates(below, scale, d)
 
             if penalized:
-                penalize(p, gradient, own.l1[net], own.l2[net])
+                gradient += own.l1[net] * np.sign(p) + own.l2[net] * p
             learning_rate = own.learning_rates[net, before + step]
             m, v, decay = nets.exp_avg[net], nets.exp_avg_sq[net], own.weight_decay[net]
             adam(p, gradient, m, v, decay, learning_rate, done)
-
-
-@compiled
-def gather(table: Floats, rows: Integers, x: Floats) -> None:
-    """x (rows, features) from the table."""
-    for i in range(len(x)):
-        row = rows[i]
-        for j in range(x.shape[1]):
-            x[i, j] = table[row, j]
 
 
 @compiled
@@ -222,13 +214,6 @@ def sum_over_rows(da: Floats, db: Floats) -> None:
     for i in range(da.shape[0]):
         for j in range(da.shape[1]):
             db[j] += da[i, j]
-
-
-@compiled
-def penalize(p: Floats, gradient: Floats, l1: Floats, l2: Floats) -> None:
-    """Add the derivative of l1 |p| + l2 / 2 p²."""
-    for j in range(len(p)):
-        gradient[j] += l1[j] * np.sign(p[j]) + l2[j] * p[j]
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The Triton backend: all of a net's training in one launch on a GPU.
 
-Written for NVIDIA's Hopper generation. Tests compare it with the eager backend in Triton's
-interpreter (TRITON_INTERPRET=1), which needs no GPU; on a CPU it is for those tests only.
+Written for NVIDIA's Hopper generation. In Triton's interpreter (TRITON_INTERPRET=1), which needs no
+GPU, tests compare it with the eager backend.
 """
 
 import os
@@ -97,25 +97,20 @@ class Triton(Backend):
 
         def train(epochs: int) -> None:
             nonlocal done
-            kernel[(len(nets.flat),)](
-                data, arrays, done, done + epochs, **constants, num_warps=WARPS
-            )
-            done += epochs
+            first, done = done, done + epochs
+            kernel[(len(nets.flat),)](data, arrays, first, done, **constants, num_warps=WARPS)
 
         return train
 
 
 def _schedule(config: NetConfig, steps: int) -> NDArray[np.float32]:
-    """Each step's factor on the learning rate, Adam's correction of it, its epsilon, (steps, 3).
-
-    In float64 until the end: 1 - 0.999 has few digits in float32.
-    """
+    """Each step's factor on the learning rate, Adam's correction of it, its epsilon, (steps, 3)."""
     factor = [SCHEDULES[config.schedule](step, steps) for step in range(steps)]
     step = np.arange(1, steps + 1)
     bias_correction1, bias_correction2 = 1 - Adam.beta1**step, 1 - Adam.beta2**step
     root = np.sqrt(bias_correction2)
     table = np.stack([factor, root / bias_correction1, Adam.epsilon * root], axis=1)
-    return table.astype(np.float32)
+    return table.astype(np.float32)  # only now: 1 - 0.999 has few digits in it
 
 
 def _can_launch(device: torch.device) -> bool:

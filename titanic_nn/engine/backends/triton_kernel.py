@@ -1,9 +1,9 @@
 """The kernels of the Triton backend: one program trains one net, from first to last step.
 
 A net's parameters and Adam's state stay in registers all the while, and a batch's rows come
-through the cache beside them, so a step touches no slower memory. nets/relu.py and nets/linear.py
-explain what is computed; comments repeat their lines here. A bias is one more row of its matrix,
-with a column of ones as its input, which is also how parameters lie end to end.
+through the cache, so a step touches no slower memory. nets/relu.py and nets/linear.py explain what
+is computed. A bias is one more row of its matrix, with a column of ones as its input, which is also
+how parameters lie end to end.
 
 Tiles have sizes that are powers of two, in capitals; what lies beyond the true size is masked to 0
 and stays 0. Triton compiles this file.
@@ -45,11 +45,8 @@ class Arrays(NamedTuple):
 @compiled
 def train_relu(
     data, nets, first, last,  # Rows, Arrays, first epoch, last epoch (exclusive)
-    features: tl.constexpr,
-    hidden: tl.constexpr,
-    BATCH_ROWS: tl.constexpr,
-    FEATURES: tl.constexpr,  # at least features + 1
-    HIDDEN: tl.constexpr,
+    features: tl.constexpr, hidden: tl.constexpr,
+    BATCH_ROWS: tl.constexpr, FEATURES: tl.constexpr, HIDDEN: tl.constexpr,  # FEATURES > features
 ):  # fmt: skip
     """Train a net with one hidden layer for some epochs, changing params and Adam's state."""
     net = tl.program_id(0).to(tl.int64)
@@ -94,11 +91,8 @@ def train_relu(
 @compiled
 def train_linear(
     data, nets, first, last,
-    features: tl.constexpr,
-    hidden: tl.constexpr,  # 0
-    BATCH_ROWS: tl.constexpr,
-    FEATURES: tl.constexpr,
-    HIDDEN: tl.constexpr,
+    features: tl.constexpr, hidden: tl.constexpr,  # hidden is 0
+    BATCH_ROWS: tl.constexpr, FEATURES: tl.constexpr, HIDDEN: tl.constexpr,
 ):  # fmt: skip
     """Train a linear model for some epochs; the arguments are those of `train_relu`."""
     net = tl.program_id(0).to(tl.int64)
