@@ -16,7 +16,7 @@ def interrupt(*_: object) -> None:
 
 
 def with_a_message(args: object) -> None:
-    with if_interrupted("half of it is kept"):
+    with if_interrupted(lambda: "half of it is kept"):
         interrupt()
 
 

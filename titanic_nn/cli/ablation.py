@@ -21,7 +21,7 @@ def _answer(args: Namespace, data: Any, **training: Any) -> Answer:
     from titanic_nn.runs.folder import to_csv, to_json
 
     result = ablation(data, **training)
-    answers = {model: sentences.ablation(result, model) for model in result.config.models}
+    answers = {model: sentences.ablation(result, model) for model in training["config"].models}
     variants = result.summary.to_dict(orient="records")
     found = {"rope": ROPES["log_loss"], "answers": answers, "variants": variants}
     files = {"ablation.csv": to_csv(result.scores), "ablation.json": to_json(found)}
