@@ -121,3 +121,9 @@ def test_other_losses_are_not_compared_with_log_losses(bundled: Tables) -> None:
 def test_a_trend_needs_some_epochs(bundled: Tables) -> None:
     with pytest.raises(DataError, match=r"has 3 epochs of linear, too few to see a trend; train"):
         diagnosis(bundled, "linear", epochs=3)
+
+
+def test_both_losses_rising_together_is_no_overfitting() -> None:
+    """A weight decay that is too large: the net unlearns what it has learnt."""
+    case = Diagnosis("deep", 0.666, 0.666, 0.45, 5, -0.1, "relu", 0.34)
+    assert (case.cause, case.verdict) == ("high training loss", "underfitting")

@@ -54,13 +54,13 @@ def test_layers_come_in_order_with_their_shapes(tmp_path: Path) -> None:
     assert list(summary.layers["layer3"]) == ["w3", "b3"]
     assert summary.layers["layer1"]["w1"].shape == (len(summary.features), 4)
     assert summary.notes["layer1"] == "batch normalization, tanh"
-    assert summary.notes["layer3"] == "log-odds of survived"
+    assert summary.notes["layer3"] == "log-odds of class survived"
 
 
 def test_normalization_is_noted_where_it_is(tmp_path: Path) -> None:
     net = titanic_nn.ResNetClassifier(epochs=1, n_seeds=1, n_blocks=1, device="cpu")
     summary = summarize_net(saved(tmp_path / "resnet", net))
-    notes = ["", "batch normalization", "", "batch normalization, log-odds of survived"]
+    notes = ["", "batch normalization", "", "batch normalization, log-odds of class survived"]
     assert list(summary.notes.values()) == notes
 
 

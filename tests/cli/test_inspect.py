@@ -44,7 +44,7 @@ def test_all_nets_as_trees(
     tree = output(home, monkeypatch, capsys, "mine")
     assert tree.startswith("linear: ")
     assert "\nrelu: " in tree
-    assert "layer2: 8 → 1, log-odds of survived" in tree
+    assert "layer2: 8 → 1, log-odds of class survived" in tree
     first = summarize_net(home / "runs/mine/models/relu").layers["layer1"]["w1"][0, 0]
     columns = len(summarize_net(home / "runs/mine/models/relu").features)
     assert f"w1 ({columns} x 8): {first:.3f} " in tree

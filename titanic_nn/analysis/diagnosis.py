@@ -3,7 +3,8 @@
 The rules, in this order, on the mean curves over all folds. A difference matters if it exceeds the
 region of practical equivalence of the log loss.
 
-1. The held-out loss rose since its minimum, by a difference that matters: overfitting.
+1. The held-out loss rose since its minimum and exceeds the training loss, both by a difference
+   that matters: overfitting.
 2. It still fell in the last quarter of the epochs, by a difference that matters: underfitting.
 3. The training loss exceeds, by a difference that matters, the held-out loss of another model of
    the run: underfitting.
@@ -65,7 +66,7 @@ class Diagnosis:
     @property
     def cause(self) -> Cause:
         """The first rule that holds."""
-        if self.rose > MATTERS:
+        if self.rose > MATTERS and self.gap > MATTERS:
             return "rise"
         if self.fell > MATTERS:
             return "fall"

@@ -57,12 +57,13 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
         layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
 
     config, last = classifier.config(), list(layers)[-1]
-    class_name = get_competition(features.competition).schema.class_names[1]
+    positive = f"class {get_competition(features.competition).schema.class_names[1]}"
     notes = {}
     for layer, tensors in layers.items():
         plain = all(name.rstrip("0123456789") in ("w", "b") for name in tensors)
         found = [] if plain else [f"{getattr(config, 'normalization', 'other')} normalization"]
-        after = f"log-odds of {class_name}" if layer == last else getattr(config, "activation", "")
+        is_last = layer == last
+        after = f"log-odds of {positive}" if is_last else getattr(config, "activation", "")
         notes[layer] = ", ".join(filter(None, [*found, after]))
     return NetSummary(
         model=folder.name,

@@ -158,7 +158,7 @@ def misclassified(
         for (name, *others), outcome in zip(texts, outcomes, strict=True)
     ]
     name_rows(axes, labels, fontsize=8)
-    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of {class_names[1]}")
+    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of class {class_names[1]}")
     # Above the rows: its dots are none of theirs.
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, labelcolor=INK)
     return figure

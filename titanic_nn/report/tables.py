@@ -182,7 +182,7 @@ def coefficients(result: "Importance") -> Table:
     }
     records = result.coefficients.head(LARGEST_WEIGHTS).to_dict("records")
     positive = result.tables.schema.class_names[1]
-    title = f"The {len(records)} largest weights of linear, on the log-odds of {positive}"
+    title = f"The {len(records)} largest weights of linear, on the log-odds of class {positive}"
     caption = "numbers are in standard deviations; sd: over folds"
     return _table(title, columns, records, caption)
 
@@ -289,7 +289,7 @@ def misclassified(
         "",
         [schema.row_name, *(["id"] if ids else []), "class", "P", *map(str.lower, others)],
         rows,
-        f"P: mean predicted probability of {schema.class_names[1]}."
+        f"P: mean predicted probability of class {schema.class_names[1]}."
         + " Indented: rows of the same group; class ?: a row of test.csv." * bool(len(related)),
     )
 
