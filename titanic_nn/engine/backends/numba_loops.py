@@ -55,8 +55,11 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
 
     before: steps taken before this epoch.
     """
-    n_nets, steps, batch_rows = data.rows.shape
-    widths, params = nets.widths, nets.params
+    # Taken out of the tuples once, not in every loop.
+    table, rows, counts, targets = data
+    widths, params, exp_avg, exp_avg_sq, keys, streams = nets
+    learning_rates, weight_decay, l1, l2, dropout = own
+    n_nets, steps, batch_rows = rows.shape
     features, hidden = widths[0], len(widths) - 2  # hidden layers
     x_buffer = np.empty((batch_rows, features), np.float32)
     # Of all hidden layers: their outputs, and the loss's derivative by them.
@@ -64,19 +67,17 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
     d_buffer = np.empty_like(h_buffer)
     z_buffer = np.empty(batch_rows, np.float32)
     gradient = np.empty(params.shape[1], np.float32)
-    penalized, dropping = own.l1.any() or own.l2.any(), own.dropout.any()
+    penalized, dropping = l1.any() or l2.any(), dropout.any()
     counter = np.arange(batch_rows * widths.max() if dropping else 0).astype(np.uint32)
     for i in range(len(counter)):
         counter[i] = mix(counter[i])
 
     for net in range(n_nets):
-        p, rate = params[net], own.dropout[net]
-        scale = ONE / (ONE - rate)
+        p, scale = params[net], ONE / (ONE - dropout[net])
         for step in range(steps):
-            n, done = data.counts[net, step], before + step + 1
+            n, done = counts[net, step], before + step + 1
             x, z = x_buffer[:n], z_buffer[:n]
-            for i in range(n):
-                x[i] = data.table[data.rows[net, step, i]]
+            gather(table, rows[net, step], x)
 
             # Forward. `at` is where a layer's weights begin, `of` where its units do.
             h, at, of = x, 0, 0
@@ -87,13 +88,13 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
                 np.dot(h, p[at:bias].reshape(fan_in, units), a)
                 add_and_relu(a, p[bias : bias + units])
                 if dropping:
-                    drop(a, rate, scale, nets.keys[net], nets.streams[layer], done, counter)
+                    drop(a, dropout[net], scale, keys[net], streams[layer], done, counter)
                 h, at, of = a, bias + units, of + batch_rows * units
             last = at + widths[hidden]  # where the last bias is
             weigh(h, p[at:last], p[last], z)
 
             # Backward.
-            cross_entropy_gradient(z, data.targets[step, net])
+            cross_entropy_gradient(z, targets[step, net])
             gradient[last] = z.sum()
             if hidden:
                 of -= batch_rows * widths[hidden]
@@ -118,10 +119,18 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
                     multiply_by_gates(below, scale, d)
 
             if penalized:
-                gradient += own.l1[net] * np.sign(p) + own.l2[net] * p
-            learning_rate = own.learning_rates[net, before + step]
-            m, v, decay = nets.exp_avg[net], nets.exp_avg_sq[net], own.weight_decay[net]
-            adam(p, gradient, m, v, decay, learning_rate, done)
+                add_penalties(p, gradient, l1[net], l2[net])
+            rate = learning_rates[net, before + step]
+            adam(p, gradient, exp_avg[net], exp_avg_sq[net], weight_decay[net], rate, done)
+
+
+@compiled
+def gather(table: Floats, rows: Integers, x: Floats) -> None:
+    """x (rows, features) from the table: number by number, since assigning rows is slower."""
+    for i in range(len(x)):
+        row = rows[i]
+        for j in range(x.shape[1]):
+            x[i, j] = table[row, j]
 
 
 @compiled
@@ -214,6 +223,13 @@ def sum_over_rows(da: Floats, db: Floats) -> None:
     for i in range(da.shape[0]):
         for j in range(da.shape[1]):
             db[j] += da[i, j]
+
+
+@compiled
+def add_penalties(p: Floats, gradient: Floats, l1: Floats, l2: Floats) -> None:
+    """Add the gradient of l1 |p| + l2 / 2 p² to `gradient`."""
+    for j in range(len(p)):
+        gradient[j] += l1[j] * np.sign(p[j]) + l2[j] * p[j]
 
 
 @compiled
