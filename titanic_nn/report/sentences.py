@@ -49,7 +49,7 @@ def learning_curve(result: "LearningCurve") -> str:
         of_best = result.summary[result.summary["model"] == net]
         (rows, loss), (all_rows, end) = of_best[["rows", "held_out_loss"]].to_numpy()[-2:]
         return (
-            f"{question} The power law cannot tell: it misses the held-out log loss of {net}, the "
+            f"{question} Unknown: the power law misses the held-out log loss of {net}, the "
             f"best net, by up to {law.misfit:.3f}, more than {MATTERS:g}. From {rows:.0f} training "
             f"rows to {all_rows:.0f} the loss went from {loss:.3f} to {end:.3f}."
         )
