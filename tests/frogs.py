@@ -10,9 +10,11 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 
 from titanic_nn.competitions.competition import Competition, Rule
+from titanic_nn.competitions.registry import COMPETITIONS
 from titanic_nn.tables.features import Feature, FeatureSet
 from titanic_nn.tables.schema import (
     Column,
@@ -98,3 +100,20 @@ def write_frogs(folder: Path) -> pd.DataFrame:
     frogs(160).to_csv(folder / "train.csv", index=False)
     test.drop(columns="Voice").to_csv(folder / "test.csv", index=False)
     return test
+
+
+# Small tables as bytes, and a submission for them.
+TRAIN = b"""Code,Voice,Length,Colour
+A/1,silent,1,green
+A/2,croaks,2,green
+A/3,silent,3,red
+A/4,croaks,4,red
+"""
+TEST = b"Code,Length,Colour\nB/1,1,green\nB/2,2,green\nB/3,3,red\n"
+SUBMISSION = b"Code,Voice\nB/1,silent\nB/2,croaks\nB/3,croaks\n"
+
+
+def register(monkeypatch: pytest.MonkeyPatch) -> Competition:
+    """Make the competition known for the length of a test."""
+    monkeypatch.setitem(COMPETITIONS, FROGS.slug, FROGS)
+    return FROGS

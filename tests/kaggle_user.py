@@ -152,7 +152,7 @@ def write_run(
     (id, _), *rows = csv.reader(io.StringIO(submission.decode()))
     lines = [f"{id},a_baseline,{','.join(models)}"]
     for row, label in rows:
-        likely = 0.9 if label in ("1", "yes") else 0.25
+        likely = 0.9 if label in ("1", "croaks") else 0.25
         others = "".join(f",{1 - likely}" for _ in models[1:])
         lines.append(f"{row},0.5,{likely}{others}")
     (run / "test_predictions.csv").write_text("\n".join(lines) + "\n")
@@ -161,7 +161,7 @@ def write_run(
 
 
 def no_secret_in(user: User, *said: str, besides: Sequence[str] = ()) -> None:
-    """Assert that no secret was said, or written anywhere in the user's folder."""
+    """Assert that no secret was printed, or written anywhere in the user's folder."""
     files = [path for path in user.folder.rglob("*") if path.is_file()]
     for text in [*said, *(path.read_text(errors="replace") for path in files)]:
         for secret in (*SECRETS, *besides):

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from frogs import FROGS, SUBMISSION, register
 from kaggle_user import write_run
-from toy_competition import SUBMISSION, TOY, register
 
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.runs.submissions import find_submission, read_submission, write_submissions
@@ -58,11 +58,11 @@ def test_one_half_is_the_second_class(folder: Path) -> None:
 
 def test_another_competition_has_its_own_names_and_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
-    write_run(Path("runs"), "mine", "given", b"", SUBMISSION, competition=TOY.slug)
+    write_run(Path("runs"), "mine", "given", b"", SUBMISSION, competition=FROGS.slug)
     assert RELU.read_bytes() == SUBMISSION
     manifest = read_submission(RELU).manifest
     assert manifest
-    assert manifest.competition == TOY.slug
+    assert manifest.competition == FROGS.slug
 
 
 def test_two_runs_with_one_name_each_find_their_own() -> None:
