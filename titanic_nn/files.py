@@ -1,4 +1,4 @@
-"""Writing so that nothing is ever half there: write beside, then rename."""
+"""Files read whole, and written so that none is ever half there: beside, then renamed."""
 
 import os
 import tempfile
@@ -6,6 +6,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from titanic_nn.errors import DataError
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file. Raises DataError where there is none, it is a folder, …"""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
 
 
 def write_folder(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> None:

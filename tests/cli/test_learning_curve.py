@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from refusals import refused
 
 from titanic_nn.cli.learning_curve import main
 from titanic_nn.config import Config
@@ -80,10 +81,5 @@ def test_a_mistake_gets_one_line_and_exit_code_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("mine").touch()
-    with pytest.raises(SystemExit) as stopped:
-        main([*QUICK, *arguments])
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    refused(main, [*QUICK, *arguments], said, capsys)
     assert [path.name for path in Path().iterdir()] == ["mine"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bad_tables import BAD_TABLES, BadTable, write_good_pair
+from refusals import refused
 from titanic_tables import bundled
 
 from titanic_nn.cli.train import main
@@ -245,12 +246,7 @@ def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    refused(main, arguments, said, capsys)
     assert list(tmp_path.iterdir()) == []
 
 

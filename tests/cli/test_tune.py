@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from refusals import refused
 
 from titanic_nn.cli.tune import main
 from titanic_nn.competitions.registry import load_config
@@ -176,12 +177,7 @@ def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
+    refused(main, arguments, message, capsys)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from bad_tables import BAD_TABLES, TEST, TRAIN, BadTable, write_good_pair
 from titanic_nn.competitions.titanic.columns import SCHEMA
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.errors import DataError
+from titanic_nn.files import read_bytes
 from titanic_nn.tables.schema import (
     CheckedTable,
     Column,
@@ -25,7 +26,6 @@ from titanic_nn.tables.schema import (
     check_table,
     class_codes,
     numbers,
-    read_bytes,
     read_in_parts,
 )
 from titanic_nn.tables.sources import load_tables

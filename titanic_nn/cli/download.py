@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import Parser
+from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 PARSER = Parser(prog="titanic-nn download", description=__doc__)
 add = PARSER.add_argument
-add("--competition", default="titanic", metavar="SLUG", help="as in its address (titanic)")
+add(
+    "--competition",
+    default=Config.competition,
+    metavar="SLUG",
+    help="as in its address (%(default)s)",
+)
 add("--force", action="store_true", help="fetch even if good tables are there already")
 
 
@@ -37,7 +43,7 @@ def main(args: Namespace) -> None:
         print(f"{folder} has good tables already; --force fetches them again")
     else:
         tables = _fetch(competition)
-    option = "" if args.competition == "titanic" else f" --competition {competition.slug}"
+    option = "" if args.competition == Config.competition else f" --competition {competition.slug}"
     print(
         f"{folder}: {len(tables.train)} train and {len(tables.test)} test {row_names}, "
         f"SHA-256 {tables.fingerprint}\nNext: python -m titanic_nn.train{option}"

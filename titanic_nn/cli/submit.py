@@ -27,7 +27,7 @@ add = PARSER.add_argument
 add_run_argument(PARSER)
 add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
 add("--file", type=Path, metavar="FILE", help="a submission file, instead of a run's")
-add("--competition", metavar="SLUG", help="of a FILE that no run wrote (titanic)")
+add("--competition", metavar="SLUG", help=f"of a FILE that no run wrote ({Config.competition})")
 add("--message", metavar="TEXT", help="the description at Kaggle (model, CV scores, commit)")
 add("--dry-run", action="store_true", help="check and show, without the network")
 add("--no-wait", action="store_true", help="don't wait for the score")

@@ -42,7 +42,7 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     return get_competition(asked or stated or Config.competition).config(path, **overrides)
 
 
-def load_tables(data: Path | None = None, competition: str = "titanic") -> Tables:
+def load_tables(data: Path | None = None, competition: str = Config.competition) -> Tables:
     """A competition's tables, checked.
 
     Args:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
-from titanic_nn.config import FeatureConfig, check_config
+from titanic_nn.config import Config, FeatureConfig, check_config
 from titanic_nn.errors import DataError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
@@ -47,7 +47,12 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         (418, 2)
     """
 
-    def __init__(self, competition: str = "titanic", *, min_category_rows: int = 5) -> None:
+    def __init__(
+        self,
+        competition: str = Config.competition,
+        *,
+        min_category_rows: int = FeatureConfig.min_category_rows,
+    ) -> None:
         self.competition = competition
         self.min_category_rows = min_category_rows
 

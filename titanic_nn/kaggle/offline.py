@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from titanic_nn.errors import DataError
+from titanic_nn.files import read_bytes
 from titanic_nn.kaggle.submission import check_submission
-from titanic_nn.tables.schema import check_table, read_bytes
+from titanic_nn.tables.schema import check_table
 from titanic_nn.tables.sources import Tables
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.files import read_bytes
 
 RUNS = Path("runs")
 MODELS_FOLDER = "models"
@@ -101,8 +102,6 @@ def saved_model(named: str | None, model: str | None = None) -> Path:
 def read_json(path: Path) -> Any:
     """A JSON file. Raises DataError if it cannot be read as one."""
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
+        return json.loads(read_bytes(path))
     except ValueError as error:
         raise DataError(f"{path}: is not JSON ({error})") from None

@@ -17,7 +17,7 @@ from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from titanic_nn.errors import DataError
-from titanic_nn.files import write_bytes
+from titanic_nn.files import read_bytes, write_bytes
 from titanic_nn.runs.find import Run, find_run, read_run
 
 SUBMISSIONS = Path("submissions")
@@ -109,10 +109,7 @@ def read_submission(path: Path) -> SubmissionFile:
 
     Raises DataError if it cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
+    content = read_bytes(path)
     beside = _read_manifest(path.with_suffix(".json"))
     known = [beside, *map(_read_manifest, sorted(SUBMISSIONS.glob("*.json")))]
     digest = hashlib.sha256(content).hexdigest()

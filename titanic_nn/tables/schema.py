@@ -10,7 +10,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from reprlib import repr as shortened
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -106,14 +105,6 @@ class CheckedTable:
     table: pd.DataFrame  # columns and types as in the schema, rows numbered from 0
     lines: Lines  # (rows,): where in the file each row begins
     notes: tuple[str, ...]  # what was tolerated, for the user to read
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a whole file. Raises DataError where there is none, it is a folder, …"""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from error
 
 
 def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> CheckedTable:

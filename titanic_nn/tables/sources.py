@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titanic_nn.errors import DataError
+from titanic_nn.files import read_bytes
 from titanic_nn.tables.schema import (
     TableSchema,
     check_labelled,
     check_pair,
     check_table,
-    read_bytes,
 )
 
 # Where tables came from: "given" by the user, "kaggle-notebook", "downloaded" or "bundled".
