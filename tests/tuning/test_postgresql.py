@@ -9,12 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import create_engine, text
+from studies import finish, make_study
+
+from titanic_nn.tuning import storage as storages
 
 TOTAL = 60
 # A worker with a short heartbeat interval, a name that the test knows, and sleep in place of
@@ -94,7 +100,11 @@ def start(number: int, url: str, folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(number), str(TOTAL), url],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PGAPPNAME": f"worker {number}",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -117,21 +127,34 @@ def wait_for(study: optuna.Study, number: int, state: TrialState) -> list[Frozen
 
 
 def signal_while_running(
-    study: optuna.Study, number: int, worker: "subprocess.Popen[str]", sign: signal.Signals
+    storage: RDBStorage,
+    study: optuna.Study,
+    number: int,
+    worker: "subprocess.Popen[str]",
+    sign: signal.Signals,
 ) -> list[FrozenTrial]:
-    """Send a signal to a worker in mid-batch; returns the trials that it was at."""
+    """Send a signal to a worker between two transactions; returns the trials that it was at."""
     while True:
         wait_for(study, number, TrialState.RUNNING)
         worker.send_signal(signal.SIGSTOP)
         time.sleep(0.2)  # what it has under way at the server comes to its end
-        if trials := trials_of(study, number, TrialState.RUNNING):
+        trials = trials_of(study, number, TrialState.RUNNING)
+        if trials and not in_transaction(storage, number):
             worker.send_signal(sign)
             return trials
-        worker.send_signal(signal.SIGCONT)  # it had just finished
+        worker.send_signal(signal.SIGCONT)
+
+
+def in_transaction(storage: RDBStorage, number: int) -> bool:
+    """Whether a worker has a transaction open, by its connections' states."""
+    states = text("select state from pg_stat_activity where application_name = :name")
+    with storage.engine.connect() as connection:
+        found = connection.execute(states, {"name": f"worker {number}"}).scalars()
+        return any(state != "idle" for state in found)
 
 
 def test_no_trial_is_lost_or_counted_twice(server: str, tmp_path: Path) -> None:
-    storage = optuna.storages.RDBStorage(server.replace("://", "+psycopg://"))
+    storage = RDBStorage(server.replace("://", "+psycopg://"))
     try:
         _four_workers(server, storage, tmp_path)
     finally:
@@ -139,7 +162,7 @@ def test_no_trial_is_lost_or_counted_twice(server: str, tmp_path: Path) -> None:
         storage.engine.dispose()
 
 
-def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Path) -> None:
+def _four_workers(server: str, storage: RDBStorage, tmp_path: Path) -> None:
     workers = {number: start(number, server, tmp_path) for number in (1, 2, 3, 4)}
     try:
         for _ in range(600):
@@ -148,8 +171,8 @@ def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Pa
             time.sleep(0.1)
         study = optuna.load_study(study_name="s", storage=storage)
 
-        killed = signal_while_running(study, 1, workers[1], signal.SIGKILL)
-        signal_while_running(study, 2, workers[2], signal.SIGSTOP)
+        killed = signal_while_running(storage, study, 1, workers[1], signal.SIGKILL)
+        signal_while_running(storage, study, 2, workers[2], signal.SIGSTOP)
         early = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
         asleep = wait_for(study, 2, TrialState.FAIL)  # others took it for dead
         workers[2].send_signal(signal.SIGCONT)
@@ -176,3 +199,74 @@ def _four_workers(server: str, storage: optuna.storages.RDBStorage, tmp_path: Pa
     rates = [trial.params["learning_rate"] for trial in finished]
     assert len(set(rates)) == TOTAL
     assert not any("nobody-sees-this" in text for texts in said.values() for text in texts)
+
+
+# Opens studies in databases that are still empty, at the same moments as others like it.
+STARTS = """
+import sys, time
+from contextlib import closing
+from pathlib import Path
+from studies import make_study
+from titanic_nn.tuning.storage import open_storage
+print("ready", flush=True)
+for url in sys.argv[1:]:
+    sys.stdin.readline()
+    with closing(open_storage(url, Path("unused"))) as storage:
+        print(make_study(storage).optuna._study_id, flush=True)
+"""
+
+
+def test_workers_may_all_start_on_an_empty_database(server: str) -> None:
+    urls = [server.replace("/postgres", f"/empty{number}") for number in range(3)]
+    for number in range(3):
+        run_sql(server, f"create database empty{number}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", STARTS, *urls],
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    bufsize=1,
+                )
+            )
+            for _ in range(4)
+        ]
+        for _ in ("ready", *urls):
+            assert len({worker.stdout.readline() for worker in workers if worker.stdout}) == 1
+            for worker in workers:
+                if worker.stdin:
+                    worker.stdin.write("\n")
+    assert [worker.returncode for worker in workers] == [0, 0, 0, 0]
+
+
+def test_a_transaction_of_a_suspended_worker_does_not_stop_the_others(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages, "GRACE", 1)
+    run_sql(server, "create database suspended")
+    url = server.replace("/postgres", "/suspended")
+    with (
+        closing(storages.open_storage(url, tmp_path)) as suspended,
+        closing(storages.open_storage(url, tmp_path)) as other,
+    ):
+        study = make_study(other)
+        assert isinstance(suspended.optuna, RDBStorage)
+        with suspended.optuna.engine.connect() as connection:
+            connection.execute(text("select * from studies for update"))
+            start = time.monotonic()
+            finish(study, study.take(3, total=3))  # proposes trials, for which it locks the study
+            assert 0.5 < time.monotonic() - start < 30
+            connection.invalidate()
+        assert study.finished() == 3
+
+
+def run_sql(server: str, statement: str) -> None:
+    """Run a statement that is not allowed in a transaction."""
+    engine = create_engine(server.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

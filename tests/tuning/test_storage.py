@@ -104,25 +104,86 @@ def test_a_database_detects_dead_workers_by_their_heartbeat(
         assert len(study.trials(TrialState.FAIL)) == 2
 
 
-@pytest.mark.parametrize("cut", [10, 200, 201])
-def test_a_journal_that_was_cut_is_refused_and_left_as_it_is(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("cut", [1, 10, 200, 201, 3000])
+def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int) -> None:
     finish(study := make_study(open_storage(None, tmp_path)), study.take(3, total=3))
+    before = {trial.number: trial.values for trial in study.trials(TrialState.COMPLETE)}
     journal = tmp_path / "journal.log"
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-cut])
-    before = journal.read_bytes()
-    lines = before.count(b"\n")
-    with pytest.raises(StudyError) as raised:
-        open_storage(None, tmp_path)
-    assert f"{journal}, line {lines + 1}: is truncated or damaged" in str(raised.value)
-    assert f"keep only the first {lines} lines" in str(raised.value)
-    assert "\n" not in str(raised.value)
-    assert journal.read_bytes() == before
-    # The advice in the message helps.
-    journal.write_bytes(b"".join(before.splitlines(keepends=True)[:-1]))
+    journal.write_bytes(journal.read_bytes()[:-cut])
     study = make_study(open_storage(None, tmp_path))
+    kept = {trial.number: trial.values for trial in study.trials(TrialState.COMPLETE)}
+    assert kept.items() <= before.items()
     finish(study, study.take(3, total=3))
     assert study.finished() == 3
+
+
+def test_a_worker_cuts_off_what_another_left(tmp_path: Path) -> None:
+    study = make_study(open_storage(None, tmp_path))
+    with (tmp_path / "journal.log").open("ab") as journal:
+        journal.write(b'{"op_code":5,"worker_id":"another')
+    finish(study, study.take(3, total=3))
+    assert make_study(open_storage(None, tmp_path)).finished() == 3
+
+
+def test_a_damaged_line_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    study = make_study(open_storage(None, tmp_path))
+    running = study.take(2, total=3)
+    journal = tmp_path / "journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([*lines[:3], lines[3][:9], b"\n", *lines[4:]])
+    journal.write_bytes(damaged)
+    with pytest.raises(StudyError, match=r"journal\.log, line 4: is not a line of") as raised:
+        open_storage(None, tmp_path)
+    assert "\n" not in str(raised.value)
+    assert journal.read_bytes() == damaged
+    journal.write_bytes(b"".join(lines) + b"{}}\n")
+    with pytest.raises(StudyError, match=r"journal\.log: a line is damaged"):  # noticed at work
+        finish(study, running)
+
+
+# A worker on a disk with room for a part of the work: its files may grow to 6,000 bytes.
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from studies import finish, make_study
+from titanic_nn.errors import StudyError
+from titanic_nn.tuning.storage import open_storage
+study = make_study(open_storage(None, Path(sys.argv[1])))
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+try:
+    with study.running(trials := study.take(40, total=40)):
+        finish(study, trials)
+except StudyError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_loses_no_finished_trial(tmp_path: Path) -> None:
+    study = make_study(open_storage(None, tmp_path))
+    finish(study, study.take(2, total=40))
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert (
+        said.stdout
+        == f"{tmp_path / 'journal.log'}: File too large; trials that are finished are kept\n"
+    )
+    assert (tmp_path / "journal.log").read_bytes().endswith(b"}\n")
+    finish(study, study.take(40, total=40))  # a worker that was there all the time
+    assert study.finished() == 40
+
+
+def test_the_files_of_dead_workers_are_removed(tmp_path: Path) -> None:
+    for _ in range(2):
+        with other_worker("", tmp_path, "die") as worker:
+            worker.communicate(timeout=60)
+    with other_worker("", tmp_path, "live") as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        storage = open_storage(None, tmp_path)
+        assert len(list((tmp_path / "workers").iterdir())) == 2  # the living one and this one
+        assert len(make_study(storage).take(10, total=10)) == 5  # 3 are finished, 2 are its own
+        worker.kill()
 
 
 @pytest.mark.parametrize("content", [b'{"a": 1}\n', b"[]\n", b"\x00\xff\n", b'{"op_code": 99}\n'])

@@ -5,14 +5,17 @@ a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
 """
 
 import json
+import os
+import re
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -28,8 +31,9 @@ from optuna.storages import (
 )
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalRedisBackend
 from optuna.trial import TrialState
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from titanic_nn.errors import StudyError
 
@@ -167,7 +171,10 @@ def storage_faults(where: str) -> Iterator[None]:
     except Timeout:
         message = f"{where}: is locked by another process for {LOCK_TIMEOUT} s; is one suspended?"
         raise StudyError(message) from None
-    except (StorageInternalError, SQLAlchemyError, OSError) as error:
+    except OSError as error:
+        kept = "; trials that are finished are kept" if Path(where).exists() else ""
+        raise StudyError(f"{where}: {error.strerror or error}{kept}") from None
+    except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
         raise StudyError(f"--storage {where}: {reason}") from None
@@ -181,15 +188,14 @@ def _journal_file(folder: Path) -> Storage:
     with storage_faults(str(path)):
         folder.mkdir(parents=True, exist_ok=True)
         journal = JournalFile(path)
-        journal.check()
+        journal.repair()
         try:
             storage = JournalStorage(journal)
         except (AssertionError, KeyError, TypeError, ValueError) as error:
             message = f"{path}: is not a journal of Optuna ({error!r}); move it away"
             raise StudyError(message) from None
-
-    names = folder / "workers"
-    names.mkdir(exist_ok=True)
+        names = folder / "workers"
+        names.mkdir(exist_ok=True)
 
     # A worker locks a file of its name, once. The operating system releases the lock when it dies.
     @cache
@@ -205,6 +211,9 @@ def _journal_file(folder: Path) -> Storage:
         except Timeout:
             return True
 
+    for left in names.iterdir():  # the files of dead workers
+        with suppress(Timeout), FileLock(left, timeout=0):
+            left.unlink()
     return Storage(storage, JournalWorkers(storage, is_alive, lock), str(path))
 
 
@@ -220,23 +229,65 @@ class JournalFile(JournalFileBackend):
         self._path = path
         self._file_lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT)
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write operations, a line each."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._file_lock, self._path.open("ab") as file:
-            file.write(lines.encode())
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Every operation from this number on."""
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:
+            raise StorageInternalError(f"a line is damaged ({error})") from None
 
-    def check(self) -> None:
-        """Raise StudyError at a truncated line: the next would be joined to it, and lost."""
-        with self._file_lock, self._path.open("rb") as file:
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write operations, a line each: all of them or, if that fails, none."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._file_lock, self._path.open("r+b", buffering=0) as file:
+            end = _end_of_last_line(file)
+            try:
+                file.truncate(end)
+                file.seek(end)
+                left = memoryview(lines.encode())
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                file.truncate(end)
+                raise
+
+    def repair(self) -> None:
+        """Cut off a torn last line, which a killed process or a full disk leaves.
+
+        Raises StudyError at any other line that is not an operation.
+        """
+        with self._file_lock, self._path.open("r+b") as file:
+            start = 0
             for number, line in enumerate(file, start=1):
-                with suppress(ValueError):
-                    if line.endswith(b"\n") and isinstance(json.loads(line), dict):
-                        continue
-                raise StudyError(
-                    f"{self._path}, line {number}: is truncated or damaged; keep only the "
-                    f"first {number - 1} lines, and run the command again"
-                )
+                if not line.endswith(b"\n") and _starts_alike(line, b'{"op_code":'):
+                    file.truncate(start)
+                    return
+                if not _is_operation(line):
+                    raise StudyError(
+                        f"{self._path}, line {number}: is not a line of Optuna's journal; keep "
+                        f"only the first {number - 1} lines, or move the file away"
+                    )
+                start += len(line)
+
+
+def _end_of_last_line(file: IO[bytes]) -> int:
+    """The position after a file's last line feed; a torn line may follow."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 1))
+    if file.read(1) in (b"", b"\n"):
+        return end
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1
+
+
+def _is_operation(line: bytes) -> bool:
+    with suppress(ValueError):
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    return False
+
+
+def _starts_alike(one: bytes, other: bytes) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 class RedisJournal(BaseJournalBackend):
@@ -289,18 +340,42 @@ def _database(url: str, where: str) -> Storage:
     if url.startswith("postgresql://"):
         url = url.replace("://", "+psycopg://", 1)  # the driver that the extra installs
     wait = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
-    try:
-        with _no_experimental_warning():
-            storage = RDBStorage(
-                url,
-                engine_kwargs={"pool_pre_ping": True, **wait},
-                heartbeat_interval=HEARTBEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
-            )
-    except RuntimeError as error:  # its tables are of another version of Optuna
-        raise StudyError(f"--storage {where}: {error}") from None
+    for attempt in range(5):
+        try:
+            with _no_experimental_warning():
+                storage = RDBStorage(
+                    url,
+                    engine_kwargs={"pool_pre_ping": True, **wait},
+                    heartbeat_interval=HEARTBEAT,
+                    grace_period=GRACE,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
+                )
+            break
+        except RuntimeError as error:  # its tables are of another version of Optuna
+            raise StudyError(f"--storage {where}: {error}") from None
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            # Workers that start at the same time on an empty database all create Optuna's tables.
+            if attempt == 4 or not re.search("already exists|duplicate|unique", str(error), re.I):
+                raise
+            time.sleep(0.5)
+    if storage.engine.dialect.name == "postgresql":
+        _end_idle_transactions(storage)
     return Storage(storage, DatabaseWorkers(storage), where)
+
+
+def _end_idle_transactions(storage: RDBStorage) -> None:
+    """Let PostgreSQL end the transaction of a worker that is suspended in the middle of it.
+
+    The locks of that transaction would stop every other worker for as long.
+    """
+    storage.remove_session()
+    storage.engine.dispose()  # connections that were opened before
+
+    @event.listens_for(storage.engine, "connect")
+    def set_timeout(connection: Any, _: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {1000 * GRACE}")
+        connection.commit()
 
 
 def _without_password(url: str) -> str:
