@@ -105,7 +105,7 @@ def written_beside(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def hidden_folder(path: Path) -> Iterator[Path]:
     """A hidden folder beside `path`, to make it in; it is gone at the end. Raises WriteError."""
-    with writing(path), _beside(path.parent, lambda: HIDDEN + uuid4().hex[:12]) as beside:
+    with writing(path), _beside(path.parent, _random_name) as beside:
         (beside / "new").mkdir()
         yield beside / "new"
 
@@ -123,8 +123,8 @@ def check_place(folder: Path) -> None:
 
     A folder that is not there is made for it, and removed.
     """
-    with hidden_folder(folder / "room") as new, writing(folder):
-        (new / "room").write_bytes(bytes(ROOM))
+    with writing(folder), _beside(folder, _random_name) as beside:
+        (beside / "room").write_bytes(bytes(ROOM))
 
 
 @contextmanager
@@ -164,6 +164,10 @@ def recorded() -> Iterator[list[Path]]:
 def _record(path: Path) -> None:
     if (written := _recorded.get()) is not None and path not in written:
         written.append(path)
+
+
+def _random_name() -> str:
+    return HIDDEN + uuid4().hex[:12]
 
 
 def _flush(file: BinaryIO) -> None:

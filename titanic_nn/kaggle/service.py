@@ -118,7 +118,7 @@ class Kaggle:
             except ValueError:
                 raise TransientError("the download does not have the announced length") from None
             except OSError as error:  # the disk is full
-                raise WriteError(f"{folder.parent}: cannot be written: {error.strerror}") from None
+                raise WriteError(f"the download cannot be written: {error.strerror}") from None
             path = folder / f"{self.competition}.zip"
             if not path.is_file():
                 raise KaggleError("Kaggle did not send a zip file")

@@ -50,7 +50,7 @@ def _is_free(folder: Path) -> bool:
     """Whether a folder is empty, and can be replaced: no link, no disk, and nobody's place."""
     if folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
         return False
-    return not os.path.ismount(folder) and not Path.cwd().is_relative_to(folder.absolute())
+    return not os.path.ismount(folder) and not Path.cwd().is_relative_to(folder.resolve())
 
 
 def write_run(result: "ModelComparison", folder: Path) -> None:
