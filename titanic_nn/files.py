@@ -208,15 +208,16 @@ def _beside(parent: Path, name: Callable[[], str]) -> Iterator[Path]:
 def _made(parent: Path, name: Callable[[], str]) -> tuple[Path, FileLock]:
     """Make a hidden folder, and lock it."""
     for tries_left in reversed(range(TRIES)):
-        parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(parent)
         beside = parent / name()
         lock = FileLock(beside / "lock", timeout=0.1)
         try:
+            parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(parent)
             beside.mkdir(exist_ok=True)
             lock.acquire()
-        except (Timeout, FileNotFoundError):
-            # Another process holds it, or took it for a leftover before it was locked.
+        except (Timeout, FileNotFoundError, FileExistsError):
+            # Another process holds it, took it for a leftover before it was locked, or removes the
+            # parent that it was alone in.
             if not tries_left:
                 raise
         else:

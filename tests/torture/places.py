@@ -29,7 +29,9 @@ Done = subprocess.CompletedProcess[str]
 
 def attacks() -> list[Attack]:
     """34 attacks."""
-    refused = [  # name, what is prepared, the command's words
+    refused: list[
+        tuple[str, Callable[[Path], object], Sequence[str]]
+    ] = [  # name, what is prepared, the command's words
         ("train --out .", _nothing, (*TRAIN, "--out", ".")),
         ("train --out '', in a folder with a run", give_run, (*TRAIN, "--out", "")),
         ("train --out ..", _nothing, (*TRAIN, "--out", "..")),
@@ -208,7 +210,8 @@ def _full(moment: str, folder: Path) -> str:
     needed = ("runs/new/report.html", "submissions/new-linear.csv", "submissions/new-linear.json")
     if missing := {*needed} - names(folder):
         return f"missing: {missing}"
-    return f"left: {left}" if (left := list(folder.rglob(HIDDEN))) else ""
+    hidden = list(folder.rglob(HIDDEN))
+    return f"left: {hidden}" if hidden else ""
 
 
 def _taken(folder: Path) -> str:
