@@ -9,6 +9,10 @@ class DataError(TitanicError):
     """A table that is missing or malformed: names file, line, column and value where it can."""
 
 
+class WriteError(TitanicError):
+    """A file or folder that cannot be written: the disk is full, the place taken or read-only."""
+
+
 class ModelError(TitanicError):
     """A saved model that is missing, damaged, changed, or of a newer version."""
 

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from full_disk import full_disk
 from refusals import refused
 
 from titanic_nn.analysis.misclassified import models_of
-from titanic_nn.cli import ablation, diagnose, importance, learning_curve, misclassified, train
+from titanic_nn.cli import (
+    ablation,
+    diagnose,
+    importance,
+    learning_curve,
+    misclassified,
+    report,
+    train,
+)
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 
@@ -228,3 +237,35 @@ def test_importance_refuses_mistakes_in_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_report_shows_an_importance_of_two_folds(run: Path) -> None:
+    importance.main([str(run), "--models", "linear", "--repeats", "1", "--permutations", "1"])
+    assert pd.read_csv(run / "coefficients.csv")["low"].isna().any()
+    report.main([str(run)])
+    assert "Coefficients of the linear net" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_of_relative_tables_is_asked_from_another_working_directory(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(BUNDLED, "tables")
+    quick = ["--models", "linear", *QUICK, "--quiet"]
+    train.main([*quick, "--data", "tables", "--out", "runs/relative"])
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    misclassified.main(["../runs/relative"])
+    importance.main(["../runs/relative", "--permutations", "1"])
+    assert (tmp_path / "runs/relative/importance.csv").is_file()
+    assert f"given ({tmp_path / 'tables'})" in capsys.readouterr().out
+
+
+def test_the_place_of_an_answer_is_tried_before_training(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("titanic_nn.analysis.importance.importance", pytest.fail)
+    (run / "file").touch()
+    for arguments in ([str(run)], ["--out", "new"], ["--out", "runs/mine/file/new"]):
+        with full_disk(1000):
+            refused(importance.main, ["--quiet", *arguments], "cannot be written: ", capsys)
+    assert not Path("new").exists()

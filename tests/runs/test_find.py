@@ -50,11 +50,20 @@ def test_a_run_is_found_by_path_and_by_name(folder: Path) -> None:
         find_run("two")
 
 
-@pytest.mark.parametrize("named", [".half.x1y2", "runs/.half.x1y2"])
-def test_a_hidden_folder_is_no_run(named: str) -> None:
-    write_run(Path("runs/.half.x1y2"))
+@pytest.mark.parametrize(
+    "named", [".half.x1y2", "runs/.half.x1y2", "runs/.titanic_nn-0a1b/new/mine"]
+)
+def test_a_hidden_folder_is_no_run(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for half in (".half.x1y2", ".titanic_nn-0a1b/new/mine"):
+        write_run(Path("runs", half))
+    for find in (find_run, saved_model):
+        with pytest.raises(ConfigError, match="is hidden, so it was not finished; train again"):
+            find(named)
+    with pytest.raises(ConfigError, match="no run in runs/"):
+        find_run(None)
+    monkeypatch.chdir("runs/.titanic_nn-0a1b/new")
     with pytest.raises(ConfigError, match="is hidden, so it was not finished; train again"):
-        find_run(named)
+        find_run("mine")
 
 
 def test_a_run_is_read() -> None:

@@ -1,6 +1,7 @@
 """A run's folder: where it is made, and what is read from it."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.runs.find import read_json
-from titanic_nn.runs.folder import choose_folder, made_of, read_table, read_tables
+from titanic_nn.runs.folder import choose_folder, made_of, read_table, read_tables, to_json
 from titanic_nn.tables.sources import Tables
 
 GOOD = "model,fold,loss\nlinear,0,0.5\nlinear,1,0.25\n"
@@ -56,11 +57,45 @@ def test_text_columns_are_read_as_text(tmp_path: Path) -> None:
 def test_a_new_folder_has_a_name_by_which_it_is_found(tmp_path: Path) -> None:
     assert choose_folder(None, "bundled").parent == Path("runs")
     assert choose_folder(tmp_path / "new", "bundled") == tmp_path / "new"
-    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    assert choose_folder(tmp_path / "empty", "bundled") == tmp_path / "empty"
+    for name in (".new", "missing/.."):
+        with pytest.raises(ConfigError, match="a run's name must not start with a dot"):
+            choose_folder(tmp_path / name, "bundled")
+
+
+@pytest.mark.parametrize("out", [".", "", "../here", "full", "file", "link", "dangling", "/proc"])
+def test_a_place_that_is_taken_is_refused(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    if out not in (".", "", "../here"):
+        (here / "full/of").mkdir(parents=True)
+        (here / "file").touch()
+        (here / "link").symlink_to("empty")
+        (here / "empty").mkdir()
+        (here / "dangling").symlink_to("missing")
     with pytest.raises(ConfigError, match="is there already; choose a new folder"):
-        choose_folder(tmp_path, "bundled")
-    with pytest.raises(ConfigError, match="a run's name must not start with a dot"):
-        choose_folder(tmp_path / ".new", "bundled")
+        choose_folder(Path(out), "bundled")
+
+
+def test_an_unknown_interval_is_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "coefficients.csv").write_text("feature,mean,low,high\nage,1,0,2\ndeck=T,1,,\n")
+    wanted = "coefficients.csv", ["feature"], ["mean"]
+    table = read_table(tmp_path, *wanted, ["low", "high"])
+    assert table["low"].isna().tolist() == [False, True]
+    with pytest.raises(DataError, match="line 3, column low: nan is no finite number"):
+        read_table(tmp_path, "coefficients.csv", ["feature"], ["mean", "low"])
+    (tmp_path / "coefficients.csv").write_text("feature,mean,low,high\nage,1,wide,2\n")
+    with pytest.raises(DataError, match="line 2, column low: wide is no finite number"):
+        read_table(tmp_path, *wanted, ["low", "high"])
+
+
+def test_what_is_not_finite_is_null_at_any_depth() -> None:
+    value = {"rows": [{"low": math.nan, "mean": 1.0}], "high": (math.inf, 2)}
+    assert json.loads(to_json(value)) == {"rows": [{"low": None, "mean": 1.0}], "high": [None, 2]}
 
 
 @pytest.fixture
@@ -84,6 +119,17 @@ def test_the_tables_of_a_run_are_read_again(made_from: Tables, tmp_path: Path) -
     assert Config.from_toml(tmp_path / "settings.toml") == Config()
     assert read_tables(tmp_path).fingerprint == made_from.fingerprint
     assert read_tables(tmp_path, TITANIC.search[-1][1]).fingerprint == made_from.fingerprint
+
+
+def test_relative_tables_are_found_from_another_working_directory(
+    made_from: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = made_of(Config(), TITANIC.load(Path("tables")), "cpu")["environment.json"]
+    (tmp_path / "environment.json").write_text(relative)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert read_tables(tmp_path).fingerprint == made_from.fingerprint
 
 
 def test_tables_that_are_gone_or_changed_are_named(made_from: Tables, tmp_path: Path) -> None:

@@ -88,6 +88,14 @@ def test_runs_that_finish_at_once_do_not_choose_one_name() -> None:
     assert len({find_submission(str(run), None).path for run in runs}) == 8
 
 
+@pytest.mark.parametrize("name", ["mine-relu.csv", "mine-linear.json"])
+def test_what_is_no_file_is_in_the_way_too(name: str) -> None:
+    Path("submissions", name).mkdir(parents=True)
+    Path("submissions/mine-2-relu.json").symlink_to("missing")
+    run = write_run(Path("runs"), "mine", "given", b"", SENT)
+    assert write_submissions(run)["relu"] == Path("submissions/mine-3-relu.csv")
+
+
 def test_a_number_is_taken_for_all_models_of_a_run() -> None:
     Path("submissions").mkdir()
     Path("submissions/mine-linear.csv").write_text("the user's")

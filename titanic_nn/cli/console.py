@@ -2,11 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from titanic_nn.errors import KaggleError, TitanicError
+from titanic_nn.files import recorded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,25 +39,55 @@ class Parser(argparse.ArgumentParser):
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="replace")
             typed = sys.argv[1:] if arguments is None else arguments
-            try:
-                work(self.parse_args(typed, argparse.Namespace(typed=typed)))
-            except TitanicError as error:
-                print(f"error: {error}", file=sys.stderr)
-                sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
-            except KeyboardInterrupt as interrupt:
-                print(f"interrupted: {str(interrupt) or 'nothing was written'}", file=sys.stderr)
-                sys.exit(INTERRUPTED)
+            with recorded() as written:
+                try:
+                    work(self.parse_args(typed, argparse.Namespace(typed=typed)))
+                except TitanicError as error:
+                    print("; ".join([f"error: {error}", *_kept(error, written)]), file=sys.stderr)
+                    sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
+                except KeyboardInterrupt as interrupt:
+                    kept = _kept(interrupt, written) or ["nothing was written"]
+                    print(f"interrupted: {'; '.join(kept)}", file=sys.stderr)
+                    sys.exit(INTERRUPTED)
 
         return main
 
 
+def _kept(stop: BaseException, written: Sequence[Path]) -> list[str]:
+    """What a command has kept when it is stopped: in its own words, or the paths it has written."""
+    if notes := getattr(stop, "__notes__", None):
+        return list(notes)
+    if not written:
+        return []
+    more = f" and {len(written) - 2} more" if len(written) > 2 else ""
+    return [f"written before that: {', '.join(map(str, written[:2]))}{more}"]
+
+
 @contextmanager
 def if_interrupted(message: Callable[[], str]) -> Iterator[None]:
-    """On Ctrl-C, let the command print this message: what was written, and how to go on."""
+    """On Ctrl-C, let the command's line end with this: what was kept, and how to go on."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(message()) from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(message())
+        raise
+
+
+@contextmanager
+def if_stopped(message: Callable[[], str]) -> Iterator[None]:
+    """As `if_interrupted`, for every error too, which becomes one line of the command's."""
+    try:
+        with if_interrupted(message):
+            yield
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        line = (
+            error
+            if isinstance(error, TitanicError)
+            else TitanicError(f"{type(error).__name__}: {reason}")
+        )
+        line.add_note(message())
+        raise line from error
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import tempfile
 import zipfile
 import zlib
 from argparse import Namespace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from titanic_nn.cli.console import Parser
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
+from titanic_nn.files import check_place, hidden_folder, move
 
 if TYPE_CHECKING:
     from titanic_nn.competitions.competition import Competition
@@ -59,9 +59,8 @@ def _fetch(competition: "Competition") -> "Tables":
     if kaggle.credentials.warning:
         print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
     folder = competition.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
-        fresh = Path(name)
+    check_place(folder)
+    with hidden_folder(folder) as fresh:
         archive = kaggle.download(fresh)
         _check_whole(archive, folder)
         try:
@@ -73,9 +72,8 @@ def _fetch(competition: "Competition") -> "Tables":
             files = [name for name in opened.namelist() if re.fullmatch(r"[^/]+\.csv", name)]
             for file in files:
                 opened.extract(file, fresh)
-        folder.mkdir(exist_ok=True)
         for file in files:
-            (fresh / file).replace(folder / file)
+            move(fresh / file, folder / file)
     return competition.load(folder)
 
 

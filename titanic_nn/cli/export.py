@@ -1,5 +1,6 @@
 """Write a saved model's nets as an ONNX file, for programs without Python or PyTorch."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ PARSER.add_argument("--onnx", required=True, type=Path, metavar="FILE", help="th
 
 @PARSER.command
 def main(args: Namespace) -> None:
-    if args.onnx.exists():
+    if os.path.lexists(args.onnx):
         raise ConfigError(f"--onnx {args.onnx}: is there already; choose another name")
 
     from sklearn.pipeline import Pipeline

@@ -32,7 +32,7 @@ add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for sta
 
 @PARSER.command
 def main(args: Namespace) -> None:
-    if args.output != STANDARD and Path(args.output).exists():
+    if args.output != STANDARD and os.path.lexists(args.output):
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
     with _opened(args.input) as (stream, name):
         from titanic_nn.runs.find import saved_model

@@ -5,6 +5,7 @@ A command of this kind says what to compute and what to print; all else is here.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
         answer: computes it, from args, the tables, config and on_progress.
     """
     from titanic_nn.competitions.registry import get_competition
-    from titanic_nn.files import write_folder
+    from titanic_nn.files import ROOM, check_place, reserved
     from titanic_nn.runs.find import find_run
     from titanic_nn.runs.folder import choose_folder, made_of, read_tables, to_json, write_answer
 
@@ -78,14 +79,18 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
         f"{name.replace('_', ' ').capitalize()}: {config.folds} folds x {config.repeats} repeats"
         f"{each}, {config.n_seeds} nets averaged on each"
     )
-    with progress(shown, list(config.models)) as on_progress:
-        result = answer(args, tables, config=config, on_progress=on_progress)
-
-    if run:
-        write_answer(run, result.files)
-    else:
-        made = made_of(config, tables, result.device)
-        write_folder(folder, {**made, **result.files}.items())
+    with ExitStack() as place:
+        if run:
+            check_place(run)
+        else:
+            write = place.enter_context(reserved(folder, ROOM))
+        with progress(shown, list(config.models)) as on_progress:
+            result = answer(args, tables, config=config, on_progress=on_progress)
+        if run:
+            write_answer(run, result.files)
+        else:
+            made = made_of(config, tables, result.device)
+            write({**made, **result.files}.items())
     for table in result.tables:
         print_table(shown, table)
     for sentence in result.sentences:

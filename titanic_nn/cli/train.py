@@ -1,11 +1,12 @@
 """Train the nets, compare them with the baselines, and write a submission for each."""
 
 import gc
+import shlex
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, progress
+from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
 from titanic_nn.cli.options import add_data_options, add_training_options, training_config
 from titanic_nn.config import Config
 
@@ -30,8 +31,9 @@ def main(args: Namespace) -> None:
 
     # Imported late: --help answers at once, and a bad table is reported before torch has loaded.
     from titanic_nn.competitions.registry import get_competition
-    from titanic_nn.runs.folder import choose_folder, summary, to_json, write_run
-    from titanic_nn.runs.submissions import write_submissions
+    from titanic_nn.files import ROOM, check_place, reserved
+    from titanic_nn.runs.folder import choose_folder, run_files, summary, to_json
+    from titanic_nn.runs.submissions import SUBMISSIONS, write_submissions
 
     tables = get_competition(config.competition).load(args.data)
     shown.print(tables.describe())
@@ -47,17 +49,23 @@ def main(args: Namespace) -> None:
     # The garbage collector need not search the libraries' million objects again and again: that
     # would take a tenth of the time outside training.
     gc.freeze()
-    with progress(shown, ["baselines", *config.models]) as on_progress:
-        result = compare_models(tables, config=config, on_progress=on_progress)
+    with reserved(folder, ROOM) as write:
+        check_place(SUBMISSIONS)
+        with progress(shown, ["baselines", *config.models]) as on_progress:
+            result = compare_models(tables, config=config, on_progress=on_progress)
+        write(run_files(result))
 
-    write_run(result, folder)
-    from titanic_nn.report.page import write_report
-    from titanic_nn.report.tables import run_tables
+    quoted = shlex.quote(str(folder))
+    kept = (
+        f"the run is written: {folder}; `titanic-nn submit --dry-run {quoted}` and "
+        f"`titanic-nn report {quoted}` write what is missing of its submissions and its report"
+    )
+    with if_stopped(lambda: kept):
+        from titanic_nn.report.page import write_report
+        from titanic_nn.report.tables import run_tables
 
-    written = f"the run is written: {folder}; its report or submissions may not be"
-    with if_interrupted(lambda: written):
-        report = write_report(folder)
         submissions = write_submissions(folder)
+        report = write_report(folder)
     for table in run_tables(summary(result)):
         print_table(shown, table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, progress
+from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
 from titanic_nn.cli.options import add_data_options, training_config
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, StudyError
+from titanic_nn.files import check_place
 from titanic_nn.nets.registry import NETS
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ def main(args: Namespace) -> None:
 
     experiment = Experiment.start(args.data, config, {}, no_progress)
     shown.print(experiment.tables.describe())
-    for space in spaces:
-        work = _Work(args, experiment, space, shown)
+    works = [_Work(args, experiment, space, shown) for space in spaces]
+    for work in works:
+        check_place(work.folder)
+    for work in works:
         if args.nested:
             _nested(work)
         else:
@@ -130,21 +133,25 @@ def _study(work: _Work) -> None:
         study = SharedStudy(work.name, storage, work.space, made_of, seed=config.seed)
         work.shown.print(f"\nStudy {work.name}: {work.standing(study)}, in {study.where}")
 
-        def interrupted() -> str:
-            kept = f"{work.standing(study)}, kept in {study.where}"
-            return f"{kept}. To continue: {work.command}"
+        def kept() -> str:
+            try:
+                standing = work.standing(study)
+            except StudyError:  # it is the storage that failed
+                standing = "finished trials"
+            return f"{standing}, kept in {study.where}. To continue: {work.command}"
 
-        with _bar(work, study) as on_batch, if_interrupted(interrupted):
-            search(
-                objective,
-                study,
-                args.trials,
-                schedule,
-                batch=args.batch,
-                timeout=args.timeout,
-                on_batch=on_batch,
-            )
-        _results(work, study, objective)
+        with if_stopped(kept):
+            with _bar(work, study) as on_batch:
+                search(
+                    objective,
+                    study,
+                    args.trials,
+                    schedule,
+                    batch=args.batch,
+                    timeout=args.timeout,
+                    on_batch=on_batch,
+                )
+            _results(work, study, objective)
 
 
 def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:

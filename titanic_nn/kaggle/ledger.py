@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from filelock import FileLock, Timeout
 
 from titanic_nn.errors import DataError
-from titanic_nn.files import write_text
+from titanic_nn.files import write_text, writing
 from titanic_nn.runs.submissions import SUBMISSIONS
 
 LEDGER = SUBMISSIONS / "ledger.csv"
@@ -95,13 +95,14 @@ class Ledger:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from writing; reentrant. Raises DataError if one keeps the lock."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = self._lock.acquire()
-        except Timeout:
-            raise DataError(
-                f"{self.path}: another process is submitting; try again when it is done"
-            ) from None
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = self._lock.acquire()
+            except Timeout:
+                raise DataError(
+                    f"{self.path}: another process is submitting; try again when it is done"
+                ) from None
         with lock:
             yield
 

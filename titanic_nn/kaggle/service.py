@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import requests
 
-from titanic_nn.errors import CredentialsError, KaggleError
+from titanic_nn.errors import CredentialsError, KaggleError, WriteError
 from titanic_nn.kaggle.client import get_submission, open_client
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
 from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError, explain, is_refusal, plain
@@ -113,10 +113,12 @@ class Kaggle:
             try:
                 # Without force, the client appends to a file that is there.
                 api.competition_download_files(self.competition, str(folder), force=True)
-            except ValueError as error:
-                if isinstance(error, requests.RequestException):
-                    raise
+            except requests.RequestException:  # some are ValueErrors, and all are OSErrors
+                raise
+            except ValueError:
                 raise TransientError("the download does not have the announced length") from None
+            except OSError as error:  # the disk is full
+                raise WriteError(f"the download cannot be written: {error.strerror}") from None
             path = folder / f"{self.competition}.zip"
             if not path.is_file():
                 raise KaggleError("Kaggle did not send a zip file")

@@ -35,7 +35,8 @@ def coefficients(table: pd.DataFrame, top: int = 20) -> Figure:
     figure, (axes,) = panels(
         "Coefficients of the linear net",
         "Weight of each encoded column on the log-odds of the positive class; numbers are in "
-        f"standard deviations. Line: 95 % interval. The {len(largest)} largest of {len(table)}.",
+        f"standard deviations. Line: 95 % interval; none where fewer than two folds of a repeat "
+        f"have the column. The {len(largest)} largest of {len(table)}.",
         height=0.8 + 0.21 * len(largest),
     )
     axes.axvline(0, color=INK, linewidth=1)

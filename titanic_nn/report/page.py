@@ -36,14 +36,15 @@ def render(folder: Path) -> str:
     settings = folder / "settings.toml"
     competition = get_competition(Config.from_toml(settings).competition)
     models = list(run.models)
-    # Columns of text, and of numbers; the optional files are those of other commands.
-    columns: dict[str, tuple[list[str], list[str]]] = {
+    # Columns of text, of numbers, and of intervals' bounds; the optional files are those of other
+    # commands.
+    columns: dict[str, tuple[list[str], ...]] = {
         "metrics.csv": (["model"], ["repeat", "fold", "accuracy", "log_loss"]),
         "oof.csv": ([], ["label", "repeat", "fold", *models]),
         "history.csv": (["model"], ["epoch", *LOSSES]),
         "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
-        "coefficients.csv": (["feature"], ["mean", "low", "high"]),
+        "coefficients.csv": (["feature"], ["mean"], ["low", "high"]),
         "misclassified.csv": (list(competition.display_columns[:1]), ["label", *models]),
     }
     found = {

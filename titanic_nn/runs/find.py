@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from titanic_nn.errors import ConfigError, DataError
-from titanic_nn.files import read_bytes
+from titanic_nn.files import HIDDEN, read_bytes
 
 RUNS = Path("runs")
 MODELS_FOLDER = "models"
@@ -55,7 +55,8 @@ def find_run(named: str | None) -> Path:
         return max(finished, key=lambda path: path.stat().st_mtime_ns).parent
     for folder in (Path(named), RUNS / named):
         if folder.is_dir():
-            if folder.resolve().name.startswith("."):
+            path = folder.resolve()
+            if path.name.startswith(".") or any(p.startswith(HIDDEN) for p in path.parts):
                 raise ConfigError(f"run {named}: is hidden, so it was not finished; train again")
             return folder
     raise ConfigError(f"run {named}: no such folder, here or in {RUNS}/")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.files import write_folder, write_text
+from titanic_nn.files import write_folder, write_text, writing
 from titanic_nn.runs.find import MODELS_FOLDER, RUNS, read_run
 from titanic_nn.tables.sources import Tables
 from titanic_nn.version import __version__
@@ -31,22 +32,30 @@ LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 def choose_folder(out: Path | None, name: str) -> Path:
     """The folder for a new run: `out`, or `runs/<UTC time>-<name>`.
 
-    Raises ConfigError if `out` exists and is not an empty folder, or if its name starts with a dot,
-    by which an unfinished run is known.
+    Raises ConfigError if `out` exists and is not an empty folder that can be replaced, or if its
+    name starts with a dot, by which an unfinished run is known.
     """
     if out is None:
         now = datetime.now(UTC)
         return RUNS / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{name}"
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"--out {out}: is there already; choose a new folder")
-    if out.resolve().name.startswith("."):
+    with writing(out):
+        if os.path.lexists(out) and not _is_free(out):
+            raise ConfigError(f"--out {out}: is there already; choose a new folder")
+    if out.name.startswith("."):
         raise ConfigError(f"--out {out}: a run's name must not start with a dot")
     return out
 
 
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty, and can be replaced: no link, no disk, and nobody's place."""
+    if folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
+        return False
+    return not os.path.ismount(folder) and not Path.cwd().is_relative_to(folder.resolve())
+
+
 def write_run(result: "ModelComparison", folder: Path) -> None:
     """Write a run's folder, which appears under its name when it is complete."""
-    write_folder(folder, _files(result))
+    write_folder(folder, run_files(result))
 
 
 def write_answer(run: Path, files: Mapping[str, str]) -> None:
@@ -70,7 +79,7 @@ def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
         "data": {
             "competition": config.competition,
             "source": tables.source,
-            "location": str(tables.location),
+            "location": str(tables.location.absolute()),
             "train_rows": len(tables.train),
             "test_rows": len(tables.test),
             "train_sha256": tables.train_sha256,
@@ -81,12 +90,16 @@ def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
 
 
 def read_table(
-    run: Path, name: str, text_columns: Sequence[str], number_columns: Sequence[str]
+    run: Path,
+    name: str,
+    text_columns: Sequence[str],
+    number_columns: Sequence[str],
+    bounds: Sequence[str] = (),
 ) -> pd.DataFrame:
     """A CSV file of a run's folder, which must have these columns.
 
-    Raises DataError if it cannot be read, lacks a column or rows, or has a number that is not
-    finite.
+    `bounds` are those of intervals: a cell is empty where its interval is unknown. Raises DataError
+    if the file cannot be read, lacks a column or rows, or has a number that is not finite.
     """
     path = run / name
     try:
@@ -99,20 +112,22 @@ def read_table(
     except ValueError as error:  # every parsing error of pandas is one
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: is not the CSV file that a run writes ({reason})") from None
-    for column in (*text_columns, *number_columns):
+    for column in (*text_columns, *number_columns, *bounds):
         if column not in table:
             raise DataError(f"{path}: has no column {column}; make the run again")
     if table.empty:
         raise DataError(f"{path}: has a header but no rows below it; make the run again")
-    for column in number_columns:
-        wrong = np.flatnonzero(~np.isfinite(pd.to_numeric(table[column], errors="coerce")))
+    for column in (*number_columns, *bounds):
+        known = np.isfinite(pd.to_numeric(table[column], errors="coerce"))
+        wrong = np.flatnonzero(~known & ~(table[column].isna() & (column in bounds)))
         if len(wrong):
             line, value = wrong[0] + 2, table[column].iloc[wrong[0]]  # line 1 is the header
             raise DataError(f"{path}, line {line}, column {column}: {value} is no finite number")
     return table
 
 
-def _files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
+def run_files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
+    """A run's files, by their paths in its folder."""
     from titanic_nn.estimators.persistence import model_files  # loads torch
 
     yield from made_of(result.config, result.tables, result.device).items()
@@ -180,6 +195,8 @@ def to_json(value: Mapping[str, Any]) -> str:
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value

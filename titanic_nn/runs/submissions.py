@@ -8,16 +8,16 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from titanic_nn.errors import DataError
-from titanic_nn.files import read_bytes, write_bytes
+from titanic_nn.files import locked, read_bytes, write_bytes
 from titanic_nn.runs.find import Run, find_run, read_run
 
 SUBMISSIONS = Path("submissions")
@@ -71,12 +71,11 @@ def write_submissions(folder: Path) -> dict[str, Path]:
 
     Nothing is overwritten: where a name is taken by something else, all of the run's files get a
     number, `<run>-2-<model>.csv`. Returns the submission of each of the run's predictors; raises
-    DataError if the run's files cannot be read.
+    DataError if the run's files cannot be read, WriteError if the submissions cannot be written.
     """
     run = read_run(folder)
     contents = _contents(run)
-    SUBMISSIONS.mkdir(parents=True, exist_ok=True)
-    with FileLock(SUBMISSIONS / ".names.lock"):  # two runs must not choose one name
+    with locked(SUBMISSIONS / ".names.lock"):  # two runs must not choose one name
         for number in count(1):
             stem = run.name if number == 1 else f"{run.name}-{number}"
             paths = {model: SUBMISSIONS / f"{stem}-{model}.csv" for model in contents}
@@ -85,7 +84,7 @@ def write_submissions(folder: Path) -> dict[str, Path]:
                 path.with_suffix(".json"): _manifest(run, model, contents[model])
                 for model, path in paths.items()
             } | {path: contents[model] for model, path in paths.items()}
-            if all(not p.exists() or p.read_bytes() == files[p] for p in files):
+            if all(not os.path.lexists(p) or _holds(p, files[p]) for p in files):
                 break
         for path, content in files.items():
             if not path.exists():
@@ -141,6 +140,13 @@ def _contents(run: Run) -> dict[str, bytes]:
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: is not the table that a run writes ({error})") from None
     return contents
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:  # a folder, a dangling link, …
+        return False
 
 
 def _manifest(run: Run, model: str, content: bytes) -> bytes:
