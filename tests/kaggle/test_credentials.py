@@ -44,7 +44,7 @@ def test_nothing_is_found_in_an_empty_home() -> None:
 def test_the_order_is_the_clients(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the last source to the first, each takes precedence over those already there."""
     write(home / ".kaggle/credentials.json", '{"refresh_token": "r"}')
-    assert found().oauth
+    assert found().refresh_token == "r"
     write(home / ".kaggle/kaggle.json", KAGGLE_JSON)
     assert (found().username, found().key) == ("ada", "k-file")
     monkeypatch.setenv("KAGGLE_KEY", "k-env")

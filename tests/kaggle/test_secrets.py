@@ -10,7 +10,7 @@ import pytest
 from kaggle_server import KEY, SIGNATURE, TOKEN, USERNAME, KaggleServer, fails, resets
 from kaggle_user import KaggleTables, User, no_secret_in, write_run, write_tables
 
-from titanic_nn.kaggle.faults import plain
+from titanic_nn.kaggle.masking import plain
 
 
 @pytest.mark.parametrize(

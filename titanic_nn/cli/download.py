@@ -1,18 +1,21 @@
 """Fetch a competition's train.csv and test.csv from Kaggle, check them, and put them in place."""
 
 import re
+import shutil
 import sys
-import tempfile
 import zipfile
-import zlib
 from argparse import Namespace
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from titanic_nn.cli.console import Parser
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
+from titanic_nn.kaggle.masking import plain
 
 if TYPE_CHECKING:
     from titanic_nn.competitions.competition import Competition
@@ -59,32 +62,58 @@ def _fetch(competition: "Competition") -> "Tables":
     if kaggle.credentials.warning:
         print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
     folder = competition.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
-        fresh = Path(name)
-        archive = kaggle.download(fresh)
-        _check_whole(archive, folder)
-        try:
-            competition.load(archive)
-        except DataError as error:
-            complaint = str(error).replace(str(archive), f"Kaggle's {archive.name}")
-            raise DataError(f"{complaint}; {folder} is unchanged") from None
-        with zipfile.ZipFile(archive) as opened:
-            files = [name for name in opened.namelist() if re.fullmatch(r"[^/]+\.csv", name)]
-            for file in files:
-                opened.extract(file, fresh)
-        folder.mkdir(exist_ok=True)
-        for file in files:
-            (fresh / file).replace(folder / file)
+    # The lock tells that what is in the fresh folder was left by a process that was killed.
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    fresh = folder.with_name(f".{folder.name}.download")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with lock:
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            try:
+                _replace(competition, kaggle.download(fresh))
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+    except Timeout:
+        raise DataError(f"{folder}: another process is downloading it; wait for that one") from None
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}") from None
     return competition.load(folder)
+
+
+def _replace(competition: "Competition", archive: Path) -> None:
+    """Check an archive, unpack it beside itself, and only then replace what is in the folder."""
+    folder = competition.folder
+    _check_whole(archive, folder)
+    try:
+        competition.load(archive)
+    except DataError as error:
+        complaint = str(error).replace(str(archive), f"Kaggle's {archive.name}")
+        raise DataError(f"{complaint}; {folder} is unchanged") from None
+    with zipfile.ZipFile(archive) as opened:
+        files = [name for name in opened.namelist() if re.fullmatch(r"\w[\w.-]{0,99}\.csv", name)]
+        for file in files:
+            opened.extract(file, archive.parent)
+    folder.mkdir(exist_ok=True)
+    for file in files:
+        (archive.parent / file).replace(folder / file)
 
 
 def _check_whole(archive: Path, folder: Path) -> None:
     """Test all of the archive: a file that was cut can have the announced length."""
+    from titanic_nn.tables.sources import LARGEST_UNPACKED  # loads pandas
+
     try:
         with zipfile.ZipFile(archive) as opened:
-            damaged = opened.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error):
+            members = opened.infolist()
+            names = Counter(member.filename for member in members)
+            damaged = next((name for name, number in names.items() if number > 1), None)
+            # A larger one is refused where tables are loaded; to test it could take hours.
+            if sum(member.file_size for member in members) <= LARGEST_UNPACKED:
+                damaged = damaged or opened.testzip()
+    except Exception:  # each decompressor raises its own
         damaged = archive.name
     if damaged:
-        raise KaggleError(f"the download is damaged at {damaged}; {folder} is unchanged, try again")
+        raise KaggleError(
+            f"the download is damaged at {plain(damaged)}; {folder} is unchanged, try again"
+        )
