@@ -21,13 +21,40 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 API, STORAGE = "localhost", "storage.localhost"
 USERNAME, KEY, TOKEN = "ada", "0123456789abcdef0123456789abcdef", "KGAT_fedcba9876543210"
 SIGNATURE = "X-Signature=5ec7e75ec7e7"
-SECRETS = (KEY, TOKEN, SIGNATURE, base64.b64encode(f"{USERNAME}:{KEY}".encode()).decode())
+SECRETS = (KEY, TOKEN, SIGNATURE, f"{USERNAME}:{KEY}")
 RULES_MESSAGE = "You must accept this competition's rules before you'll be able to continue."
+
+
+def spellings(secret: str) -> dict[str, str]:
+    """How a server may write what it was sent: a key or token, or a user name and a key."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    every = "".join(f"%{ord(letter):02X}" for letter in secret)
+    return {
+        "raw": secret,
+        "base64": encoded,
+        "without-padding": encoded.rstrip("="),
+        "urlsafe": base64.urlsafe_b64encode(secret.encode()).decode(),
+        "base64-of-header": base64.b64encode(f"Bearer {secret}".encode()).decode(),
+        "percent": quote(secret, safe=""),
+        "percent-base64": quote(encoded, safe=""),
+        "percent-every": every,
+        "percent-twice": quote(every, safe=""),
+        "url": f"https://ada:{secret}@kaggle.test/path/{secret}/{quote(encoded)}",
+        "json": json.dumps(json.dumps({secret: encoded})),
+        "json-codes": "".join(f"\\u{ord(letter):04x}" for letter in encoded),
+        "upper": secret.upper(),
+        "lower": secret.lower(),
+        "upper-base64": encoded.upper(),
+        "lower-base64": encoded.lower(),
+        "blanks": "\n".join(encoded),
+        "invisible": "\0".join(secret),
+        "embedded": f"x{encoded}y",
+    }
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,18 @@ def answers(reply: Reply) -> Fault:
 
 def fails(status: int, message: str = "", **headers: str) -> Fault:
     return answers(refusal(status, message, **headers))
+
+
+def echoes(status: int = 403) -> Fault:
+    """Refuse, and quote what the call was authorized by in every spelling."""
+
+    def fault(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+        secret = connection.headers["Authorization"].partition(" ")[2]
+        with contextlib.suppress(ValueError):  # else it is a token
+            secret = base64.b64decode(secret, validate=True).decode()
+        connection.send(refusal(status, " ; ".join(spellings(secret).values())))
+
+    return fault
 
 
 def resets(connection: "Connection", proceed: Callable[[], Reply]) -> None:

@@ -10,10 +10,11 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
-from kaggle_server import KEY, SECRETS, USERNAME
+from kaggle_server import KEY, SECRETS, USERNAME, spellings
 
 from titanic_nn.cli import download, submit
 from titanic_nn.kaggle.once import TIME_FORMAT, VISIBLE_AFTER
@@ -169,9 +170,24 @@ def write_run(
     return run
 
 
+def leaks(*texts: str, besides: Sequence[str] = ()) -> list[str]:
+    """The secrets that are in any of the texts, in any spelling, in upper or lower case."""
+    read = {"".join(unquote(text).split()).casefold() for text in texts}
+    read |= {"".join(text.split()).casefold() for text in texts}
+    return [
+        f"{secret} ({name})"
+        for secret in (*SECRETS, *besides)
+        for name, spelling in spellings(secret).items()
+        if any("".join(spelling.split()).rstrip("=").casefold() in text for text in read)
+    ]
+
+
+def files_in(folder: Path) -> list[str]:
+    """The contents of all files in a folder."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.read_text(errors="replace") for path in paths]
+
+
 def no_secret_in(user: User, *said: str, besides: Sequence[str] = ()) -> None:
     """Assert that no secret was printed, or written anywhere in the user's folder."""
-    files = [path for path in user.folder.rglob("*") if path.is_file()]
-    for text in [*said, *(path.read_text(errors="replace") for path in files)]:
-        for secret in (*SECRETS, *besides):
-            assert secret not in text
+    assert leaks(*said, *files_in(user.folder), besides=besides) == []

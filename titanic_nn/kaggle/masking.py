@@ -8,11 +8,12 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 
 LONGEST = 300  # characters
-# A character, as it is or escaped: %41, %2541, \u0041, \x41; then what may stand between two.
+# A character, as it is or escaped: %41, %2541, \u0041, \x41.
 _CHARACTER = re.compile(
-    r"(?:%(?:25)*([0-9a-f]{2})|(?<=\\)(?:u00|x)([0-9a-f]{2})|(.))([ \\]*)", re.IGNORECASE
+    r"%(?:25)*([0-9a-f]{2})|\\(?:u00|x)([0-9a-f]{2})|.", re.IGNORECASE | re.DOTALL
 )
 _URLSAFE = str.maketrans("-_", "+/")  # to plain base64
 
@@ -33,51 +34,52 @@ def plain(text: str | None, secrets: Iterable[str] = ()) -> str:
 
 
 def _mask(text: str, secrets: Iterable[str]) -> str:
-    characters = list(_CHARACTER.finditer(text))
-    letters = "".join(map(_letter, characters))
-    masked = [False] * len(letters)
+    spelled = [found[0] for found in _CHARACTER.finditer(text)]
+    letters, places = _letters(text)
+    masked = [False] * len(spelled)
     for form, is_base64 in {form for secret in secrets for form in _forms(secret)}:
         end = 0
         while form and (start := letters.find(form, end)) >= 0:
             end = start + len(form)
-            if is_base64:  # the whole word: it also encodes what stands beside the secret
-                while start and not characters[start - 1][4] and _may_be_base64(letters[start - 1]):
+            if is_base64:  # the whole word, which also encodes what stands beside the secret
+                while start and _is_one_word(letters, places, start - 1):
                     start -= 1
-                while (
-                    end < len(letters)
-                    and not characters[end - 1][4]
-                    and _may_be_base64(letters[end])
-                ):
+                while end < len(letters) and _is_one_word(letters, places, end - 1):
                     end += 1
-            masked[start:end] = [True] * (end - start)
-    parts = []
-    for secret, run in groupby(zip(masked, characters, strict=True), key=lambda pair: pair[0]):
-        found = [character for _, character in run]
-        parts.append("***" + found[-1][4] if secret else "".join(one[0] for one in found))
-    return "".join(parts)
+            first, last = places[start], places[end - 1]
+            masked[first : last + 1] = [True] * (last + 1 - first)
+    runs = groupby(zip(masked, spelled, strict=True), key=itemgetter(0))
+    return "".join("***" if mask else "".join(one for _, one in run) for mask, run in runs)
 
 
 def _forms(secret: str) -> Iterator[tuple[str, bool]]:
     """The secret, and what base64 makes of it wherever it begins: as letters; is it base64?"""
-    yield _letters(secret), False
+    yield _letters(secret)[0], False
     for before, mixed in enumerate((0, 2, 3)):  # bytes before it; letters that encode those too
         content = bytes(before) + secret.encode()
         encoded = b64encode(content).decode().rstrip("=")
         core = encoded[mixed : None if len(content) % 3 == 0 else -1]
         if len(core) >= 6:  # shorter ones stand in ordinary words
-            yield _letters(core), True
+            yield core.translate(_URLSAFE).lower(), True
 
 
-def _letters(text: str) -> str:
-    """A text in one spelling: unescaped, in lower case, without blanks and backslashes."""
-    return "".join(map(_letter, _CHARACTER.finditer(text)))
+def _letters(text: str) -> tuple[str, list[int]]:
+    """A text in one spelling, unescaped and in lower case, without blanks and backslashes.
+
+    Also returns which of its characters, as _CHARACTER counts them, each letter is.
+    """
+    letters, places = [], []
+    for place, found in enumerate(_CHARACTER.finditer(text)):
+        code = found[1] or found[2]
+        letter = chr(int(code, 16)) if code else found[0]
+        if letter not in " \\":
+            letters.append(letter.translate(_URLSAFE).lower()[:1])  # one, where "İ" has two
+            places.append(place)
+    return "".join(letters), places
 
 
-def _letter(character: re.Match[str]) -> str:
-    code = character[1] or character[2]
-    letter = chr(int(code, 16)) if code else character[3]
-    return letter.translate(_URLSAFE).lower()[:1]  # one letter, where "İ" has two
-
-
-def _may_be_base64(letter: str) -> bool:
-    return letter.isalnum() or letter in "+/="
+def _is_one_word(letters: str, places: list[int], left: int) -> bool:
+    """Do a letter and the next one belong to one word of base64?"""
+    return places[left] + 1 == places[left + 1] and all(
+        letter.isalnum() or letter in "+/=" for letter in letters[left : left + 2]
+    )
