@@ -120,6 +120,32 @@ def stays_silent(connection: "Connection", proceed: Callable[[], Reply]) -> None
     connection.reset()
 
 
+def redirects(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and lead the caller to another host, to be told it all again."""
+    proceed()
+    connection.send(Reply(307, b"", {"Location": "http://elsewhere.test/"}))
+
+
+def garbles(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and answer with what is almost JSON."""
+    reply = proceed()
+    connection.send(Reply(200, reply.body[:-1] + b"\0", {"Content-Type": "application/json"}))
+
+
+def fails_late(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and say that it failed."""
+    proceed()
+    connection.send(refusal(500, "Oops"))
+
+
+def floods(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Answer with more than anyone can hold, until the caller hangs up."""
+    connection.send(Reply(200, b"[", {"Content-Type": "application/json", "Content-Length": "inf"}))
+    with contextlib.suppress(OSError):
+        while not connection.kaggle.closing.is_set():
+            connection.wfile.write(b"1," * 100_000)
+
+
 def cuts_body(connection: "Connection", proceed: Callable[[], Reply]) -> None:
     """Announce the whole, send half, and hang up."""
     reply = proceed()
@@ -172,6 +198,7 @@ class KaggleServer:
         self.uploads: dict[str, bytes] = {}  # token: content
         self.calls: list[str] = []
         self.foreign: list[str] = []  # hosts that were asked for, and must not be
+        self.told: list[str] = []  # what those were told
         self.mishaps: list[object] = []  # errors of this server's own
         self.polls_to_score = 2  # how often GetSubmission says PENDING
         self.verdict: dict[str, Any] = {}  # overrides what scoring would say
@@ -334,6 +361,7 @@ class Connection(BaseHTTPRequestHandler):
             proceed = partial(self.kaggle.storage, body, url.path.strip("/"))
         else:
             self.kaggle.foreign.append(url.hostname or self.path)
+            self.kaggle.told.append(f"{self.path} {self.headers} {(body or b'').decode()}")
             self.send(Reply(403))
             return
         fault = self.kaggle.fault(name)
