@@ -131,6 +131,7 @@ def _set_limits(session: requests.Session, timeout: float) -> None:
                 for chunk in read(*args, **kwargs):
                     size += len(chunk)
                     if size > largest:
+                        response.close()
                         raise KaggleError(f"Kaggle answered with over {largest} bytes; {TRY_LATER}")
                     yield chunk
 
