@@ -21,6 +21,13 @@ from titanic_nn.kaggle.once import VISIBLE_AFTER, seconds_left
 SCORE = "0.82057"
 
 
+@pytest.fixture(autouse=True)
+def patience(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here stays silent for longer than a busy machine does."""
+    monkeypatch.setenv("TITANIC_NN_CALL_TIMEOUT", "20")
+    user.environment["TITANIC_NN_CALL_TIMEOUT"] = "20"
+
+
 def kill_at(user: User, kaggle: KaggleServer, call: str, stop: Stop) -> None:
     """Run `submit` in a process of its own, and SIGKILL it while Kaggle holds its `call`."""
     kaggle.inject(call, stop)
@@ -107,7 +114,7 @@ def test_killed_before_it_reaches_kaggle_nothing_is_there(user: User, kaggle: Ka
 def test_two_at_once_send_one(user: User, kaggle: KaggleServer) -> None:
     stop = Stop("never")
     kaggle.inject("StartSubmissionUpload", stop)
-    with user.start("submit", TITANIC_NN_CALL_TIMEOUT="20") as one:
+    with user.start("submit") as one:
         assert stop.reached.wait(30)
         with user.start("submit", PYTHONUNBUFFERED="1") as other:
             assert other.stdout is not None
@@ -160,7 +167,7 @@ def test_the_list_recognises_what_a_killed_process_sent(user: User, kaggle: Kagg
 def test_interrupted_it_says_how_to_go_on(user: User, kaggle: KaggleServer) -> None:
     stop = Stop("never")
     kaggle.inject("GetSubmission", stop)
-    with user.start("submit", TITANIC_NN_CALL_TIMEOUT="20") as process:
+    with user.start("submit") as process:
         assert stop.reached.wait(30)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
@@ -169,6 +176,18 @@ def test_interrupted_it_says_how_to_go_on(user: User, kaggle: KaggleServer) -> N
     assert err == "interrupted: the same command goes on from here\n"
     assert user.call("submit").code == 0
     assert len(kaggle.submissions) == 1
+
+
+def test_a_message_that_quotes_another_files_key_is_not_taken_for_it(
+    user: User, kaggle: KaggleServer
+) -> None:
+    user.call("submit")
+    (row,) = user.ledger()
+    quoting = f"better than [titanic_nn {row['idempotency_key']}]"
+    assert user.call("submit", "--model", "linear", "--message", quoting).code == 0
+    (user.folder / "submissions/ledger.csv").unlink()
+    assert user.call("submit").code == 0
+    assert [entry["ref"] for entry in user.ledger()] == ["1001"]
 
 
 CUT_OFF = "The last try was cut off while Kaggle may have been creating the submission"

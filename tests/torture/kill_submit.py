@@ -143,7 +143,7 @@ def scene(folder: Path) -> Iterator[Scene]:
             "KAGGLE_USERNAME": USERNAME,
             "KAGGLE_KEY": KEY,
             "TMPDIR": str(folder / "temporary"),
-            "TITANIC_NN_CALL_TIMEOUT": "1",
+            "TITANIC_NN_CALL_TIMEOUT": "3",
             "TITANIC_NN_PAUSE": "0.02",
         }
         yield Scene(folder, kaggle, clean | own)

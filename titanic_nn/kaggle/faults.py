@@ -61,7 +61,7 @@ def explain(error: Exception, competition: str, credentials: Credentials) -> Tit
             f"Kaggle answered {status!r}, which this version of its client does not know; "
             "try `pip install --upgrade kaggle`"
         )
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
         place = plain(str(error.filename), credentials.secrets) if error.filename else "the disk"
         return DataError(f"{place}: cannot be read or written: {error.strerror}")
     # Never its message: it could quote a header, or a signed URL.

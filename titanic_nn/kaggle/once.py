@@ -195,7 +195,7 @@ def _open_entry(file: SubmissionFile, kaggle: Kaggle, ledger: Ledger, *, resend:
     )
     # Sent from elsewhere, or before the ledger was lost?
     for submission in kaggle.submissions():
-        if match := re.search(rf"\[titanic_nn {stem}-([0-9]+)\]", submission.description):
+        if match := re.match(rf"\[titanic_nn {stem}-([0-9]+)\]", submission.description):
             count = int(match[1])
             if count not in counts:
                 counts[count] = str(submission.ref)
@@ -210,7 +210,7 @@ def _search(entry: Entry, kaggle: Kaggle, searches: int) -> Submission | None:
     key = _description(entry, "")
     for number, pause in enumerate(islice(kaggle.retry_policy.pauses(), searches), start=1):
         for submission in kaggle.submissions():
-            if key in submission.description:
+            if submission.description.startswith(key):
                 return submission
         if number < searches:
             time.sleep(pause)
