@@ -21,13 +21,40 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 API, STORAGE = "localhost", "storage.localhost"
 USERNAME, KEY, TOKEN = "ada", "0123456789abcdef0123456789abcdef", "KGAT_fedcba9876543210"
 SIGNATURE = "X-Signature=5ec7e75ec7e7"
-SECRETS = (KEY, TOKEN, SIGNATURE, base64.b64encode(f"{USERNAME}:{KEY}".encode()).decode())
+SECRETS = (KEY, TOKEN, SIGNATURE, f"{USERNAME}:{KEY}")
 RULES_MESSAGE = "You must accept this competition's rules before you'll be able to continue."
+
+
+def spellings(secret: str) -> dict[str, str]:
+    """How a server may write what it was sent: a key or token, or a user name and a key."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    every = "".join(f"%{ord(letter):02X}" for letter in secret)
+    return {
+        "raw": secret,
+        "base64": encoded,
+        "without-padding": encoded.rstrip("="),
+        "urlsafe": base64.urlsafe_b64encode(secret.encode()).decode(),
+        "base64-of-header": base64.b64encode(f"Bearer {secret}".encode()).decode(),
+        "percent": quote(secret, safe=""),
+        "percent-base64": quote(encoded, safe=""),
+        "percent-every": every,
+        "percent-twice": quote(every, safe=""),
+        "url": f"https://ada:{secret}@kaggle.test/path/{secret}/{quote(encoded)}",
+        "json": json.dumps(json.dumps({secret: encoded})),
+        "json-codes": "".join(f"\\u{ord(letter):04x}" for letter in encoded),
+        "upper": secret.upper(),
+        "lower": secret.lower(),
+        "upper-base64": encoded.upper(),
+        "lower-base64": encoded.lower(),
+        "blanks": "\n".join(encoded),
+        "invisible": "\0".join(secret),
+        "embedded": f"x{encoded}y",
+    }
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,18 @@ def fails(status: int, message: str = "", **headers: str) -> Fault:
     return answers(refusal(status, message, **headers))
 
 
+def echoes(status: int = 403) -> Fault:
+    """Refuse, and quote what the call was authorized by in every spelling."""
+
+    def fault(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+        secret = connection.headers["Authorization"].partition(" ")[2]
+        with contextlib.suppress(ValueError):  # else it is a token
+            secret = base64.b64decode(secret, validate=True).decode()
+        connection.send(refusal(status, " ; ".join(spellings(secret).values())))
+
+    return fault
+
+
 def resets(connection: "Connection", proceed: Callable[[], Reply]) -> None:
     """Cut the connection, and do nothing."""
     connection.reset()
@@ -79,6 +118,32 @@ def stays_silent(connection: "Connection", proceed: Callable[[], Reply]) -> None
     """Say nothing for as long as the server lives."""
     connection.kaggle.closing.wait(30)
     connection.reset()
+
+
+def redirects(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and lead the caller to another host, to be told it all again."""
+    proceed()
+    connection.send(Reply(307, b"", {"Location": "http://elsewhere.test/"}))
+
+
+def garbles(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and answer with what is almost JSON."""
+    reply = proceed()
+    connection.send(Reply(200, reply.body[:-1] + b"\0", {"Content-Type": "application/json"}))
+
+
+def fails_late(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Do what was asked, and say that it failed."""
+    proceed()
+    connection.send(refusal(500, "Oops"))
+
+
+def floods(connection: "Connection", proceed: Callable[[], Reply]) -> None:
+    """Answer with more than anyone can hold, until the caller hangs up."""
+    connection.send(Reply(200, b"[", {"Content-Type": "application/json", "Content-Length": "inf"}))
+    with contextlib.suppress(OSError):
+        while not connection.kaggle.closing.is_set():
+            connection.wfile.write(b"1," * 100_000)
 
 
 def cuts_body(connection: "Connection", proceed: Callable[[], Reply]) -> None:
@@ -133,6 +198,7 @@ class KaggleServer:
         self.uploads: dict[str, bytes] = {}  # token: content
         self.calls: list[str] = []
         self.foreign: list[str] = []  # hosts that were asked for, and must not be
+        self.told: list[str] = []  # what those were told
         self.mishaps: list[object] = []  # errors of this server's own
         self.polls_to_score = 2  # how often GetSubmission says PENDING
         self.verdict: dict[str, Any] = {}  # overrides what scoring would say
@@ -295,6 +361,7 @@ class Connection(BaseHTTPRequestHandler):
             proceed = partial(self.kaggle.storage, body, url.path.strip("/"))
         else:
             self.kaggle.foreign.append(url.hostname or self.path)
+            self.kaggle.told.append(f"{self.path} {self.headers} {(body or b'').decode()}")
             self.send(Reply(403))
             return
         fault = self.kaggle.fault(name)

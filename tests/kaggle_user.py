@@ -8,16 +8,21 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
-from kaggle_server import KEY, SECRETS, USERNAME
+from kaggle_server import KEY, SECRETS, USERNAME, spellings
 
 from titanic_nn.cli import download, submit
+from titanic_nn.competitions.titanic.competition import TITANIC
+from titanic_nn.kaggle.once import TIME_FORMAT, VISIBLE_AFTER
 from titanic_nn.runs.submissions import write_submissions
 
+LONG = 2 * VISIBLE_AFTER  # seconds, after which nothing that was cut off can still arrive
 COMMANDS = {"download": download.main, "submit": submit.main}
 
 
@@ -33,6 +38,25 @@ class KaggleTables:
     @property
     def archive(self) -> bytes:
         return zipped({"train.csv": self.train, "test.csv": self.test})
+
+
+@cache
+def kaggle_tables() -> KaggleTables:
+    places = [place for place in TITANIC.search if place[0] == "bundled"]
+    bundled = replace(TITANIC, search=places).load()
+    assert bundled.answers is not None
+    answers = pd.read_csv(bundled.answers)
+    train = bundled.train.assign(PassengerId=bundled.train["PassengerId"] + 10_000)
+    test = bundled.test.assign(PassengerId=bundled.test["PassengerId"] + 10_000)
+    rule = pd.DataFrame(
+        {"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)}
+    )
+    return KaggleTables(
+        train=train.to_csv(index=False).encode(),
+        test=test.to_csv(index=False).encode(),
+        answers={str(id + 10_000): str(label) for id, label in answers.to_numpy()},
+        sex_rule=rule.to_csv(index=False).encode(),
+    )
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -97,11 +121,28 @@ class User:
 
     def ledger(self) -> "list[dict[str, str]]":
         """As a notebook reads it."""
-        path = self.folder / "submissions/ledger.csv"
-        if not path.exists():
-            return []
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy()]
+        return read_ledger(self.folder)
+
+    def let_pass(self, seconds: float) -> None:
+        """Set the ledger's times as if so long had passed since."""
+        let_pass(self.folder, seconds)
+
+
+def read_ledger(folder: Path) -> "list[dict[str, str]]":
+    """The ledger of a user's folder, as a notebook reads it."""
+    path = folder / "submissions/ledger.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy()]
+
+
+def let_pass(folder: Path, seconds: float) -> None:
+    """Set the times in a folder's ledger as if so long had passed since."""
+    path = folder / "submissions/ledger.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    earlier = pd.to_datetime(table["time"]) - pd.Timedelta(seconds=seconds)
+    table.assign(time=earlier.dt.strftime(TIME_FORMAT)).to_csv(path, index=False)
 
 
 def give_key(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,9 +165,24 @@ def write_run(
     submission: bytes,
     *,
     competition: str = "titanic",
+) -> Path:
+    """Write a run, and its submissions."""
+    run = write_run_only(parent, name, source, test, submission, competition=competition)
+    write_submissions(run)
+    return run
+
+
+def write_run_only(
+    parent: Path,
+    name: str,
+    source: str,
+    test: bytes,
+    submission: bytes,
+    *,
+    competition: str = "titanic",
     models: Sequence[str] = ("relu", "linear"),
 ) -> Path:
-    """Write a run whose first, recommended model predicts `submission`, and its submissions.
+    """Write a run whose first, recommended model predicts `submission`.
 
     The other models predict the opposite. What `submit` reads is written, and no more; that `train`
     writes the same is shown in test_loop.py.
@@ -156,13 +212,27 @@ def write_run(
         others = "".join(f",{1 - likely}" for _ in models[1:])
         lines.append(f"{row},0.5,{likely}{others}")
     (run / "test_predictions.csv").write_text("\n".join(lines) + "\n")
-    write_submissions(run)
     return run
+
+
+def leaks(*texts: str, besides: Sequence[str] = ()) -> list[str]:
+    """The secrets that are in any of the texts, in any spelling, in upper or lower case."""
+    read = {"".join(unquote(text).split()).casefold() for text in texts}
+    read |= {"".join(text.split()).casefold() for text in texts}
+    return [
+        f"{secret} ({name})"
+        for secret in (*SECRETS, *besides)
+        for name, spelling in spellings(secret).items()
+        if any("".join(spelling.split()).rstrip("=").casefold() in text for text in read)
+    ]
+
+
+def files_in(folder: Path) -> list[str]:
+    """The contents of all files in a folder."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.read_text(errors="replace") for path in paths]
 
 
 def no_secret_in(user: User, *said: str, besides: Sequence[str] = ()) -> None:
     """Assert that no secret was printed, or written anywhere in the user's folder."""
-    files = [path for path in user.folder.rglob("*") if path.is_file()]
-    for text in [*said, *(path.read_text(errors="replace") for path in files)]:
-        for secret in (*SECRETS, *besides):
-            assert secret not in text
+    assert leaks(*said, *files_in(user.folder), besides=besides) == []

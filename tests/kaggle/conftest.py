@@ -2,15 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from kaggle_server import KaggleServer, environment
-from kaggle_user import KaggleTables, User, give_key, write_run, write_tables
-
-from titanic_nn.competitions.titanic.competition import TITANIC
+from kaggle_user import KaggleTables, User, give_key, kaggle_tables, write_run, write_tables
 
 ROOT = Path(__file__).parents[2]
 # Short enough that the tests need not wait.
@@ -19,21 +15,7 @@ SHORT = {"TITANIC_NN_CALL_TIMEOUT": "0.5", "TITANIC_NN_PAUSE": "0.01"}
 
 @pytest.fixture(scope="session")
 def tables() -> KaggleTables:
-    places = [place for place in TITANIC.search if place[0] == "bundled"]
-    bundled = replace(TITANIC, search=places).load()
-    assert bundled.answers is not None
-    answers = pd.read_csv(bundled.answers)
-    train = bundled.train.assign(PassengerId=bundled.train["PassengerId"] + 10_000)
-    test = bundled.test.assign(PassengerId=bundled.test["PassengerId"] + 10_000)
-    rule = pd.DataFrame(
-        {"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)}
-    )
-    return KaggleTables(
-        train=train.to_csv(index=False).encode(),
-        test=test.to_csv(index=False).encode(),
-        answers={str(id + 10_000): str(label) for id, label in answers.to_numpy()},
-        sex_rule=rule.to_csv(index=False).encode(),
-    )
+    return kaggle_tables()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_nothing_is_found_in_an_empty_home() -> None:
 def test_the_order_is_the_clients(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the last source to the first, each takes precedence over those already there."""
     write(home / ".kaggle/credentials.json", '{"refresh_token": "r"}')
-    assert found().oauth
+    assert found().refresh_token == "r"
     write(home / ".kaggle/kaggle.json", KAGGLE_JSON)
     assert (found().username, found().key) == ("ada", "k-file")
     monkeypatch.setenv("KAGGLE_KEY", "k-env")
@@ -124,6 +124,10 @@ def test_kaggle_json_is_found_where_the_client_finds_it(
         ({"KAGGLE_KEY": "k"}, None, "KAGGLE_USERNAME is missing or empty"),
         ({}, "{broken s3cret", "kaggle.json: cannot be read as JSON"),
         ({}, "[]", "kaggle.json: cannot be read as JSON"),
+        ({}, "[" * 100_000, "kaggle.json: cannot be read as JSON"),
+        ({}, " " * 2**21, "kaggle.json: cannot be read as JSON"),
+        ({}, "\0", "kaggle.json: cannot be read as JSON"),
+        ({"KAGGLE_API_TOKEN": "/dev/zero"}, None, "/dev/zero: cannot be read as a file with"),
         ({}, '{"username": "ada"}', "key in .*kaggle.json is missing"),
         ({}, '{"username": "ada", "key": 7}', "key in .*kaggle.json is missing"),
         ({}, '{"username": "ada", "key": "s3cret\\nx"}', "blanks or odd characters"),
@@ -157,6 +161,25 @@ def test_a_broken_file_that_is_not_needed_does_no_harm(
     monkeypatch.setenv("KAGGLE_API_TOKEN", "t-env")
     monkeypatch.delenv("KAGGLE_KEY")
     assert found() == Credentials("KAGGLE_API_TOKEN", token="t-env")
+
+
+@pytest.mark.parametrize("name", ["kaggle.json", "access_token", "credentials.json"])
+def test_a_fifo_is_not_waited_for(home: Path, name: str) -> None:
+    os.mkfifo(home / ".kaggle" / name)
+    with pytest.raises(CredentialsError, match=f"{name}: cannot be read as"):
+        find_credentials()
+
+
+@pytest.mark.parametrize("odd", ["file", "file/below", "x" * 300, "~", "\udcff", "/proc/1/fd/none"])
+def test_an_odd_folder_of_settings_is_one_without_a_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    monkeypatch.chdir(home)
+    write(home / "file", "not a folder")
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", odd)
+    assert find_credentials() is None
+    monkeypatch.setenv("HOME", odd)
+    assert find_credentials() is None
 
 
 def test_a_kaggle_json_of_other_settings_is_no_key(home: Path) -> None:

@@ -17,14 +17,19 @@ from kaggle_server import (
     answers,
     as_json,
     fails,
+    floods,
     loses_reply,
     resets,
     stays_silent,
 )
-from kaggle_user import User, no_secret_in
+from kaggle_user import LONG, User, no_secret_in
 
 HTML = Reply(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
 NOT_JSON = Reply(200, b"{'oops'", {"Content-Type": "application/json"})
+DEEP = Reply(200, b"[" * 100_000, {"Content-Type": "application/json"})
+ODD = as_json({"submissions": [{"ref": "many", "date": 7}, 3]})
+NO_REF = as_json({"ref": {"a": 1}, "status": "COMPLETE"})
+NO_PLACE = as_json({"token": "t", "createUrl": "file:///etc/passwd"})
 STRANGE = as_json({"ref": 1001, "status": "QUARANTINED"})
 
 
@@ -79,6 +84,13 @@ LASTING = [
         3,
     ),
     Row("create-silent", "CreateSubmission", stays_silent, "whether the submission arrived", 3),
+    Row("endless", "ListSubmissions", floods, "Kaggle answered with over 1048576 bytes", 3),
+    Row("deep", "ListSubmissions", answers(DEEP), "the kaggle client failed", 3),
+    Row("odd-types", "ListSubmissions", answers(ODD), "the kaggle client failed", 3),
+    Row("no-ref", "GetSubmission", answers(NO_REF), "the kaggle client failed", 3, submissions=1),
+    Row("create-odd", "CreateSubmission", answers(as_json({"ref": "x"})), "is not known yet", 3),
+    Row("create-endless", "CreateSubmission", floods, "is not known yet", 3),
+    Row("upload-nowhere", "StartSubmissionUpload", answers(NO_PLACE), "the call to", 3),
     Row("poll-500", "GetSubmission", fails(500), "status 500", 3, submissions=1),
     Row("poll-silent", "GetSubmission", stays_silent, "does not answer", 3, submissions=1),
     Row("strange", "GetSubmission", answers(STRANGE), "'QUARANTINED', which", 3, submissions=1),
@@ -97,6 +109,8 @@ def test_a_lasting_fault_is_one_sentence_and_the_next_try_mends_it(
     no_secret_in(user, done.said)
 
     kaggle.heal()
+    if user.ledger():
+        user.let_pass(LONG)
     assert user.call("submit").code == 0
     assert len(kaggle.submissions) == 1
     assert [entry["status"] for entry in user.ledger()] == ["complete"]
@@ -128,6 +142,17 @@ def test_a_passing_fault_is_sat_out(
     assert len(kaggle.submissions) == 1
     (entry,) = user.ledger()
     assert (entry["status"], entry["ref"]) == ("complete", "1001")
+
+
+@pytest.mark.parametrize(
+    "asked", ["soon", "-5", "nan", "Wed, 21 Oct 99999999999 07:28:00 GMT", "9e99"]
+)
+def test_a_retry_after_that_makes_no_sense_does_no_harm(
+    user: User, kaggle: KaggleServer, asked: str
+) -> None:
+    kaggle.inject("ListSubmissions", fails(429, Retry_After=asked))
+    done = user.call("submit")
+    assert (done.code, len(done.err.splitlines())) in [(0, 0), (3, 1)]
 
 
 @pytest.mark.parametrize("as_date", [False, True])

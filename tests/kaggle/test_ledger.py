@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn.errors import DataError
+from titanic_nn.errors import DataError, WriteError
 from titanic_nn.kaggle.ledger import COLUMNS, Entry, Ledger
 
 ENTRY = Entry(
@@ -23,6 +23,8 @@ ENTRY = Entry(
     idempotency_key="aaaaaaaaaaaa-1",
     status="pending",
 )
+HEADER = f"{','.join(COLUMNS)}\n"
+LINE = "t,f,s,r,m,0.4,0.8,titanic,aaaaaaaaaaaa-1,1001,complete,0.7,\n"
 
 
 @pytest.fixture
@@ -73,7 +75,16 @@ def test_a_lock_that_another_keeps_is_waited_for_only_so_long(ledger: Ledger) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("time,file\n1,2\n", "line 2: expected the columns time, file, sha256"),
+        ("time,file\n1,2\n", "line 1: expected the columns time, file, sha256"),
+        ("", "line 1: expected the columns"),
+        ("\0" * 500, "line 1: expected the columns"),
+        ("my notes\n", "line 1: expected the columns"),
+        (HEADER[:-1].replace(",ref", "") + "\n", "line 1: expected the columns"),
+        (f"{HEADER}{LINE}\0\0\0\0", "line 3: expected the columns"),
+        (f"{HEADER}{LINE}{LINE[:40]}", "line 3: expected the columns"),  # cut
+        (f"{HEADER}{LINE}{LINE}", "2 rows have aaaaaaaaaaaa-1; keep one"),
+        (HEADER + LINE.replace(",1001,", ",1001.0,"), "line 2, column ref: '1001.0' is not acc"),
+        (HEADER + LINE.replace("-1,", "-x,"), "column idempotency_key: 'aaaaaaaaaaaa-x' is not"),
         (",".join(COLUMNS) + "\n1,2\n", "line 2: expected the columns"),
         (",".join(COLUMNS) + "\n" + ",".join("x" * len(COLUMNS)) + "\n", "column status: 'x'"),
         (",".join(COLUMNS) + '\n"open\n', "not CSV"),
@@ -88,3 +99,26 @@ def test_a_broken_ledger_is_named_and_kept(ledger: Ledger, content: str, message
     with pytest.raises(DataError, match=message):
         ledger.put(ENTRY)
     assert ledger.path.read_bytes() == content.encode(errors="surrogateescape")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [f"\ufeff{HEADER}{LINE}", f"{HEADER}{LINE}".replace("\n", "\r\n"), f"{HEADER}{LINE}"[:-1]],
+    ids=["BOM", "CRLF", "no line feed at the end"],
+)
+def test_what_editors_do_to_a_ledger_is_read(ledger: Ledger, content: str) -> None:
+    ledger.path.parent.mkdir()
+    ledger.path.write_bytes(content.encode())
+    (entry,) = ledger.entries()
+    assert (entry.time, entry.ref, entry.error) == ("t", "1001", "")
+    ledger.put(ENTRY)
+    assert ledger.entries() == [ENTRY]
+
+
+def test_a_ledger_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(WriteError, match=r"ledger\.csv: cannot be written: a file is in the way"):
+        Ledger(tmp_path / "file/ledger.csv").put(ENTRY)
+    (tmp_path / "ledger.csv").mkdir()
+    with pytest.raises(DataError, match=r"ledger\.csv: cannot be read as a file: Is a directory"):
+        Ledger(tmp_path / "ledger.csv").put(ENTRY)

@@ -4,13 +4,24 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from kaggle_server import KEY, SIGNATURE, TOKEN, USERNAME, KaggleServer, fails, resets
-from kaggle_user import KaggleTables, User, no_secret_in, write_run, write_tables
+from kaggle_server import (
+    KEY,
+    SIGNATURE,
+    TOKEN,
+    USERNAME,
+    KaggleServer,
+    echoes,
+    fails,
+    resets,
+    spellings,
+)
+from kaggle_user import KaggleTables, User, leaks, no_secret_in, write_run, write_tables
 
-from titanic_nn.kaggle.faults import plain
+from titanic_nn.kaggle.masking import plain
 
 
 @pytest.mark.parametrize(
@@ -41,6 +52,70 @@ def test_a_server_that_echoes_secrets_is_not_quoted_with_them(
     done = user.call("submit")
     assert said in done.err
     no_secret_in(user, done.said)
+
+
+@pytest.mark.parametrize("variables", [{}, {"KAGGLE_API_TOKEN": TOKEN}], ids=["key", "token"])
+def test_a_server_that_echoes_what_it_was_sent_is_not_quoted_with_it(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    kaggle.inject("ListSubmissions", echoes())
+    kaggle.inject("CreateSubmission", echoes())
+    refused = [user.call("submit"), user.call("submit")]
+    for done in refused:
+        assert (done.code, "***" in done.err) == (2, True)
+    spelled = " ; ".join(spellings(TOKEN if variables else f"{USERNAME}:{KEY}").values())
+    kaggle.verdict = {"status": "ERROR", "errorDescription": spelled, "publicScore": spelled}
+    done = user.call("submit")
+    assert "could not score submission 1001: " in done.err
+    no_secret_in(user, *(one.said for one in (*refused, done, user.call("submit", "--list"))))
+
+
+@pytest.mark.parametrize("spelling", spellings("x"))
+@pytest.mark.parametrize("secret", [KEY, TOKEN, '+a/b?c>d~e"f\\g%h-i_j', "hunter2"])
+def test_every_spelling_of_a_secret_is_masked(secret: str, spelling: str) -> None:
+    sent = spellings(secret)[spelling]
+    shown = plain(f"said {sent} of me", [secret])
+    assert (shown[:5], shown[-6:], "***" in shown) == ("said ", " of me", True)
+    assert leaks(shown, besides=[secret]) == []
+    # Whatever base64 says of what stands before the secret goes with it.
+    pair = spellings(f"{USERNAME}:{secret}")[spelling]
+    assert leaks(plain(f"said {pair} of me", [secret]), besides=[secret]) == []
+
+
+def test_what_is_no_secret_is_quoted() -> None:
+    said = "Row 7, column Survived: '2' is not one of 0, 1 (ref 52001234, 100% of A-Za-z0-9+/=)"
+    assert plain(said, [KEY, TOKEN, "hunter2"]) == said
+
+
+def test_a_long_text_is_masked_in_time() -> None:
+    start = time.process_time()
+    for text in ("https://" * 100_000, f"{KEY} " * 30_000, "a" * 1_000_000, "%25" * 300_000):
+        assert leaks(plain(text, [KEY])) == []
+    assert time.process_time() - start < 20
+
+
+def test_the_password_of_a_proxy_and_a_login_are_secrets(
+    user: User, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = os.environ["http_proxy"].rpartition(":")[2]
+    monkeypatch.setenv("http_proxy", f"http://me:pa%24%24word@127.0.0.1:{port}")
+    kaggle.inject("ListSubmissions", fails(403, " ".join(spellings("me:pa$$word").values())))
+    done = user.call("submit")
+    assert (done.code, leaks(done.said, besides=["pa$$word"])) == (2, [])
+
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name)
+    login = Path.home() / ".kaggle/credentials.json"
+    login.parent.mkdir()
+    login.write_text('{"refresh_token": "refresh-me-again"}')
+    login.chmod(0o600)
+    kaggle.inject("GenerateAccessToken", fails(500, "no refresh-me-again, REFRESH-ME-AGAIN"))
+    kaggle.inject("GenerateAccessToken", *[fails(500, "no refresh-me-again")] * 9)
+    done = user.call("submit")
+    assert (done.code, leaks(done.said, besides=["refresh-me-again"])) == (3, [])
+    assert "Kaggle says: no ***" in done.err
 
 
 def test_a_log_of_everything_holds_no_signed_url(

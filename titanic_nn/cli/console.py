@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from titanic_nn.errors import KaggleError, TitanicError
+from titanic_nn.errors import KaggleError, TitanicError, WriteError
 from titanic_nn.files import recorded
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Parser(argparse.ArgumentParser):
                 try:
                     work(self.parse_args(typed, argparse.Namespace(typed=typed)))
                 except TitanicError as error:
-                    print("; ".join([f"error: {error}", *_kept(error, written)]), file=sys.stderr)
+                    kept = _kept(error, written if isinstance(error, WriteError) else ())
+                    print("; ".join([f"error: {error}", *kept]), file=sys.stderr)
                     sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
                 except KeyboardInterrupt as interrupt:
                     kept = _kept(interrupt, written) or ["nothing was written"]

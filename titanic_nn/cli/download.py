@@ -3,8 +3,8 @@
 import re
 import sys
 import zipfile
-import zlib
 from argparse import Namespace
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from titanic_nn.cli.console import Parser
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
 from titanic_nn.files import check_place, hidden_folder, move
+from titanic_nn.kaggle.masking import plain
 
 if TYPE_CHECKING:
     from titanic_nn.competitions.competition import Competition
@@ -61,28 +62,42 @@ def _fetch(competition: "Competition") -> "Tables":
     folder = competition.folder
     check_place(folder)
     with hidden_folder(folder) as fresh:
-        archive = kaggle.download(fresh)
-        _check_whole(archive, folder)
-        try:
-            competition.load(archive)
-        except DataError as error:
-            complaint = str(error).replace(str(archive), f"Kaggle's {archive.name}")
-            raise DataError(f"{complaint}; {folder} is unchanged") from None
-        with zipfile.ZipFile(archive) as opened:
-            files = [name for name in opened.namelist() if re.fullmatch(r"[^/]+\.csv", name)]
-            for file in files:
-                opened.extract(file, fresh)
-        for file in files:
-            move(fresh / file, folder / file)
+        _replace(competition, kaggle.download(fresh))
     return competition.load(folder)
+
+
+def _replace(competition: "Competition", archive: Path) -> None:
+    """Check an archive, unpack it beside itself, and only then replace what is in the folder."""
+    folder = competition.folder
+    _check_whole(archive, folder)
+    try:
+        competition.load(archive)
+    except DataError as error:
+        complaint = str(error).replace(str(archive), f"Kaggle's {archive.name}")
+        raise DataError(f"{complaint}; {folder} is unchanged") from None
+    with zipfile.ZipFile(archive) as opened:
+        files = [name for name in opened.namelist() if re.fullmatch(r"\w[\w.-]{0,99}\.csv", name)]
+        for file in files:
+            opened.extract(file, archive.parent)
+    for file in files:
+        move(archive.parent / file, folder / file)
 
 
 def _check_whole(archive: Path, folder: Path) -> None:
     """Test all of the archive: a file that was cut can have the announced length."""
+    from titanic_nn.tables.sources import LARGEST_UNPACKED  # loads pandas
+
     try:
         with zipfile.ZipFile(archive) as opened:
-            damaged = opened.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error):
+            members = opened.infolist()
+            names = Counter(member.filename for member in members)
+            damaged = next((name for name, number in names.items() if number > 1), None)
+            # A larger one is refused where tables are loaded; to test it could take hours.
+            if sum(member.file_size for member in members) <= LARGEST_UNPACKED:
+                damaged = damaged or opened.testzip()
+    except Exception:  # each decompressor raises its own
         damaged = archive.name
     if damaged:
-        raise KaggleError(f"the download is damaged at {damaged}; {folder} is unchanged, try again")
+        raise KaggleError(
+            f"the download is damaged at {plain(damaged)}; {folder} is unchanged, try again"
+        )

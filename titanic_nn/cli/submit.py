@@ -34,6 +34,7 @@ add("--no-wait", action="store_true", help="don't wait for the score")
 add("--timeout", type=float, default=RetryPolicy.total, metavar="S", help="wait at most (300)")
 add("--yes", action="store_true", help="don't ask before sending")
 add("--resend", action="store_true", help="send a file again that was sent already")
+add("--now", action="store_true", help="don't wait for a try that was cut off: may send it twice")
 add("--list", action="store_true", help="bring the ledger up to date and print it")
 
 
@@ -75,7 +76,7 @@ def main(args: Namespace) -> None:
         return
 
     # Imported late: it loads the kaggle package.
-    from titanic_nn.kaggle.once import send, wait
+    from titanic_nn.kaggle.once import seconds_left, send, wait
     from titanic_nn.kaggle.service import Kaggle
 
     kaggle = Kaggle(competition.slug, retry_policy)
@@ -84,11 +85,23 @@ def main(args: Namespace) -> None:
     if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
         print("Nothing was sent.")
         return
+    cut_off = ledger.cut_off(file.sha256, competition.slug)
+    if cut_off and args.now:
+        print("The last try was cut off and may still arrive: with --now it may be there twice.")
+    elif cut_off and (left := seconds_left(cut_off)):
+        print(
+            "The last try was cut off while Kaggle may have been creating the submission: "
+            f"searching for it, for up to {left:.0f} s before it is sent again (--now: at once)."
+        )
     spinner = console(stderr=True).status("Kaggle: sending")  # on a terminal only
     with if_interrupted(lambda: "the same command goes on from here"), spinner:
-        entry = send(file, message, kaggle, ledger, resend=args.resend)
+
+        def show(state: str) -> None:
+            spinner.update(f"Kaggle: {state}")
+
+        entry = send(file, message, kaggle, ledger, show, resend=args.resend, now=args.now)
         if not args.no_wait:
-            entry = wait(entry, kaggle, ledger, lambda state: spinner.update(f"Kaggle: {state}"))
+            entry = wait(entry, kaggle, ledger, show)
     _report(entry, file, competition)
 
 

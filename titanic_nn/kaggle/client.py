@@ -1,16 +1,17 @@
 """The only module that imports the `kaggle` package.
 
 Importing it authenticates, prints, may call the network, and creates a folder. Its calls have no
-timeout; a failed upload is retried for six minutes and then reported like a success; a download
-that was cut is appended to the file that is there; and signed URLs are printed to stdout.
-`open_client` returns the package's own `KaggleApi` without these faults.
+timeout and read answers of any length; a download that was cut is appended to the file that is
+there; and signed URLs are printed to stdout. `open_client` returns the package's own `KaggleApi`
+without these faults. Its method to submit reports a failed upload like a success;
+`create_submission` makes the same calls.
 """
 
 import logging
 import os
 import sys
-import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -21,16 +22,16 @@ from requests.adapters import HTTPAdapter
 
 from titanic_nn.errors import CredentialsError, KaggleError, TitanicError
 from titanic_nn.kaggle.credentials import Credentials, config_folder
-from titanic_nn.kaggle.faults import is_refusal
+from titanic_nn.kaggle.faults import TRY_LATER, is_refusal
+from titanic_nn.tables.sources import LARGEST_UNPACKED
+
+LARGEST_ANSWER = 2**20  # bytes of a message; a page of submissions has less than 50,000
 
 
-def open_client(
-    credentials: Credentials, *, timeout: float, on_uploaded: Callable[[], None]
-) -> tuple[Any, Credentials]:
+def open_client(credentials: Credentials, *, timeout: float) -> tuple[Any, Credentials]:
     """Make a client whose calls time out; also return the credentials that it uses.
 
-    Call it, and what it returns, with stdout redirected: the client prints. `timeout` is in
-    seconds; `on_uploaded` is called when a file is uploaded, before a submission is created.
+    Call it, and what it returns, with stdout redirected: the client prints. `timeout`: seconds.
 
     Raises:
         TitanicError: the package cannot be imported.
@@ -52,27 +53,16 @@ def open_client(
         client = build()
         http = client.http_client()
         http._init_session()
-        _set_timeout(http._session, timeout)
+        _set_limits(http._session, timeout)
         return client
-
-    def upload_once(path: str, url: str, *_: Any, **__: Any) -> Any:
-        with requests.Session() as session:
-            _set_timeout(session, timeout)
-            response = session.put(url, data=Path(path).read_bytes())
-        response.raise_for_status()
-        if response.status_code not in (200, 201):
-            raise KaggleError(f"Kaggle's file storage answered {response.status_code}")
-        on_uploaded()
-        return package.ResumableUploadResult.COMPLETE
 
     def download_once(*args: Any, **_: Any) -> Any:
         return download(*args, max_retries=0, timeout=timeout)
 
     api.build_kaggle_client = build_with_timeout
-    api.upload_complete = upload_once
     api.download_file = download_once
 
-    if credentials.oauth:
+    if credentials.refresh_token:
         credentials = replace(credentials, token=_oauth_token(api, credentials))
     api.config_values = {name: getattr(credentials, name) for name in ("username", "key", "token")}
     return api, credentials
@@ -87,16 +77,69 @@ def get_submission(api: Any, ref: int) -> Any:
         return kaggle.competitions.competition_api_client.get_submission(request)
 
 
-def _set_timeout(session: requests.Session, timeout: float) -> None:
-    """Give a session's calls a default timeout in seconds."""
+def create_submission(
+    api: Any,
+    competition: str,
+    content: bytes,
+    name: str,
+    description: str,
+    *,
+    timeout: float,
+    before_creation: Callable[[], None],
+) -> Any:
+    """Upload a file's content and create a submission from it, as `KaggleApi` does from a path.
 
-    class TimeoutAdapter(HTTPAdapter):
+    `before_creation` is called between the two: until then Kaggle can have no submission. Raises
+    what the calls raise; none is repeated.
+    """
+    types = import_module("kagglesdk.competitions.types.competition_api_service")
+    with api.build_kaggle_client() as kaggle, requests.Session() as storage:
+        calls = kaggle.competitions.competition_api_client
+        start = types.ApiStartSubmissionUploadRequest()
+        start.competition_name = competition
+        start.file_name = name
+        start.content_length = len(content)
+        start.last_modified_epoch_seconds = int(time.time())
+        upload = calls.start_submission_upload(start)
+
+        _set_limits(storage, timeout)
+        response = storage.put(upload.create_url, data=content)
+        response.raise_for_status()
+        if response.status_code not in (200, 201):
+            raise KaggleError(f"Kaggle's file storage answered {response.status_code}")
+
+        creation = types.ApiCreateSubmissionRequest()
+        creation.competition_name = competition
+        creation.blob_file_tokens = upload.token
+        creation.submission_description = description
+        before_creation()
+        return calls.create_submission(creation)
+
+
+def _set_limits(session: requests.Session, timeout: float) -> None:
+    """Give a session's calls a default timeout in seconds, and their answers a largest size."""
+
+    class LimitedAdapter(HTTPAdapter):
         def send(self, *args: Any, **kwargs: Any) -> requests.Response:
             kwargs["timeout"] = kwargs.get("timeout") or timeout
-            return super().send(*args, **kwargs)
+            response = super().send(*args, **kwargs)
+            largest = LARGEST_UNPACKED if kwargs.get("stream") else LARGEST_ANSWER
+            read = response.iter_content
+
+            def read_limited(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+                size = 0
+                for chunk in read(*args, **kwargs):
+                    size += len(chunk)
+                    if size > largest:
+                        response.close()
+                        raise KaggleError(f"Kaggle answered with over {largest} bytes; {TRY_LATER}")
+                    yield chunk
+
+            response.iter_content = read_limited  # type: ignore[method-assign]
+            return response
 
     for scheme in ("http://", "https://"):
-        session.mount(scheme, TimeoutAdapter())
+        session.mount(scheme, LimitedAdapter())
 
 
 def _import_kaggle() -> Any:
@@ -115,24 +158,23 @@ def _import_kaggle() -> Any:
 
 def _import_masked() -> None:
     """Import the client in an environment in which it finds credentials that need no call."""
-    with tempfile.TemporaryDirectory() as folder:
-        mask = {
-            "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
-            "KAGGLE_API_V1_TOKEN": "",
-            "KAGGLE_USERNAME": "nobody",
-            "KAGGLE_KEY": "nothing",
-            "KAGGLE_CONFIG_DIR": folder,
-            "VERBOSE": "",  # else it would log every call
-            "VERBOSE_OUTPUT": "",
-        }
-        before = {name: os.environ[name] for name in mask if name in os.environ}
-        os.environ.update(mask)
-        try:
-            kaggle = import_module("kaggle")
-        finally:
-            for name in mask:
-                del os.environ[name]
-            os.environ.update(before)
+    mask = {
+        "KAGGLE_API_TOKEN": os.devnull,  # an empty file, before any other token
+        "KAGGLE_API_V1_TOKEN": "",
+        "KAGGLE_USERNAME": "nobody",
+        "KAGGLE_KEY": "nothing",
+        "KAGGLE_CONFIG_DIR": str(Path(__file__).parent),  # a folder that need not be made
+        "VERBOSE": "",  # else it would log every call
+        "VERBOSE_OUTPUT": "",
+    }
+    before = {name: os.environ[name] for name in mask if name in os.environ}
+    os.environ.update(mask)
+    try:
+        kaggle = import_module("kaggle")
+    finally:
+        for name in mask:
+            del os.environ[name]
+        os.environ.update(before)
     # As without the mask, for other users of the package in this process.
     kaggle.KaggleApi.config_dir = str(config_folder())
     kaggle.KaggleApi.config = str(config_folder() / "kaggle.json")

@@ -13,10 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
 
 from titanic_nn.errors import CredentialsError
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
+LARGEST_FILE = 2**20  # bytes; a token has less than 2000
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,24 @@ class Credentials:
     username: str | None = None
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
-    oauth: bool = False  # the client has yet to fetch the token
+    refresh_token: str | None = field(default=None, repr=False)  # for which the client gets a token
     file: Path | None = None
     hidden: tuple[str, ...] = ()  # the sources of others, which these take precedence over
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be printed."""
-        return tuple(secret for secret in (self.key, self.token) if secret)
+        """What must never be printed: all that is sent to Kaggle, or to a proxy on the way."""
+        proxies = [_password(url) for url in getproxies().values()]
+        secrets = (self.key, self.token, self.refresh_token, *proxies)
+        return tuple(secret for secret in secrets if secret)
 
     @property
     def warning(self) -> str | None:
         """A line about a file that others can read, with the command that corrects it."""
-        if self.file is None or os.name == "nt" or not self.file.stat().st_mode & 0o044:
+        try:
+            if self.file is None or os.name == "nt" or not self.file.stat().st_mode & 0o044:
+                return None
+        except OSError:  # it is gone
             return None
         return f"{self.file} can be read by other users of this machine: chmod 600 {self.file}"
 
@@ -72,13 +80,17 @@ def config_folder() -> Path:
     """Where the client looks for kaggle.json."""
     if chosen := os.environ.get("KAGGLE_CONFIG_DIR"):
         return Path(chosen)
-    if sys.platform.startswith("linux") and not _dot_kaggle().exists():
-        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    if sys.platform.startswith("linux") and not os.path.exists(_dot_kaggle()):
+        return Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "kaggle"
     return _dot_kaggle()
 
 
+def _home() -> Path:
+    return Path(os.path.expanduser("~"))  # "~" where there is none, as in the client
+
+
 def _dot_kaggle() -> Path:
-    return Path.home() / ".kaggle"
+    return _home() / ".kaggle"
 
 
 def _sources() -> Iterator[Credentials]:
@@ -88,20 +100,19 @@ def _sources() -> Iterator[Credentials]:
     if all(environment.get(name) for name in notebook):
         yield from _token_file("KAGGLE_API_V1_TOKEN", Path(environment["KAGGLE_API_V1_TOKEN"]))
     if given := environment.get("KAGGLE_API_TOKEN"):
-        # os.path.exists fails on a text that is longer than a path may be.
-        if len(given) < 1024 and os.path.exists(given):
+        if os.path.exists(given):
             yield from _token_file("the file that KAGGLE_API_TOKEN names", Path(given))
         else:
             yield Credentials("KAGGLE_API_TOKEN", token=_usable(given, "KAGGLE_API_TOKEN"))
     for name in ("access_token", "access_token.txt"):
         path = _dot_kaggle() / name
-        if path.exists():
+        if os.path.exists(path):
             yield from _token_file(str(path), path)
     yield from _key()
     path = _dot_kaggle() / "credentials.json"
-    if path.exists():
-        _usable(_read_json(path).get("refresh_token", ""), f"refresh_token in {path}")
-        yield Credentials(f"{path} (kaggle auth login)", oauth=True, file=path)
+    if os.path.exists(path):
+        token = _usable(_read_json(path).get("refresh_token"), f"refresh_token in {path}")
+        yield Credentials(f"{path} (kaggle auth login)", refresh_token=token, file=path)
 
 
 def _key() -> Iterator[Credentials]:
@@ -109,7 +120,7 @@ def _key() -> Iterator[Credentials]:
     variables = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
     given = {name: os.environ[var] for name, var in variables.items() if var in os.environ}
     path = config_folder() / "kaggle.json"
-    stored = _read_json(path) if len(given) < 2 and path.exists() else {}
+    stored = _read_json(path) if len(given) < 2 and os.path.exists(path) else {}
     if not (given or {"username", "key"} & set(stored)):
         return
     username, key = (
@@ -127,23 +138,37 @@ def _key() -> Iterator[Credentials]:
 def _token_file(source: str, path: Path) -> Iterator[Credentials]:
     """The token in a file; nothing if it is empty, as in the client."""
     try:
-        token = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        token = _read(path)
+    except (OSError, ValueError):
         raise CredentialsError(f"{path}: cannot be read as a file with a Kaggle token") from None
     if token.strip():
         yield Credentials(source, token=_usable(token, str(path)), file=path)
 
 
+def _read(path: Path) -> str:
+    """The text of a small regular file: a FIFO could block, a device never end."""
+    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
+        raise OSError
+    return path.read_text(encoding="utf-8")
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # its message could quote the file
+        values = json.loads(_read(path))
+    except (OSError, ValueError, RecursionError):  # its message could quote the file
         values = None
     if not isinstance(values, dict):
         raise CredentialsError(
             f"{path}: cannot be read as JSON; make a new one on {SETTINGS_PAGE}, or remove it"
         )
     return values
+
+
+def _password(proxy: str) -> str | None:
+    """The password in a proxy's URL."""
+    with suppress(ValueError):
+        return unquote(urlsplit(proxy if "//" in proxy else f"//{proxy}").password or "")
+    return None
 
 
 def _usable(secret: object, origin: str) -> str:

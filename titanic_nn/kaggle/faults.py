@@ -14,8 +14,15 @@ from urllib.parse import urlsplit
 
 import requests
 
-from titanic_nn.errors import CredentialsError, KaggleError, SubmissionError, TitanicError
+from titanic_nn.errors import (
+    CredentialsError,
+    DataError,
+    KaggleError,
+    SubmissionError,
+    TitanicError,
+)
 from titanic_nn.kaggle.credentials import SETTINGS_PAGE, Credentials
+from titanic_nn.kaggle.masking import plain
 
 PAGE = "https://www.kaggle.com/competitions"
 TRY_LATER = "nothing is wrong on your side; try again later"
@@ -54,6 +61,9 @@ def explain(error: Exception, competition: str, credentials: Credentials) -> Tit
             f"Kaggle answered {status!r}, which this version of its client does not know; "
             "try `pip install --upgrade kaggle`"
         )
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
+        place = plain(str(error.filename), credentials.secrets) if error.filename else "the disk"
+        return DataError(f"{place}: cannot be read or written: {error.strerror}")
     # Never its message: it could quote a header, or a signed URL.
     return KaggleError(f"the kaggle client failed ({type(error).__name__}); {TRY_LATER}")
 
@@ -62,17 +72,6 @@ def is_refusal(error: Exception) -> bool:
     """Did Kaggle answer that it did not do it? (A 408 may come after the fact.)"""
     response = error.response if isinstance(error, requests.HTTPError) else None
     return response is not None and response.status_code in {*range(400, 500)} - {408}
-
-
-def plain(text: str | None, secrets: tuple[str, ...] = ()) -> str:
-    """A server's message on one short line, without secrets and without URLs' queries."""
-    words = " ".join((text or "").split())
-    for secret in secrets:
-        words = words.replace(secret, "***")
-    words = re.sub(r"(https?://[^\s?#]*)[?#]\S*", r"\1?***", words)
-    words = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", words)
-    words = "".join(letter for letter in words if letter.isprintable())
-    return words if len(words) <= 300 else words[:299] + "…"
 
 
 def _from_status(
@@ -121,7 +120,7 @@ def _retry_after(response: requests.Response) -> float:
     except ValueError:
         try:
             when = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return 0.0
         wait = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return max(0.0, wait) if math.isfinite(wait) else 0.0

@@ -7,7 +7,9 @@ Reading needs no lock.
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Literal, get_args
 from filelock import FileLock, Timeout
 
 from titanic_nn.errors import DataError
-from titanic_nn.files import write_text, writing
+from titanic_nn.files import read_bytes, write_text, writing
 from titanic_nn.runs.submissions import SUBMISSIONS
 
 LEDGER = SUBMISSIONS / "ledger.csv"
@@ -30,7 +32,7 @@ Status = Literal["pending", "complete", "error", "failed"]
 class Entry:
     """A row of the ledger. What is not known is an empty string."""
 
-    time: str  # UTC, just before it was sent
+    time: str  # UTC, just before Kaggle was told to create it
     file: str
     sha256: str  # of the file's bytes
     run: str
@@ -46,6 +48,12 @@ class Entry:
 
 
 COLUMNS = tuple(column.name for column in fields(Entry))
+# Column -> what it must match, and that in words. The other columns hold any text.
+_FORMATS = {
+    "status": ("|".join(get_args(Status)), ", ".join(get_args(Status))),
+    "ref": ("[0-9]*", "a whole number, or nothing"),
+    "idempotency_key": (".+-[0-9]{1,9}", "hex digits, a hyphen and a number"),
+}
 
 
 class Ledger:
@@ -58,18 +66,25 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """All rows. Raises DataError if the file is not a ledger."""
-        try:
-            text = self.path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
+        if not self.path.exists():
             return []
-        except (OSError, UnicodeDecodeError) as error:
+        try:
+            text = read_bytes(self.path).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
             raise DataError(f"{self.path}: cannot be read ({error})") from None
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         try:
-            rows = [(reader.line_num, row) for row in reader]
+            self._check_columns(reader.fieldnames or (), line=1)
+            entries = [self._entry(row, reader.line_num) for row in reader]
         except csv.Error as error:
             raise DataError(f"{self.path}, line {reader.line_num}: not CSV ({error})") from None
-        return [self._entry(row, line) for line, row in rows]
+        keys = Counter((one.competition, one.idempotency_key) for one in entries)
+        for (_, key), number in keys.items():
+            if number > 1:
+                raise DataError(
+                    f"{self.path}, column idempotency_key: {number} rows have {key}; keep one"
+                )
+        return entries
 
     def of(self, sha256: str, competition: str) -> list[Entry]:
         """The rows about one file's contents."""
@@ -77,9 +92,14 @@ class Ledger:
         return [one for one in self.entries() if (one.sha256, one.competition) == wanted]
 
     def sent(self, sha256: str, competition: str) -> Entry | None:
-        """The newest row of a file that Kaggle has for sure."""
+        """The newest row of a file, if Kaggle has it for sure."""
         rows = self.of(sha256, competition)
         return rows[-1] if rows and rows[-1].ref else None
+
+    def cut_off(self, sha256: str, competition: str) -> Entry | None:
+        """The newest row of a file, if Kaggle may have it: no answer was recorded."""
+        rows = self.of(sha256, competition)
+        return rows[-1] if rows and rows[-1].status == "pending" and not rows[-1].ref else None
 
     def put(self, entry: Entry) -> None:
         """Add a row, or replace the one with the same key and competition."""
@@ -106,15 +126,19 @@ class Ledger:
         with lock:
             yield
 
-    def _entry(self, row: dict[str, str], line: int) -> Entry:
-        if set(row) != set(COLUMNS) or None in row.values():
+    def _check_columns(self, columns: Iterable[str | None], line: int) -> None:
+        if set(columns) != set(COLUMNS):
             raise DataError(
                 f"{self.path}, line {line}: expected the columns {', '.join(COLUMNS)}; "
                 "correct it, or move it away to start a new ledger"
             )
-        if row["status"] not in get_args(Status):
-            raise DataError(
-                f"{self.path}, line {line}, column status: {row['status']!r} is not accepted; "
-                f"expected {', '.join(get_args(Status))}"
-            )
+
+    def _entry(self, row: dict[str, str], line: int) -> Entry:
+        self._check_columns(row if None not in row.values() else (), line)
+        for column, (pattern, expected) in _FORMATS.items():
+            if not re.fullmatch(pattern, row[column]):
+                raise DataError(
+                    f"{self.path}, line {line}, column {column}: {row[column]!r} is not accepted; "
+                    f"expected {expected}"
+                )
         return Entry(**row)  # type: ignore[arg-type]  # its status was checked just now

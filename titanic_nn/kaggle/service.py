@@ -1,23 +1,22 @@
 """Kaggle's service: each call returns in time, or raises an error of one clear line."""
 
 import io
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from operator import methodcaller
 from pathlib import Path
-from threading import Event
 from typing import Any, Literal, TypeVar
 
 import requests
 
-from titanic_nn.errors import CredentialsError, KaggleError, WriteError
-from titanic_nn.kaggle.client import get_submission, open_client
+from titanic_nn.errors import CredentialsError, KaggleError
+from titanic_nn.kaggle.client import create_submission, get_submission, open_client
 from titanic_nn.kaggle.credentials import find_credentials, how_to_get_credentials
-from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError, explain, is_refusal, plain
+from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError, explain, is_refusal
+from titanic_nn.kaggle.masking import plain
 from titanic_nn.kaggle.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -51,25 +50,22 @@ class Kaggle:
         self.competition = competition
         self.retry_policy = retry_policy
         self._deadline = time.monotonic() + retry_policy.total
-        self._uploaded = Event()
         self._opened: Any = None
 
     def submissions(self) -> Iterator[Submission]:
         """The user's submissions, newest first."""
         seen: set[int] = set()
         for page in range(1, PAGES + 1):
-            asked = {"page_number": page, "page_size": PAGE_SIZE}
-            call = methodcaller("competition_submissions", self.competition, **asked)
-            listed = self._with_retries(call)
-            new = [one for one in listed or [] if one is not None and one.ref not in seen]
+            listed = self._with_retries(partial(self._list, page=page))
+            new = [one for one in listed if one.ref not in seen]
             seen.update(one.ref for one in new)
-            yield from map(self._submission, new)
+            yield from new
             if len(new) < PAGE_SIZE:
                 return
 
     def submission(self, ref: int) -> Submission:
         """One submission in its present state."""
-        return self._submission(self._with_retries(lambda api: get_submission(api, ref)))
+        return self._with_retries(lambda api: self._submission(get_submission(api, ref)))
 
     def daily_limit_reached(self) -> int | None:
         """How many were submitted today if no more are allowed; else, or if unknown, None."""
@@ -81,24 +77,40 @@ class Kaggle:
         # Before the user has joined, both numbers are 0.
         return int(limits.num_today) if limits.num_today and not limits.num_allowed_now else None
 
-    def submit(self, content: bytes, name: str, description: str) -> int:
+    def submit(
+        self, content: bytes, name: str, description: str, before_creation: Callable[[], None]
+    ) -> int:
         """Upload a file, create a submission from it, and return its ref. Repeats nothing.
+
+        `before_creation` is called when the file is uploaded: from now on Kaggle may have a
+        submission.
 
         Raises:
             UnknownOutcomeError: it was sent, but whether Kaggle has it is not known.
             TitanicError: there is no submission, for the reason given.
         """
-        self._uploaded.clear()
+        may_exist = False
+
+        def announce() -> None:
+            nonlocal may_exist
+            before_creation()
+            may_exist = True
+
         try:
-            # A copy, so that what is sent is what was checked.
-            with tempfile.TemporaryDirectory() as folder, self._client() as api:
-                path = Path(folder) / name
-                path.write_bytes(content)
-                reply = api.competition_submit(str(path), description, self.competition, quiet=True)
+            with self._client() as api:
+                reply = create_submission(
+                    api,
+                    self.competition,
+                    content,
+                    name,
+                    description,
+                    timeout=self.retry_policy.call_timeout,
+                    before_creation=announce,
+                )
             ref = int(reply.ref or 0)
         except Exception as error:
             fault = explain(error, self.competition, self.credentials)
-            if self._uploaded.is_set() and not is_refusal(error):
+            if may_exist and not is_refusal(error):
                 raise UnknownOutcomeError(str(fault)) from None
             raise fault from None
         if not ref:
@@ -113,12 +125,10 @@ class Kaggle:
             try:
                 # Without force, the client appends to a file that is there.
                 api.competition_download_files(self.competition, str(folder), force=True)
-            except requests.RequestException:  # some are ValueErrors, and all are OSErrors
-                raise
-            except ValueError:
+            except ValueError as error:
+                if isinstance(error, requests.RequestException):
+                    raise
                 raise TransientError("the download does not have the announced length") from None
-            except OSError as error:  # the disk is full
-                raise WriteError(f"the download cannot be written: {error.strerror}") from None
             path = folder / f"{self.competition}.zip"
             if not path.is_file():
                 raise KaggleError("Kaggle did not send a zip file")
@@ -146,6 +156,12 @@ class Kaggle:
             raise fault from None
         time.sleep(wait)
 
+    def _list(self, api: Any, page: int) -> list[Submission]:
+        listed = api.competition_submissions(
+            self.competition, page_number=page, page_size=PAGE_SIZE
+        )
+        return [self._submission(one) for one in listed or [] if one is not None]
+
     def _submission(self, reply: Any) -> Submission:
         secrets = self.credentials.secrets
         return Submission(
@@ -162,8 +178,6 @@ class Kaggle:
         with redirect_stdout(io.StringIO()):
             if self._opened is None:
                 self._opened, self.credentials = open_client(
-                    self.credentials,
-                    timeout=self.retry_policy.call_timeout,
-                    on_uploaded=self._uploaded.set,
+                    self.credentials, timeout=self.retry_policy.call_timeout
                 )
             yield self._opened
