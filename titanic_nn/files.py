@@ -1,6 +1,7 @@
 """Files read whole, and written so that none is ever half there: beside, then renamed."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,22 @@ from typing import BinaryIO
 from titanic_nn.errors import DataError
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a whole file. Raises DataError where there is none, it is a folder, …"""
+def read_bytes(path: Path, at_most: int | None = None) -> bytes:
+    """Read a whole regular file: a pipe or a device may never end.
+
+    Raises DataError where there is none, it is a folder, ..., or it has more bytes than `at_most`.
+    """
     try:
-        return path.read_bytes()
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
+            raise DataError(f"{path}: cannot be read as a file: it is a pipe or a device")
+        with path.open("rb") as file:
+            content = file.read(-1 if at_most is None else at_most + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
+    if at_most is not None and len(content) > at_most:
+        raise DataError(f"{path}: cannot be read as a file: it has more than {at_most:,} bytes")
+    return content
 
 
 def write_folder(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> None:

@@ -27,7 +27,7 @@ from titanic_nn.engine.device import choose_device
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
 from titanic_nn.engine.train import SplitData, train_nets
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, ModelError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
@@ -130,8 +130,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if feature_names is not None:
             model.feature_names_in_ = np.array(feature_names, dtype=object)
         expected = model._layout(sum(p.size for p in params.values()))
-        if {name: (p.shape, p.dtype.str) for name, p in params.items()} != expected:
-            raise ValueError("the tensors are not those of the net")
+        found = {name: (p.shape, p.dtype.str) for name, p in params.items()}
+        for name in sorted(found.keys() | expected.keys()):
+            if found.get(name) != expected.get(name):
+                raise ValueError(f"the tensors are not those of the net: {name[:40]!r} differs")
         model.params_ = {name: params[name] for name in expected}
         model.calibration_ = calibration
         return model
@@ -162,12 +164,21 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.probabilities(validate_data(self, X, dtype=np.float64, reset=False))
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        """`predict_proba` of a checked array."""
+        """`predict_proba` of a checked array.
+
+        Raises ModelError where a probability is not finite: numbers so large that they overflow.
+        """
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
-        if self.calibration_ != Calibration():
-            second = self.calibration_(p[:, 1])
-            p = np.stack([1 - second, second], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # it shows in the result
+            p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
+            if self.calibration_ != Calibration():
+                second = self.calibration_(p[:, 1])
+                p = np.stack([1 - second, second], axis=1)
+        if wrong := np.flatnonzero(~np.isfinite(p).all(axis=1)).tolist():
+            raise ModelError(
+                f"row {wrong[0]} (from 0) has no finite probability: its numbers or the net's "
+                "weights are too large"
+            )
         return p.astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
@@ -200,13 +211,20 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shapes and types of `params_`. Raises ValueError if it has more than so many numbers."""
-        n_seeds, classes = self.checked_n_seeds(), len(self.classes_)
+        n_seeds, classes, left = self.checked_n_seeds(), len(self.classes_), numbers
+
+        def take(count: int) -> None:
+            nonlocal left
+            left -= count
+            if left < 0:
+                raise ValueError("the tensors are not those of the net: there are too few numbers")
 
         def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
             # Not on torch's "meta" device, whose import takes a second.
-            if n_seeds * prod(shape) > numbers:
-                raise ValueError("the tensors are not those of the net")
+            take(n_seeds * prod(shape))
             return torch.zeros(n_seeds, *shape)
+
+        take(0 if n_seeds <= numbers else n_seeds)
 
         params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
         return {name: (tuple(p.shape), "<f4") for name, p in params.items()}

@@ -34,7 +34,7 @@ def check_state(cls: type[T], state: Any, name: str) -> T:
     Args:
         cls: a dataclass.
         state: its fields, as JSON values.
-        name: what messages call the state: "encoder".
+        name: what messages call the state: "encoder"; "" for a whole file.
 
     Raises:
         ModelError: in one line, which names the first wrong field.
@@ -45,7 +45,7 @@ def check_state(cls: type[T], state: Any, name: str) -> T:
         return TypeAdapter(cls).validate_python(state)
     except ValidationError as error:
         first = error.errors()[0]
-    field = name + "".join(map(_part, first["loc"]))
+    field = (name + "".join(map(_part, first["loc"]))).removeprefix(".") or "it"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         raise ModelError(f"{field} is missing")
@@ -60,9 +60,9 @@ def check_names(found: Iterable[str], expected: Iterable[str], name: str) -> Non
     """Check that a mapping has these keys and no others. Raises ModelError."""
     found, expected = set(found), set(expected)
     for key in sorted(expected - found):
-        raise ModelError(f"{name}{_part(key)} is missing")
+        raise ModelError(f"{name}{_part(key)}".removeprefix(".") + " is missing")
     for key in sorted(found - expected):
-        raise ModelError(f"{name}{_part(key)}: there is no such field")
+        raise ModelError(f"{name}{_part(key)}".removeprefix(".") + ": there is no such field")
 
 
 def _part(part: int | str) -> str:
