@@ -17,16 +17,15 @@ def read_bytes(path: Path, at_most: int | None = None) -> bytes:
     Raises DataError where there is none, it is a folder, ..., or it has more bytes than `at_most`.
     """
     try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has an error of its own
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise DataError(f"{path}: cannot be read as a file: it is a pipe or a device")
-        with path.open("rb") as file:
-            content = file.read(-1 if at_most is None else at_most + 1)
+        if at_most is not None and status.st_size > at_most:
+            raise DataError(f"{path}: cannot be read as a file: it has more than {at_most:,} bytes")
+        with path.open("rb") as file:  # of a folder this fails
+            return file.read(-1 if at_most is None else at_most)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
-    if at_most is not None and len(content) > at_most:
-        raise DataError(f"{path}: cannot be read as a file: it has more than {at_most:,} bytes")
-    return content
 
 
 def write_folder(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> None:

@@ -45,9 +45,12 @@ def main(args: Namespace) -> None:
         for note in first.notes:
             print(f"note: {note}", file=sys.stderr)
         with _written(args.output) as out:
-            out.write(_csv(model, schema, first.table, header=True))
-            for part in parts:
-                out.write(_csv(model, schema, part.table, header=False))
+            try:
+                out.write(_csv(model, schema, first.table, header=True))
+                for part in parts:
+                    out.write(_csv(model, schema, part.table, header=False))
+            except ModelError as error:
+                raise ModelError(f"{folder}: {error}") from None
 
 
 def _load(folder: Path) -> "tuple[Any, TableSchema]":

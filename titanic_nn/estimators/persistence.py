@@ -68,7 +68,7 @@ class _Parameters:
     def _weights(cls, weights: Any) -> Any:
         if weights is None or weights == "balanced":
             return weights
-        pairs = weights if isinstance(weights, list | tuple) else [None]
+        pairs: Any = weights if isinstance(weights, list | tuple) else [None]
         if not all(
             isinstance(pair, list | tuple)
             and len(pair) == 2
@@ -90,16 +90,20 @@ class _Classes:
 
     @model_validator(mode="after")
     def _labels(self) -> Self:
-        dtype = np.dtype(self.dtype)
-        kind, values = LABELS[dtype.kind], self.values
-        if any(type(value) is not kind for value in values):
+        try:
+            dtype = np.dtype(self.dtype)
+            if dtype.itemsize * len(self.values) > LARGEST_LABELS:
+                raise ValueError("the labels are too long")
+            restored = self.array().tolist()
+        except (TypeError, OverflowError):
+            restored = None
+        if restored != self.values:
+            raise ValueError(f"no array of type {self.dtype} has these labels")
+        kind = LABELS[dtype.kind]
+        if any(type(value) is not kind for value in self.values):
             raise ValueError(f"the labels are not all of type {kind.__name__}")
-        if not all(a < b for a, b in pairwise(values)):
-            raise ValueError("the labels do not rise, so one stands twice or they are swapped")
-        if dtype.itemsize * len(values) > LARGEST_LABELS:
-            raise ValueError("the labels are too long")
-        if self.array().tolist() != values:
-            raise ValueError(f"the labels are not what an array of type {self.dtype} can hold")
+        if not all(a < b for a, b in pairwise(self.values)):
+            raise ValueError("the labels do not rise: they are swapped, or one stands twice")
         return self
 
     def array(self) -> NDArray[Any]:

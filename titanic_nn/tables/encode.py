@@ -121,10 +121,10 @@ class Encoder:
         for name, medians in checked.medians.items():
             if "everyone" not in medians:
                 raise ModelError(f"encoder.medians.{name}.everyone is missing")
-        for name in checked.categories:
-            values = checked.categories[name] + checked.rare[name]
-            if len(set(values)) < len(values):
-                raise ModelError(f"encoder.categories.{name}: a category is named twice")
+        for name, values in checked.categories.items():  # in the order of their columns
+            rare = checked.rare[name]
+            if values != sorted({*values} - {*rare}) or rare != sorted({*rare}):
+                raise ModelError(f"encoder.categories.{name} do not rise, or one stands twice")
 
         encoder = cls(features, check_state(FeatureConfig, checked.config, "encoder.config"))
         made = features.fitted

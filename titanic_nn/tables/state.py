@@ -6,7 +6,7 @@ and the types below), and restores itself from what `check_state` returns.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from reprlib import repr as shortened
+from reprlib import repr as abridged
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -53,7 +53,7 @@ def check_state(cls: type[T], state: Any, name: str) -> T:
         raise ModelError(f"{field}: there is no such field")
     if first["type"] == "value_error":
         raise ModelError(f"{field}: {message}")
-    raise ModelError(f"{field} = {shortened(first['input'])}: {message[0].lower()}{message[1:]}")
+    raise ModelError(f"{field} = {_shown(first['input'])}: {message[0].lower()}{message[1:]}")
 
 
 def check_names(found: Iterable[str], expected: Iterable[str], name: str) -> None:
@@ -68,4 +68,10 @@ def check_names(found: Iterable[str], expected: Iterable[str], name: str) -> Non
 def _part(part: int | str) -> str:
     """A step on the way to a field: `.age`, `['Mr, 3']`, `[7]`."""
     plain = isinstance(part, str) and part.isidentifier() and len(part) < 40
-    return f".{part}" if plain else f"[{shortened(part)}]"
+    return f".{part}" if plain else f"[{_shown(part)}]"
+
+
+def _shown(value: Any) -> str:
+    """A value in a message."""
+    text = abridged(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
