@@ -126,7 +126,7 @@ def _ways(value: Any, at: At = ()) -> Iterator[At]:
         yield at
     keys = [*value] if isinstance(value, dict) else []
     keys = list(range(len(value))) if isinstance(value, list) else keys
-    for key in keys if len(keys) <= 12 else [keys[0], keys[-1]]:
+    for key in keys if len(keys) <= 8 else [keys[0], keys[-1]]:
         yield from _ways(value[key], (*at, key))
 
 
