@@ -22,8 +22,7 @@ def read_bytes(path: Path, at_most: int | None = None) -> bytes:
             raise DataError(f"{path}: cannot be read as a file: it is a pipe or a device")
         if at_most is not None and status.st_size > at_most:
             raise DataError(f"{path}: cannot be read as a file: it has more than {at_most:,} bytes")
-        with path.open("rb") as file:  # of a folder this fails
-            return file.read(-1 if at_most is None else at_most)
+        return path.read_bytes()  # of a folder this fails
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
 
