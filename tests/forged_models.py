@@ -17,7 +17,7 @@ DESCRIPTION, TENSORS = "model.json", "model.safetensors"
 Forgery: TypeAlias = Callable[[Path], object]  # changes a saved model's folder
 At: TypeAlias = tuple[str | int, ...]  # the way to a value in JSON
 
-WRONG = (None, "x", -1, 0, 1e300, nan, 10**30, [], {"a": None})
+WRONG: tuple[Any, ...] = (None, "x", -1, 0, 1e300, nan, 10**30, [], {"a": None})
 
 
 def sealed(document: Mapping[str, Any]) -> bytes:
@@ -86,6 +86,16 @@ def with_tensors(change: Callable[[dict[str, NDArray[Any]]], object]) -> Forgery
 def with_number(name: str, number: float) -> Forgery:
     """One number of a tensor is replaced."""
     return with_tensors(lambda tensors: tensors[name].__setitem__((0,) * 3, number))
+
+
+def filled(number: float) -> Forgery:
+    """Every number of every tensor is replaced."""
+
+    def fill(tensors: dict[str, NDArray[Any]]) -> None:
+        for values in tensors.values():
+            values.fill(number)
+
+    return with_tensors(fill)
 
 
 def with_header(change: Callable[[dict[str, Any]], object]) -> Forgery:

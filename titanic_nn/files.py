@@ -1,7 +1,6 @@
 """Files read whole, and written so that none is ever half there: beside, then renamed."""
 
 import os
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,18 +10,16 @@ from typing import BinaryIO
 from titanic_nn.errors import DataError
 
 
-def read_bytes(path: Path, at_most: int | None = None) -> bytes:
-    """Read a whole regular file: a pipe or a device may never end.
-
-    Raises DataError where there is none, it is a folder, ..., or it has more bytes than `at_most`.
+def read_bytes(path: Path, largest: int | None = None) -> bytes:
+    """Read a whole file. Raises DataError where there is none, it is a folder, a pipe, …, or it has
+    more than `largest` bytes.
     """
     try:
-        status = path.stat()
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading may never end
             raise DataError(f"{path}: cannot be read as a file: it is a pipe or a device")
-        if at_most is not None and status.st_size > at_most:
-            raise DataError(f"{path}: cannot be read as a file: it has more than {at_most:,} bytes")
-        return path.read_bytes()  # of a folder this fails
+        if largest is not None and (size := path.stat().st_size) > largest:
+            raise DataError(f"{path}: has {size} bytes, more than the {largest} that are read")
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None
 

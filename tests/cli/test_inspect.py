@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forged_models import put, with_number, with_tensors
+from forged_models import filled, put, with_number
 from refusals import refused
 from sklearn.pipeline import make_pipeline
 
@@ -144,7 +144,7 @@ def test_no_prediction_is_written_where_numbers_overflow(
     monkeypatch.chdir(home)
     titanic_nn.load_tables().test.to_csv("test.csv", index=False)
     shutil.copytree("runs/mine/models/relu", "huge")
-    with_tensors(lambda tensors: [values.fill(3e38) for values in tensors.values()])(Path("huge"))
-    message = "huge: row 0 (from 0) has no finite probability"
+    filled(3e38)(Path("huge"))
+    message = "the model does not predict this table: Row 0 of X holds numbers so large"
     refused(predict.main, ["huge", "--input", "test.csv", "--output", "out"], message, capsys)
     assert not Path("out").exists()

@@ -14,6 +14,7 @@ from forged_models import (
     DESCRIPTION,
     Forgery,
     dropped,
+    filled,
     is_valid,
     mutations,
     put,
@@ -226,7 +227,7 @@ SPOILERS: dict[str, tuple[Forgery, str]] = {
     "a pipe for tensors": (a_pipe("model.safetensors"), "cannot be read as a file: it is a pipe"),
     "a device": (linked("model.json", "/dev/zero"), "model.json: is a link"),
     "a link": (linked("model.safetensors"), "model.safetensors: is a link"),
-    "a large description": (huge, "model.json: cannot be read as a file: it has more than"),
+    "a large description": (huge, f"model.json: has {2**28 + 1} bytes, more than"),
     "truncated description": (truncate("model.json"), "model.json: is not JSON"),
     "truncated tensors": (truncate("model.safetensors"), CHANGED),
     "a flipped bit": (flip_a_bit, CHANGED),
@@ -333,7 +334,7 @@ SPOILERS: dict[str, tuple[Forgery, str]] = {
     ),
     "a column of the table less": (dropped("features", "columns", 5), "features.columns: "),
     "tensors of another net": (
-        with_tensors(lambda t: (t.clear(), t.update(w1=np.zeros((2, 3), np.float32)))),
+        with_tensors(lambda t: t.update(w1=np.zeros((2, 3), np.float32))),
         "the tensors are not those of the net",
     ),
     "a tensor less": (with_tensors(lambda t: t.pop("b2")), "not those of the net: 'b2' differs"),
@@ -372,8 +373,6 @@ def test_a_description_is_refused_or_predicts_whatever_is_changed_in_it(tmp_path
         tried += 1
         try:
             changed: Any = load(tmp_path / "model")
-            x = rows if isinstance(changed, Pipeline) else np.zeros((4, changed.n_features_in_))
-            assert is_valid(changed.predict_proba(x)), name
         except ModelError as error:
             refused += 1
             message = str(error)
@@ -381,12 +380,19 @@ def test_a_description_is_refused_or_predicts_whatever_is_changed_in_it(tmp_path
             assert "\n" not in message, name
             assert len(message) < len(str(description)) + 300, name
             assert "does not hold a model" not in message, name  # the schema refuses, not a crash
+            continue
+        x = rows if isinstance(changed, Pipeline) else np.zeros((4, changed.n_features_in_))
+        try:
+            assert is_valid(changed.predict_proba(x)), name
+        except ValueError as error:  # numbers that overflow
+            if "large" not in str(error):
+                raise
     assert refused > 0.8 * tried > 1000
 
 
 def test_numbers_that_overflow_are_an_error_not_a_probability(folder: Path) -> None:
-    with_tensors(lambda t: [w.fill(3e38) for w in t.values()])(folder)
-    with pytest.raises(ModelError, match=r"row 0 .* has no finite probability"):
+    filled(3e38)(folder)
+    with pytest.raises(ValueError, match="Row 0 of X holds numbers so large"):
         load(folder).predict_proba(TABLES.test)
 
 

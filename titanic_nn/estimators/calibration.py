@@ -35,7 +35,8 @@ class Calibration:
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities, in the same shape."""
-        return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
+        with np.errstate(over="ignore"):  # the sigmoid of infinity is 1
+            return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
 
 
 @dataclass(frozen=True)

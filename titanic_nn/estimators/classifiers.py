@@ -27,7 +27,7 @@ from titanic_nn.engine.device import choose_device
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
 from titanic_nn.engine.train import SplitData, train_nets
-from titanic_nn.errors import ConfigError, ModelError
+from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
@@ -164,21 +164,15 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.probabilities(validate_data(self, X, dtype=np.float64, reset=False))
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        """`predict_proba` of a checked array.
-
-        Raises ModelError where a probability is not finite: numbers so large that they overflow.
-        """
+        """`predict_proba` of a checked array. Raises ValueError where a row is too large for it."""
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        with np.errstate(over="ignore", invalid="ignore"):  # it shows in the result
-            p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
-            if self.calibration_ != Calibration():
-                second = self.calibration_(p[:, 1])
-                p = np.stack([1 - second, second], axis=1)
-        if wrong := np.flatnonzero(~np.isfinite(p).all(axis=1)).tolist():
-            raise ModelError(
-                f"row {wrong[0]} (from 0) has no finite probability: its numbers or the net's "
-                "weights are too large"
-            )
+        p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
+        if self.calibration_ != Calibration():
+            second = self.calibration_(p[:, 1])
+            p = np.stack([1 - second, second], axis=1)
+        if not np.isfinite(p).all():
+            row = int(np.isfinite(p).all(axis=1).argmin())
+            raise ValueError(f"Row {row} of X holds numbers so large that the nets overflow.")
         return p.astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
@@ -276,9 +270,18 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return TrainingRows(self._scaled(rows), targets, relative, kept)
 
     def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        if self.mean_ is not None and self.scale_ is not None:
-            X = (X - self.mean_) / self.scale_  # noqa: N806
-        return np.asarray(X, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            if self.mean_ is not None and self.scale_ is not None:
+                X = (X - self.mean_) / self.scale_  # noqa: N806
+            scaled = np.asarray(X, dtype=np.float32)
+        _refuse_overflow(scaled)
+        return scaled
+
+
+def _refuse_overflow(numbers: NDArray[np.floating]) -> None:
+    """Raise ValueError, in scikit-learn's words, where numbers made from X are not finite."""
+    if not np.isfinite(numbers).all():
+        raise ValueError("Input X contains a value too large for dtype('float32').")
 
 
 def plain(value: Any) -> Any:
