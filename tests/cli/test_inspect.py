@@ -1,12 +1,18 @@
 """The command as a user types it."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from forged_models import filled, put, with_number
+from refusals import refused
 from sklearn.pipeline import make_pipeline
 
 import titanic_nn
 from titanic_nn.analysis.net_summary import summarize_net
+from titanic_nn.cli import export, predict
 from titanic_nn.cli.inspect import main
 
 
@@ -102,3 +108,43 @@ def test_a_mistake_gets_one_line_and_exit_code_2(
     assert stopped.value.code == 2
     assert error in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (main, ["runs/forged"]),
+        (export.main, ["runs/forged/models/relu", "--onnx", "out"]),
+        (predict.main, ["runs/forged/models/relu", "--input", "test.csv", "--output", "out"]),
+    ],
+)
+def test_a_forged_model_gets_one_line_from_every_command_that_reads_it(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[list[str]], None],
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(home)
+    titanic_nn.load_tables().test.to_csv("test.csv", index=False)
+    for forge, message in (
+        (with_number("w1", np.nan), "model.safetensors: w1 has numbers that are not finite"),
+        (put("classifier", "classes", "values", to=[1, 0]), "model.json: classifier.classes: the"),
+    ):
+        shutil.rmtree("runs/forged", ignore_errors=True)
+        shutil.copytree("runs/mine/models/relu", "runs/forged/models/relu")
+        forge(Path("runs/forged/models/relu"))
+        refused(command, arguments, message, capsys)
+        assert not Path("out").exists()
+
+
+def test_no_prediction_is_written_where_numbers_overflow(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home)
+    titanic_nn.load_tables().test.to_csv("test.csv", index=False)
+    shutil.copytree("runs/mine/models/relu", "huge")
+    filled(3e38)(Path("huge"))
+    message = "the model does not predict this table: Row 0 of X holds numbers so large"
+    refused(predict.main, ["huge", "--input", "test.csv", "--output", "out"], message, capsys)
+    assert not Path("out").exists()

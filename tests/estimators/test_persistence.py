@@ -1,6 +1,7 @@
 """Saved models are loaded as they were, hold no row of a table, and anything else is refused."""
 
 import json
+import os
 import re
 import struct
 from collections.abc import Callable
@@ -9,6 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forged_models import (
+    DESCRIPTION,
+    Forgery,
+    dropped,
+    filled,
+    is_valid,
+    mutations,
+    put,
+    rewritten,
+    sealed,
+    with_number,
+    with_tensor_bytes,
+    with_tensors,
+)
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -128,22 +143,6 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """A description that is changed together with its checksum."""
-
-    def spoil(folder: Path) -> None:
-        from titanic_nn.estimators.persistence import _canonical, _sha256
-
-        path = folder / "model.json"
-        document = json.loads(path.read_text())
-        change(document)
-        digests = document.pop("sha256")
-        digests["model.json"] = _sha256(_canonical(document))
-        path.write_text(json.dumps({**document, "sha256": digests}))
-
-    return spoil
-
-
 def edited(old: str, new: str) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         path = folder / "model.json"
@@ -166,24 +165,6 @@ def truncate(name: str) -> Callable[[Path], None]:
     return spoil
 
 
-def other_tensors(folder: Path) -> None:
-    from safetensors.numpy import save as tensors_as_bytes
-
-    from titanic_nn.estimators.persistence import _sha256
-
-    content = tensors_as_bytes({"w1": np.zeros((2, 3), np.float32)})
-    (folder / "model.safetensors").write_bytes(content)
-    rewritten(lambda d: d["sha256"].update({"model.safetensors": _sha256(content)}))(folder)
-
-
-def huge_header(folder: Path) -> None:
-    from titanic_nn.estimators.persistence import _sha256
-
-    content = struct.pack("<Q", 2**60) + b"{}"
-    (folder / "model.safetensors").write_bytes(content)
-    rewritten(lambda d: d["sha256"].update({"model.safetensors": _sha256(content)}))(folder)
-
-
 class Evil:
     def __reduce__(self) -> Any:
         return (pytest.fail, ("it was unpickled",))
@@ -195,39 +176,179 @@ def pickled(folder: Path) -> None:
     (folder / "model.json").write_bytes(pickle.dumps(Evil()))
 
 
+def a_folder(name: str) -> Forgery:
+    def forge(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return forge
+
+
+def a_pipe(name: str) -> Forgery:
+    def forge(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return forge
+
+
+def linked(name: str, to: str | None = None) -> Forgery:
+    """A link to the file itself, elsewhere, or to another one."""
+
+    def forge(folder: Path) -> None:
+        elsewhere = (folder / name).rename(folder.parent / name)
+        (folder / name).symlink_to(to or elsewhere)
+
+    return forge
+
+
+def written(content: bytes) -> Forgery:
+    return lambda folder: (folder / "model.json").write_bytes(content)
+
+
+def huge(folder: Path) -> None:
+    with (folder / "model.json").open("r+b") as file:
+        file.truncate(2**28 + 1)  # takes no room on the disk
+
+
+def twice(key: str) -> Forgery:
+    return edited(f'"{key}"', f'"{key}": 0, "{key}"')
+
+
+CLASSIFIER, ENCODER = ("classifier",), ("features", "encoder")
+CLASSES, COMPANIONS = (*CLASSIFIER, "classes"), (*ENCODER, "fitted", "companions")
+COUNTS = (*COMPANIONS, "party_counts")
 CHANGED = "was damaged or changed after it was saved"
-NOT_OURS = "does not hold a model as titanic_nn saves it"
-SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
+SPOILERS: dict[str, tuple[Forgery, str]] = {
     "no description": (lambda f: (f / "model.json").unlink(), "model.json: cannot be read"),
     "no tensors": (lambda f: (f / "model.safetensors").unlink(), "safetensors: cannot be read"),
+    "a folder": (a_folder("model.json"), "model.json: cannot be read as a file: Is a directory"),
+    "a pipe": (a_pipe("model.json"), "model.json: cannot be read as a file: it is a pipe"),
+    "a pipe for tensors": (a_pipe("model.safetensors"), "cannot be read as a file: it is a pipe"),
+    "a device": (linked("model.json", "/dev/zero"), "model.json: is a link"),
+    "a link": (linked("model.safetensors"), "model.safetensors: is a link"),
+    "a large description": (huge, f"model.json: has {2**28 + 1} bytes, more than"),
     "truncated description": (truncate("model.json"), "model.json: is not JSON"),
     "truncated tensors": (truncate("model.safetensors"), CHANGED),
     "a flipped bit": (flip_a_bit, CHANGED),
     "another number": (edited("0.01", "0.02"), CHANGED),
+    "nothing": (written(b""), "is not JSON"),
+    "nested": (written(b"[" * 100_000), "is not JSON"),
+    "a number of digits": (written(b'{"kind": %s}' % (b"9" * 10_000)), "is not JSON"),
+    "UTF-16": (written("{}".encode("utf-16")), "is not JSON"),
+    "Latin-1": (written('{"kind": "é"}'.encode("latin-1")), "is not JSON"),
+    "a key twice": (twice("format"), "has one key twice"),
     "a newer version": (edited('"format": 3', '"format": 4'), "reads format 3. Upgrade titanic_nn"),
-    "someone else's JSON": (lambda f: (f / "model.json").write_text("[1]"), "is not the descript"),
+    "an older version": (edited('"format": 3', '"format": 2'), "was saved in format 2 by"),
+    "someone else's JSON": (written(b"[1]"), "is not the descript"),
     "a pickle": (pickled, "is not JSON"),
-    "an unknown net": (rewritten(lambda d: d["classifier"].update({"net": "os"})), NOT_OURS),
+    "an unknown field": (put(*CLASSIFIER, "extra", to=1), "classifier.extra: there is no such"),
+    "an unknown net": (put(*CLASSIFIER, "net", to="os"), "classifier: there is no net 'os'"),
     "an unknown competition": (
-        rewritten(lambda d: d["features"].update({"competition": "other"})),
+        put("features", "competition", to="other"),
         "competition 'other' is not known here",
     ),
-    "a huge net": (
-        rewritten(lambda d: d["classifier"]["config"].update(hidden_size=10**12)),
-        NOT_OURS,
+    "a huge net": (put(*CLASSIFIER, "config", "hidden_size", to=10**8), "too few numbers"),
+    "a setting less": (
+        dropped(*CLASSIFIER, "config", "hidden_size"),
+        "classifier.config.hidden_size is missing",
     ),
-    "weights that are none": (rewritten(lambda d: d.update(weights=7)), NOT_OURS),
+    "many nets": (
+        put(*CLASSIFIER, "parameters", "n_seeds", to=10**12),
+        "classifier.parameters.n_seeds = 1000000000000: input should be less than",
+    ),
+    "another number of nets": (
+        put(*CLASSIFIER, "parameters", "n_seeds", to=10**9),
+        "the tensors are not those of the net",
+    ),
+    "weights that are none": (put("weights", to=7), "classifier: there is no such field"),
     "no number of features": (
-        rewritten(lambda d: d["classifier"].update(n_features=float("inf"))),
-        NOT_OURS,
+        put(*CLASSIFIER, "n_features", to=float("inf")),
+        "classifier.n_features = inf: input should be a valid integer",
     ),
-    "no encoder": (rewritten(lambda d: d["features"].pop("encoder")), NOT_OURS),
+    "swapped classes": (
+        put(*CLASSES, "values", to=[1, 0]),
+        "classifier.classes: the labels do not",
+    ),
+    "equal classes": (put(*CLASSES, "values", to=[0, 0]), "classifier.classes: the labels do not"),
+    "one class": (put(*CLASSES, "values", to=[0]), "classifier.classes.values = [0]"),
+    "three classes": (
+        put(*CLASSES, "values", to=[0, 1, 2]),
+        "classifier.classes: a competition's are 0 and 1",
+    ),
+    "another competition's classes": (
+        put(*CLASSES, to={"dtype": "<U6", "values": ["croaks", "silent"]}),
+        "classifier.classes: a competition's are 0 and 1",
+    ),
+    "classes that are cut off": (
+        put(*CLASSES, to={"dtype": "<U1", "values": ["aa", "ab"]}),
+        "no array of type <U1 has these labels",
+    ),
+    "classes of gigabytes": (
+        put(*CLASSES, to={"dtype": "<U400000000", "values": ["a", "b"]}),
+        "the labels are too long",
+    ),
+    "another type of classes": (
+        put(*CLASSES, "dtype", to="<M8"),
+        "classifier.classes.dtype = '<M8'",
+    ),
+    "a slope that is no number": (
+        put(*CLASSIFIER, "calibration", "slope", to=float("nan")),
+        "classifier.calibration.slope = nan: input should be a finite number",
+    ),
+    "no encoder": (dropped("features", "encoder"), "features.encoder is missing"),
+    "no medians": (dropped(*ENCODER, "medians"), "encoder.medians is missing"),
+    "no median of everyone": (
+        dropped(*ENCODER, "medians", "age", "everyone"),
+        "encoder.medians.age.everyone is missing",
+    ),
+    "a median that is no number": (
+        put(*ENCODER, "medians", "age", "Mr, 3", to=float("nan")),
+        "encoder.medians.age['Mr, 3'] = nan",
+    ),
+    "scale 0": (put(*ENCODER, "scaling", "age", to=[0, 0]), "encoder.scaling.age[1] = 0"),
+    "a scale of text": (
+        put(*ENCODER, "scaling", "age", to=[0, "x"]),
+        "encoder.scaling.age[1] = 'x'",
+    ),
+    "a column of nothing": (
+        put(*ENCODER, "scaling", "beard", to=[0, 1]),
+        "encoder.scaling: there is no column 'beard'",
+    ),
     "fewer features": (
         rewritten(lambda d: d["features"]["encoder"]["scaling"].popitem()),
         "the features are not those of the net",
     ),
-    "other tensors": (other_tensors, "the tensors are not those of the net"),
-    "a huge header": (huge_header, NOT_OURS),
+    "categories in another order": (
+        put(*ENCODER, "categories", "sex", to=["male", "female"]),
+        "encoder.categories.sex do not rise",
+    ),
+    "counts of gigabytes": (
+        put(*COUNTS, "shape", to=[10**9, 12, 2]),
+        "companions.party_counts: there are more groups than counts",
+    ),
+    "a position out of range": (put(*COUNTS, "at", -1, to=10**9), "outside the shape"),
+    "a party out of range": (
+        put(*COMPANIONS, "party_of", "same_ticket", to={"a": 10**6}),
+        "party_of names a party that is none",
+    ),
+    "a column of the table less": (dropped("features", "columns", 5), "features.columns: "),
+    "tensors of another net": (
+        with_tensors(lambda t: t.update(w1=np.zeros((2, 3), np.float32))),
+        "the tensors are not those of the net",
+    ),
+    "a tensor less": (with_tensors(lambda t: t.pop("b2")), "not those of the net: 'b2' differs"),
+    "a tensor more": (with_tensors(lambda t: t.update(w3=t["w2"])), "of the net: 'w3' differs"),
+    "another type of number": (
+        with_tensors(lambda t: t.update(w2=t["w2"].astype(np.float64))),
+        "not those of the net: 'w2' differs",
+    ),
+    "a weight that is no number": (with_number("w1", np.nan), "w1 has numbers that are not finite"),
+    "an infinite bias": (with_number("b2", np.inf), "b2 has numbers that are not finite"),
+    "a huge header": (
+        with_tensor_bytes(lambda _: struct.pack("<Q", 2**60) + b"{}"),
+        "model.safetensors: does not hold a model as titanic_nn saves it",
+    ),
 }
 
 
@@ -239,6 +360,74 @@ def test_a_folder_that_is_not_as_it_was_saved_is_refused(folder: Path, how: str)
         load(folder)
     assert str(folder) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_description_is_refused_or_predicts_whatever_is_changed_in_it(tmp_path: Path) -> None:
+    """Each field, one after the other: no traceback, no warning, no impossible probability."""
+    model = make_pipeline(CompetitionFeatures(), LinearClassifier(**QUICK))
+    save(model.fit(TABLES.train[:60], TABLES.y[:60]), tmp_path / "model")
+    description = tmp_path / "model" / DESCRIPTION
+    tried, refused, rows = 0, 0, TABLES.test[:4]
+    for name, document in mutations(json.loads(description.read_bytes())):
+        description.write_bytes(sealed(document))
+        tried += 1
+        try:
+            changed: Any = load(tmp_path / "model")
+        except ModelError as error:
+            refused += 1
+            message = str(error)
+            assert message.startswith(str(tmp_path / "model")), name
+            assert "\n" not in message, name
+            assert len(message) < len(str(description)) + 300, name
+            assert "does not hold a model" not in message, name  # the schema refuses, not a crash
+            continue
+        x = rows if isinstance(changed, Pipeline) else np.zeros((4, changed.n_features_in_))
+        try:
+            assert is_valid(changed.predict_proba(x)), name
+        except ValueError as error:  # numbers that overflow
+            if "large" not in str(error):
+                raise
+    assert refused > 0.8 * tried > 1000
+
+
+def test_numbers_that_overflow_are_an_error_not_a_probability(folder: Path) -> None:
+    filled(3e38)(folder)
+    with pytest.raises(ValueError, match="Row 0 of X holds numbers so large"):
+        load(folder).predict_proba(TABLES.test)
+
+
+def test_columns_are_found_by_name_in_a_description_whose_keys_were_sorted(
+    folder: Path, pipeline: Pipeline
+) -> None:
+    text = json.dumps(json.loads((folder / DESCRIPTION).read_bytes()), sort_keys=True)
+    (folder / DESCRIPTION).write_text(text)
+    again = load(folder)
+    assert_array_equal(again.predict_proba(TABLES.test), pipeline.predict_proba(TABLES.test))
+
+
+def spoiled(name: str, value: Any) -> Callable[[NetClassifier], object]:
+    return lambda net: setattr(net, name, value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (lambda net: net.params_["w"].fill(np.nan), "w has numbers that are not finite"),
+        (lambda net: net.mean_.fill(np.inf), r"classifier\.mean\[0\] = inf"),
+        (spoiled("calibration_", Calibration(np.nan)), r"calibration\.slope = nan"),
+        (spoiled("n_seeds", 3), "the tensors are not those of the net"),
+        (spoiled("device", "gpu"), r"parameters\.device = 'gpu'"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(
+    tmp_path: Path, spoil: Callable[[NetClassifier], object], error: str
+) -> None:
+    x, y = load_iris(return_X_y=True)
+    net = LinearClassifier(**QUICK).fit(x, y)
+    spoil(net)
+    with pytest.raises(ModelError, match=f"the model cannot be saved: .*{error}"):
+        save(net, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
@@ -273,3 +462,53 @@ def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, pipeline: Pipeli
     (tmp_path / "ensemble" / "b" / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         load(tmp_path / "ensemble")
+
+
+@pytest.mark.parametrize(
+    ("weights", "error"),
+    [
+        ({"a": 0.5, "b": 0.6}, "the weights sum to 1.1"),
+        ({"a": -0.5, "b": 1.5}, "the weight of 'a' is -0.5"),
+        ({"a": float("nan"), "b": 0.5}, "weights.a = nan: input should be a finite number"),
+        ({}, "the weights sum to 0"),
+        ([0.5, 0.5], "weights = [0.5, 0.5]: input should be a valid dictionary"),
+        ({"a": {"b": 1}}, "weights.a = {'b': 1}: input should be a valid number"),
+        ({"a": "1"}, "weights.a = '1': input should be a valid number"),
+        ({"c": 1.0}, "cannot be read"),
+        ({"link": 1.0}, "link: is a link"),
+        ({"self": 1.0}, "self: is not the model of one net on a competition's table"),
+        ({"net": 1.0}, "net: is not the model of one net on a competition's table"),
+        *(
+            ({name: 1.0}, "is no name for a model's folder")
+            for name in ("", ".", "..", "../a", "/", "/etc", "a/b", "a\\b", "C:", "a\n", "x" * 300)
+        ),
+    ],
+)
+def test_an_ensemble_has_shares_and_models_of_its_own(
+    tmp_path: Path, pipeline: Pipeline, weights: Any, error: str
+) -> None:
+    folder = tmp_path / "ensemble"
+    save(Ensemble({"a": pipeline, "b": pipeline}, {"a": 0.5, "b": 0.5}), folder)
+    (folder / "link").symlink_to(folder / "a")
+    (folder / "self").mkdir()
+    (folder / "self" / "model.json").write_bytes((folder / "model.json").read_bytes())
+    x, y = load_iris(return_X_y=True)
+    save(LinearClassifier(**QUICK).fit(x, y), folder / "net")
+    put("weights", to=weights)(folder)
+    with pytest.raises(ModelError, match=re.escape(error)) as refused:
+        load(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_ensemble_that_could_not_be_loaded_is_not_made_or_saved(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    with pytest.raises(ConfigError, match="the weights sum to 2"):
+        Ensemble({"a": pipeline}, {"a": 2.0})
+    with pytest.raises(ConfigError, match="are not those of"):
+        Ensemble({"a": pipeline}, {"b": 1.0})
+    ensemble = Ensemble({"a": pipeline}, {"a": 1.0})
+    for name, model in (("../a", pipeline), ("a", ensemble), ("a", pipeline[-1])):
+        with pytest.raises(ModelError):
+            save(Ensemble({name: model}, {name: 1.0}), tmp_path / "ensemble")
+    assert not list(tmp_path.iterdir())

@@ -71,7 +71,10 @@ def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bo
     """The id, if there is one; the probability of class 1; the more probable class's label."""
     import pandas as pd
 
-    probability = model.predict_proba(table)[:, 1]
+    try:
+        probability = model.predict_proba(table)[:, 1]
+    except ValueError as error:  # the table is checked: it is the model's numbers that overflow
+        raise ModelError(f"the model does not predict this table: {error}") from None
     labels = [schema.labels[int(p >= 0.5)] for p in probability]
     found = pd.DataFrame({"probability": probability, schema.target.name: labels})
     if schema.id.name in table:

@@ -1,5 +1,6 @@
 """What comes after trained nets: calibrated probabilities, and the average of several models."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+
+from titanic_nn.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,24 @@ class Calibration:
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities, in the same shape."""
-        return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
+        with np.errstate(over="ignore"):  # the sigmoid of infinity is 1
+            return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A weighted average of fitted models' probabilities."""
+    """A weighted average of fitted models' probabilities.
+
+    Raises ConfigError if the weights are not those of the models, or not shares.
+    """
 
     models: Mapping[str, Pipeline]  # by name, each from a table to probabilities of two classes
-    weights: Mapping[str, float]  # by the same names; they sum to 1
+    weights: Mapping[str, float]  # by the same names; not negative, and they sum to 1
+
+    def __post_init__(self) -> None:
+        if self.models.keys() != self.weights.keys():
+            raise ConfigError(f"weights of {[*self.weights]} are not those of {[*self.models]}")
+        check_shares(self.weights)
 
     @property
     def classes_(self) -> NDArray[np.int64]:
@@ -55,6 +67,16 @@ class Ensemble:
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
         """The more probable class of each row, (rows,)."""
         return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+
+
+def check_shares(weights: Mapping[str, float]) -> None:
+    """Check that weights are shares: not negative, with sum 1. Raises ConfigError."""
+    for name, weight in weights.items():
+        if not weight >= 0:  # NaN neither
+            raise ConfigError(f"the weight of {name!r} is {weight}; it must be 0 or more")
+    total = math.fsum(weights.values())
+    if not math.isclose(total, 1, abs_tol=1e-9):
+        raise ConfigError(f"the weights sum to {total}; they must sum to 1")
 
 
 def weighted_average(

@@ -130,8 +130,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if feature_names is not None:
             model.feature_names_in_ = np.array(feature_names, dtype=object)
         expected = model._layout(sum(p.size for p in params.values()))
-        if {name: (p.shape, p.dtype.str) for name, p in params.items()} != expected:
-            raise ValueError("the tensors are not those of the net")
+        found = {name: (p.shape, p.dtype.str) for name, p in params.items()}
+        for name in sorted(found.keys() | expected.keys()):
+            if found.get(name) != expected.get(name):
+                raise ValueError(f"the tensors are not those of the net: {name[:40]!r} differs")
         model.params_ = {name: params[name] for name in expected}
         model.calibration_ = calibration
         return model
@@ -162,12 +164,15 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.probabilities(validate_data(self, X, dtype=np.float64, reset=False))
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        """`predict_proba` of a checked array."""
+        """`predict_proba` of a checked array. Raises ValueError where a row is too large for it."""
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
         p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
         if self.calibration_ != Calibration():
             second = self.calibration_(p[:, 1])
             p = np.stack([1 - second, second], axis=1)
+        if not np.isfinite(p).all():
+            row = int(np.isfinite(p).all(axis=1).argmin())
+            raise ValueError(f"Row {row} of X holds numbers so large that the nets overflow.")
         return p.astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
@@ -200,13 +205,20 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shapes and types of `params_`. Raises ValueError if it has more than so many numbers."""
-        n_seeds, classes = self.checked_n_seeds(), len(self.classes_)
+        n_seeds, classes, left = self.checked_n_seeds(), len(self.classes_), numbers
+
+        def take(count: int) -> None:
+            nonlocal left
+            left -= count
+            if left < 0:
+                raise ValueError("the tensors are not those of the net: there are too few numbers")
 
         def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
             # Not on torch's "meta" device, whose import takes a second.
-            if n_seeds * prod(shape) > numbers:
-                raise ValueError("the tensors are not those of the net")
+            take(n_seeds * prod(shape))
             return torch.zeros(n_seeds, *shape)
+
+        take(0 if n_seeds <= numbers else n_seeds)
 
         params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
         return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
@@ -258,9 +270,18 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return TrainingRows(self._scaled(rows), targets, relative, kept)
 
     def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        if self.mean_ is not None and self.scale_ is not None:
-            X = (X - self.mean_) / self.scale_  # noqa: N806
-        return np.asarray(X, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            if self.mean_ is not None and self.scale_ is not None:
+                X = (X - self.mean_) / self.scale_  # noqa: N806
+            scaled = np.asarray(X, dtype=np.float32)
+        _refuse_overflow(scaled)
+        return scaled
+
+
+def _refuse_overflow(numbers: NDArray[np.floating]) -> None:
+    """Raise ValueError, in scikit-learn's words, where numbers made from X are not finite."""
+    if not np.isfinite(numbers).all():
+        raise ValueError("Input X contains a value too large for dtype('float32').")
 
 
 def plain(value: Any) -> Any:

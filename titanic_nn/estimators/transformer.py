@@ -1,11 +1,13 @@
 """A competition's tables to numbers, as a scikit-learn transformer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -13,10 +15,20 @@ from sklearn.utils.validation import check_is_fitted
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config, FeatureConfig, check_config
-from titanic_nn.errors import DataError
+from titanic_nn.errors import DataError, ModelError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
 from titanic_nn.tables.schema import check_frame
+from titanic_nn.tables.state import STRICT, check_state
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class _State:
+    """The state of CompetitionFeatures."""
+
+    competition: Annotated[str, Field(max_length=100)]
+    columns: list[str]
+    encoder: dict[str, Any]
 
 
 class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -77,10 +89,17 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The fitted transformer with this state. Raises ConfigError for a competition unknown."""
-        competition = get_competition(state["competition"])
-        encoder = Encoder.from_state(competition.features, state["encoder"])
-        return cls.from_encoder(competition, encoder, state["columns"])
+        """The fitted transformer with this state.
+
+        Raises ConfigError for a competition unknown, ModelError where `state` gives no such state.
+        """
+        checked = check_state(_State, state, "features")
+        competition = get_competition(checked.competition)
+        for column in competition.schema.columns:
+            if column.name not in checked.columns:
+                raise ModelError(f"features.columns: {column.name} is missing")
+        encoder = Encoder.from_state(competition.features, checked.encoder)
+        return cls.from_encoder(competition, encoder, checked.columns)
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:  # noqa: N803
         """Fit on training rows.

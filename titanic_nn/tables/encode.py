@@ -10,12 +10,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass as checked_dataclass
 from scipy import ndimage
 
-from titanic_nn.config import FeatureConfig, check_config
+from titanic_nn.config import FeatureConfig
+from titanic_nn.errors import ModelError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.features import Feature, FeatureSet, FittedFeatures
 from titanic_nn.tables.splits import Split
+from titanic_nn.tables.state import STRICT, Number, Scale, check_names, check_state
 
 # The scale of a number that is made from labels: such a column's scaling, and whether it is there
 # at all, must not depend on the row's own label, so both are fixed.
@@ -25,6 +28,18 @@ LABEL_SCALE = 0.25
 ENCODED_AT_ONCE = 2**26
 # Training rows of the encoders that are kept; those of further splits are fitted again when needed.
 ROWS_KEPT = 2**20
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
+class _EncoderState:
+    """An encoder's state; what its fields hold is said at Encoder's attributes."""
+
+    config: dict[str, Any]
+    fitted: dict[str, Any] | None
+    medians: dict[str, dict[str, Number]]
+    categories: dict[str, list[str]]
+    rare: dict[str, list[str]]
+    scaling: dict[str, tuple[Number, Scale]]
 
 
 class Encoder:
@@ -81,8 +96,11 @@ class Encoder:
             self.fitted.forget_ids()
 
     def state(self) -> dict[str, Any]:
-        """What was fitted, as JSON values, for `from_state`. It holds no row of the table."""
-        return {
+        """What was fitted, as JSON values, for `from_state`. It holds no row of the table.
+
+        Raises ModelError if a number is not finite.
+        """
+        state = {
             "config": asdict(self.config),
             "fitted": self.fitted.state() if self.fitted else None,
             "medians": self.medians,
@@ -90,16 +108,39 @@ class Encoder:
             "rare": self.rare,
             "scaling": {label: list(numbers) for label, numbers in self.scaling.items()},
         }
+        check_state(_EncoderState, state, "encoder")
+        return state
 
     @classmethod
     def from_state(cls, features: FeatureSet, state: Mapping[str, Any]) -> Self:
-        """The fitted encoder with this state."""
-        encoder = cls(features, check_config(FeatureConfig, state["config"]))
+        """The fitted encoder with this state. Raises ModelError where `state` gives no such."""
+        checked = check_state(_EncoderState, state, "encoder")
+        for part, kind in (("medians", "number"), ("categories", "category"), ("rare", "category")):
+            names = [feature.name for feature in features.features if feature.kind == kind]
+            check_names(getattr(checked, part), names, f"encoder.{part}")
+        for name, medians in checked.medians.items():
+            if "everyone" not in medians:
+                raise ModelError(f"encoder.medians.{name}.everyone is missing")
+        for name, values in checked.categories.items():  # in the order of their columns
+            rare = checked.rare[name]
+            if values != sorted({*values} - {*rare}) or rare != sorted({*rare}):
+                raise ModelError(f"encoder.categories.{name} do not rise, or one stands twice")
+
+        encoder = cls(features, check_state(FeatureConfig, checked.config, "encoder.config"))
         made = features.fitted
-        encoder.fitted = made.from_state(encoder.config, state["fitted"]) if made else None
-        encoder.medians = dict(state["medians"])
-        encoder.categories, encoder.rare = dict(state["categories"]), dict(state["rare"])
-        encoder.scaling = {label: (mean, sd) for label, (mean, sd) in state["scaling"].items()}
+        if (made is None) != (checked.fitted is None):
+            raise ModelError("encoder.fitted: is not that of the competition's features")
+        if made and checked.fitted is not None:
+            encoder.fitted = made.from_state(encoder.config, checked.fitted)
+        else:
+            encoder.fitted = None
+        encoder.medians, encoder.categories = checked.medians, checked.categories
+        encoder.rare = checked.rare
+        # In their order as columns, which JSON does not promise to keep.
+        labels = dict.fromkeys(label for f in features.features for label in encoder._labels(f))
+        if unknown := sorted(checked.scaling.keys() - labels):
+            raise ModelError(f"encoder.scaling: there is no column {unknown[0]!r}")
+        encoder.scaling = {n: checked.scaling[n] for n in labels if n in checked.scaling}
         return encoder
 
     def transform(self, rows: Columns) -> NDArray[np.float32]:
@@ -120,6 +161,12 @@ class Encoder:
         """Numbers and flags by name (rows,), the fitted ones included; NaN where one is missing."""
         return {**rows.numbers, **(self.fitted.transform(rows) if self.fitted else {})}
 
+    def _labels(self, feature: Feature) -> list[str]:
+        """The labels of a feature's encoded columns, in order."""
+        if feature.kind != "category":
+            return [feature.label]
+        return [f"{feature.label}={value}" for value in (*self.categories[feature.name], "rare")]
+
     def _columns(
         self, rows: Columns, plain: Mapping[str, NDArray[Any]]
     ) -> Iterator[tuple[str, NDArray[Any], Feature]]:
@@ -127,12 +174,11 @@ class Encoder:
         for feature in self.features.features:
             name, label = feature.name, feature.label
             if feature.kind == "category":
-                values = [*self.categories[name], "rare"]
-                at = {value: i for i, value in enumerate(values[:-1])}
+                at = {value: i for i, value in enumerate(self.categories[name])}
                 at |= dict.fromkeys(self.rare[name], len(at))
                 code = rows.look_up(name, at)
-                for i, value in enumerate(values):
-                    yield f"{label}={value}", code == i, feature
+                for i, of_value in enumerate(self._labels(feature)):
+                    yield of_value, code == i, feature
             elif feature.kind == "number":
                 column = np.asarray(plain[name], np.float64)
                 yield label, _impute(column, rows, feature, self.medians[name]), feature

@@ -67,7 +67,10 @@ class FittedFeatures(Protocol):
 
     @classmethod
     def from_state(cls, config: FeatureConfig, state: Mapping[str, Any]) -> Self:
-        """The fitted object with this state."""
+        """The fitted object with this state, which is from a file: check every field of it.
+
+        Raises ModelError where `state` gives no such; tables/state.py helps.
+        """
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ only the own label would reveal it: the rate is a little higher for a passenger 
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -25,6 +27,7 @@ from titanic_nn.competitions.titanic.features import KEYS, PEERS, passenger_feat
 from titanic_nn.config import FeatureConfig
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.state import STRICT, Count, Finite, Position, check_state
 
 # What is looked up for each row, (rows,) by name.
 LookedUp: TypeAlias = Mapping[str, NDArray[Any]]
@@ -42,6 +45,69 @@ SHRINKAGE = 1.0
 TICKET_REACH = 8
 # Rows that are processed at a time: each takes some kilobytes.
 ROWS_AT_ONCE = 2**15
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class _GroupsState:
+    """The state of PassengerGroups."""
+
+    ticket_holders: dict[str, Count]
+    counted: list[Position]
+    companions: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class _SparseCounts:
+    """Counts (groups, peers, 2), nearly all of them 0: the others, and their positions."""
+
+    shape: tuple[Position, Position, Position]
+    at: list[Position]
+    count: list[Count]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.shape[1:] != (len(PEERS), 2):
+            raise ValueError(f"the shape must end in {len(PEERS)}, 2")
+        if self.shape[0] > len(self.at):  # so the dense array is not much larger than the file
+            raise ValueError("there are more groups than counts; every group has a member")
+        if len(self.at) != len(self.count) or sum(self.count) >= 2**31:
+            raise ValueError("the counts do not belong to the positions, or are too large")
+        at = np.array(self.at, np.int64)
+        if (np.diff(at) <= 0).any() or (at >= prod(self.shape)).any():
+            raise ValueError("the positions do not rise, or lie outside the shape")
+        return self
+
+
+_PClass = Literal["1", "2", "3"]
+_Rates = Annotated[
+    list[Annotated[float, Field(strict=True, gt=0, lt=1)]],
+    Field(min_length=len(PEERS), max_length=len(PEERS)),
+]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class _CompanionsState:
+    """The state of Companions."""
+
+    expected: tuple[_Rates, _Rates]
+    party_of: dict[str, dict[str, Position]]
+    party_counts: _SparseCounts
+    ticket_numbers: dict[_PClass, list[Finite]]
+    ticket_counts: dict[_PClass, _SparseCounts]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        parties, numbers = self.party_counts.shape[0], self.ticket_numbers
+        if self.party_of.keys() != set(PARTY_KEYS):
+            raise ValueError(f"party_of must have {' and '.join(PARTY_KEYS)}")
+        if any(party >= parties for of in self.party_of.values() for party in of.values()):
+            raise ValueError(f"party_of names a party that is none of the {parties}")
+        if numbers.keys() != self.ticket_counts.keys():
+            raise ValueError("ticket_numbers and ticket_counts are of different classes")
+        for name, counts in self.ticket_counts.items():
+            if counts.shape[0] != len(numbers[name]) or (np.diff(numbers[name]) <= 0).any():
+                raise ValueError(f"ticket_numbers of class {name} do not rise, or lack counts")
+        return self
 
 
 class PassengerGroups:
@@ -95,11 +161,12 @@ class PassengerGroups:
 
     @classmethod
     def from_state(cls, config: FeatureConfig, state: Mapping[str, Any]) -> Self:
-        """The fitted object with this state."""
+        """The fitted object with this state. Raises ModelError where `state` gives no such."""
+        checked = check_state(_GroupsState, state, "fitted")
         groups = cls(config)
-        groups.ticket_holders = dict(state["ticket_holders"])
-        groups.counted = np.array(state["counted"], dtype=np.int64)
-        groups.companions = Companions.from_state(state["companions"])
+        groups.ticket_holders = checked.ticket_holders
+        groups.counted = np.array(checked.counted, dtype=np.int64)
+        groups.companions = Companions.from_state(checked.companions)
         return groups
 
 
@@ -210,13 +277,14 @@ class Companions:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The fitted object with this state."""
+        """The fitted object with this state. Raises ModelError where `state` gives no such."""
+        checked = check_state(_CompanionsState, state, "companions")
         companions = cls()
         companions.labels = pd.Series(dtype="int64")
-        companions.expected = np.array(state["expected"], np.float64)
-        companions.party_of = {key: dict(of) for key, of in state["party_of"].items()}
-        companions.party_counts = _dense(state["party_counts"])
-        numbers, held = state["ticket_numbers"], state["ticket_counts"]
+        companions.expected = np.array(checked.expected, np.float64)
+        companions.party_of = {key: checked.party_of[key] for key in PARTY_KEYS}
+        companions.party_counts = _dense(checked.party_counts)
+        numbers, held = checked.ticket_numbers, checked.ticket_counts
         companions.ticket_numbers = {c: np.array(numbers[c], np.float64) for c in numbers}
         companions.ticket_counts = {
             c: np.pad(_dense(held[c]), ((1, 0), (0, 0), (0, 0))).cumsum(0, dtype=np.int32)
@@ -263,11 +331,11 @@ def _sparse(counts: NDArray[np.int32]) -> dict[str, list[int]]:
     return {"shape": list(counts.shape), "at": at.tolist(), "count": counts.ravel()[at].tolist()}
 
 
-def _dense(sparse: Mapping[str, list[int]]) -> NDArray[np.int32]:
+def _dense(sparse: _SparseCounts) -> NDArray[np.int32]:
     """The counts that `_sparse` stored."""
-    counts = np.zeros(prod(sparse["shape"]), dtype=np.int32)
-    counts[sparse["at"]] = sparse["count"]
-    return counts.reshape(sparse["shape"])
+    counts = np.zeros(prod(sparse.shape), dtype=np.int32)
+    counts[sparse.at] = sparse.count
+    return counts.reshape(sparse.shape)
 
 
 def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]]]:
