@@ -26,8 +26,8 @@ from titanic_nn.config import check_config
 from titanic_nn.engine.device import choose_device
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
-from titanic_nn.engine.train import SplitData, train_nets
-from titanic_nn.errors import ConfigError
+from titanic_nn.engine.train import SplitData, divergence, train_nets
+from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
@@ -147,11 +147,18 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: X, y or sample_weight is not valid.
-            ConfigError: a parameter is not valid.
+            ConfigError: a parameter is not valid, or the nets would not fit into memory.
+            DivergenceError: a net of any seed diverged. It is a ValueError, as those of
+                scikit-learn's own nets; the classifier is not fitted then.
         """
         rows = self.prepare(X, y, sample_weight)
-        fit_together([self], [rows], [rows.kept])
+        (error,) = fit_together([self], [rows], [rows.kept])
+        if error:
+            raise error
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "params_")
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:  # noqa: N803
         """The probability of each class, the mean over the nets, (rows, classes).
@@ -162,12 +169,15 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.probabilities(validate_data(self, X, dtype=np.float64, reset=False))
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        """`predict_proba` of a checked array."""
+        """`predict_proba` of a checked array. Raises ValueError where a row is too large for it."""
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
         p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
         if self.calibration_ != Calibration():
             second = self.calibration_(p[:, 1])
             p = np.stack([1 - second, second], axis=1)
+        if not np.isfinite(p).all():
+            row = int(np.isfinite(p).all(axis=1).argmin())
+            raise ValueError(f"Row {row} of X holds numbers so large that the nets overflow.")
         return p.astype(np.float32)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
@@ -213,6 +223,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def prepare(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingRows:  # noqa: N803
         """Check the arguments of `fit`, and set classes, means and scales."""
+        vars(self).pop("params_", None)  # of an earlier fit, to other means and scales
         config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(labels)
@@ -236,8 +247,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         self.mean_ = self.scale_ = None
         if self.standardize:
-            self.mean_ = np.average(rows, axis=0, weights=weights)
-            sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                self.mean_ = np.average(rows, axis=0, weights=weights)
+                sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
+            _refuse_overflow(sd)
             # A constant column's deviation can differ from 0 by rounding.
             self.scale_ = np.where(np.ptp(rows, axis=0) == 0, 1.0, sd)
         if self.class_weight == "balanced":
@@ -258,9 +271,18 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return TrainingRows(self._scaled(rows), targets, relative, kept)
 
     def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
-        if self.mean_ is not None and self.scale_ is not None:
-            X = (X - self.mean_) / self.scale_  # noqa: N806
-        return np.asarray(X, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            if self.mean_ is not None and self.scale_ is not None:
+                X = (X - self.mean_) / self.scale_  # noqa: N806
+            scaled = np.asarray(X, dtype=np.float32)
+        _refuse_overflow(scaled)
+        return scaled
+
+
+def _refuse_overflow(numbers: NDArray[np.floating]) -> None:
+    """Raise ValueError, in scikit-learn's words, where numbers made from X are not finite."""
+    if not np.isfinite(numbers).all():
+        raise ValueError("Input X contains a value too large for dtype('float32').")
 
 
 def plain(value: Any) -> Any:
@@ -306,12 +328,14 @@ def fit_together(
     classifiers: Sequence[NetClassifier],
     prepared: Sequence[TrainingRows],
     where: Sequence[NDArray[np.int64]],
-) -> None:
+) -> list[DivergenceError | None]:
     """Fit clones of one classifier, with the same classes and features, at once.
 
     Each is fitted on the rows that it `prepared`; `where` are their positions in the whole table.
+    Returns an error for each, or None: one with a net that diverged is left unfitted.
     """
     first = classifiers[0]
+    members = Members([first.config()], first.checked_n_seeds())
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]
     x = np.zeros((len(classifiers), table, features), dtype=np.float32)
     y = np.zeros((table, prepared[0].targets.shape[1]), dtype=np.int64)
@@ -325,14 +349,22 @@ def fit_together(
     equal = all(own.weights is None for own in prepared)
     nets = train_nets(
         SplitData(x, y, splits, None if equal else weights),
-        Members([first.config()], first.checked_n_seeds()),
+        members,
         seed=_seed(first.random_state),
         device=choose_device(first.device),
         history_points=0,
+        keep_diverged=True,
     )
-    for i, classifier in enumerate(classifiers):
+    errors = [
+        divergence(nets.diverged[i : i + 1], splits[i : i + 1], members)
+        for i in range(len(classifiers))
+    ]
+    for i, (classifier, error) in enumerate(zip(classifiers, errors, strict=True)):
+        if error:
+            continue
         classifier.params_ = {name: p[i].cpu().numpy().copy() for name, p in nets.params.items()}
         classifier.calibration_ = Calibration()
+    return errors
 
 
 class LinearClassifier(NetClassifier):
@@ -353,7 +385,8 @@ class LinearClassifier(NetClassifier):
         standardize: scale each column to mean 0 and standard deviation 1 over the training rows.
         class_weight: {class: weight of its rows}, "balanced", or None.
         device: "auto", "cpu" or "cuda": where to train. Predictions are made on the CPU.
-        random_state: with an integer, every fit gives bitwise the same nets.
+        random_state: with an integer, every fit gives bitwise the same nets on one processor with
+            one number of threads; with other threads they differ by rounding, up to about 1e-7.
 
     Examples:
         >>> from sklearn.datasets import load_iris
