@@ -10,9 +10,15 @@ from typing import BinaryIO
 from titanic_nn.errors import DataError
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a whole file. Raises DataError where there is none, it is a folder, …"""
+def read_bytes(path: Path, largest: int | None = None) -> bytes:
+    """Read a whole file. Raises DataError where there is none, it is a folder, a pipe, …, or it has
+    more than `largest` bytes.
+    """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading may never end
+            raise DataError(f"{path}: cannot be read as a file: it is a pipe or a device")
+        if largest is not None and (size := path.stat().st_size) > largest:
+            raise DataError(f"{path}: has {size} bytes, more than the {largest} that are read")
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a file: {error.strerror}") from None

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from titanic_nn.engine.backends import BACKENDS, choose_backend
+from titanic_nn.engine.cost import memory_faults
 from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.task import Block, BlockNets, SplitData, Task, TrainedNets, initial_nets
@@ -73,12 +74,14 @@ def train_nets(
         on_progress: is called with the fraction of the work that was just done.
 
     Raises:
-        ConfigError: a backend does not support these nets, this data or this device.
+        ConfigError: a backend does not support these nets, this data or this device; or memory is
+            exhausted.
         DivergenceError: a net diverged, whichever of them. An average over the other seeds would
             be another model than the one that was asked for.
     """
     task = make_task(data, members, seed, device, history_points, backend, long_job)
-    blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
+    with memory_faults():
+        blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
     position = np.concatenate([block.splits * len(members) + block.members for block in blocks])
     order = torch.from_numpy(np.argsort(position)).to(device)
 
@@ -241,7 +244,8 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     probability = probabilities(logits.double())
     if probability.shape[-1] == 1:
         probability = probability.squeeze(-1)
-    return TrainedNets(nets.net, nets.params, probability, epochs, *curves.unbind(-1), diverged)
+    loss, accuracy = curves.unbind(-1)
+    return TrainedNets(nets.net, nets.params, probability, epochs, loss, accuracy, diverged)
 
 
 def _finite(of_nets: Params) -> Tensor:

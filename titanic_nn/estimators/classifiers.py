@@ -10,8 +10,9 @@ in a competition may have been tuned for it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from inspect import Parameter, Signature
-from math import prod
+from math import inf, prod
 from numbers import Integral
+from reprlib import repr as shortened
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from titanic_nn.config import check_config
+from titanic_nn.engine.cost import refuse_too_large, training_cost
 from titanic_nn.engine.device import choose_device
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
@@ -204,8 +206,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def checked_n_seeds(self) -> int:
         """How many nets. Raises ConfigError."""
         n_seeds = plain(self.n_seeds)
-        if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or n_seeds < 1:
-            raise ConfigError(f"n_seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
+        if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or not 1 <= n_seeds <= 10**9:
+            shown = shortened(self.n_seeds)
+            raise ConfigError(f"n_seeds = {shown}: choose a whole number, 1 or more, up to 10**9")
         return n_seeds
 
     def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -223,7 +226,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def prepare(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingRows:  # noqa: N803
         """Check the arguments of `fit`, and set classes, means and scales."""
-        vars(self).pop("params_", None)  # of an earlier fit, to other means and scales
+        if hasattr(self, "params_"):  # of an earlier fit, to other means and scales
+            del self.params_
         config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(labels)
@@ -336,6 +340,15 @@ def fit_together(
     """
     first = classifiers[0]
     members = Members([first.config()], first.checked_n_seeds())
+    cost = training_cost(
+        type(first).__name__,
+        members.shared,
+        splits=len(classifiers),
+        n_seeds=members.n_seeds,
+        rows=max(map(len, where)),
+        features=prepared[0].x.shape[1],
+    )
+    refuse_too_large(cost, longest=inf)  # a day is for the user to spend
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]
     x = np.zeros((len(classifiers), table, features), dtype=np.float32)
     y = np.zeros((table, prepared[0].targets.shape[1]), dtype=np.int64)

@@ -102,8 +102,8 @@ def cross_validate(
         key = (rows.x.shape[1], *net.classes_.tolist())
         together.setdefault(key, []).append((net, rows, np.asarray(train)[rows.kept]))
     for equal in together.values():
-        found = fit_together(*zip(*equal, strict=True))
-        errors |= {net: e for (net, _, _), e in zip(equal, found, strict=True) if e}
+        diverged = fit_together(*zip(*equal, strict=True))
+        errors |= {net: e for (net, _, _), e in zip(equal, diverged, strict=True) if e}
     _report(list(errors.values()), len(splits), error_score)
     fit_time = (time.perf_counter() - start) / len(splits)
 
@@ -111,7 +111,8 @@ def cross_validate(
         score = scorer(estimator, _safe_indexing(X, rows), _safe_indexing(y, rows))
         return score if isinstance(score, dict) else {"score": score}
 
-    score_time, by_fold = np.zeros(len(splits)), []
+    score_time = np.zeros(len(splits))
+    by_fold: list[dict[str, float]] = []
     for i, (one, (train, test)) in enumerate(zip(fitted, splits, strict=True)):
         start, found = time.perf_counter(), {}
         if _net(one) not in errors:

@@ -26,7 +26,9 @@ class Split:
         """How messages call it; repeat and fold are numbered as in a run's files."""
         if self.within:
             return f"{len(self.train)} rows of {self.within}"
-        return "all rows" if self.fold == FINAL else f"repeat {self.repeat}, fold {self.fold}"
+        return (
+            "all training rows" if self.fold == FINAL else f"repeat {self.repeat}, fold {self.fold}"
+        )
 
 
 def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int) -> list[Split]:
