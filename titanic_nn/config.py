@@ -59,7 +59,7 @@ class Config:
     n_seeds: Count = 5
     # Folds of each training set, whose held-out rows calibrate the nets and weight their ensemble;
     # 0 leaves the nets uncalibrated and the weights equal.
-    inner_folds: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 5
+    inner_folds: Annotated[int, Field(strict=True, ge=0, le=1000)] = 5
     # "auto" uses a GPU if a first operation on it succeeds.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # Points of the learning curves that are recorded while a net trains.

@@ -230,10 +230,12 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     stops = np.union1d(epochs, _evenly_spread(config.epochs, backend.n_reports))
     for before, epoch in pairwise([0, *stops]):
         train(int(epoch - before))
-        diverged[(diverged == 0) & ~_finite(nets.params)] = int(epoch)
+        finite = _finite(nets.params)
         if sides is not None and epoch in epochs:
             logits = _logits(nets, len(labels), at_once)
+            finite &= _finite({"logits": logits})
             scores.append(_loss_and_accuracy(logits, labels, nets.loss, sides))
+        diverged[(diverged == 0) & ~finite] = int(epoch)
         on_progress((epoch - before) / config.epochs)
 
     # (nets, points, 2 sides, 2 scores)

@@ -19,7 +19,8 @@ STRICT = ConfigDict(extra="forbid")
 # and is refused for what it would take (engine/cost.py).
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, ge=0, le=1e30, allow_inf_nan=False)]
+# Of decay and penalties: gradients that are far larger overflow when Adam squares them.
+NotNegative = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=0.9999)]
 LAYERS = 1000  # the most that a net may have
 Initialization = Literal["xavier", "he", "fastai"]
