@@ -90,6 +90,21 @@ def _folder_for_file(folder: Path) -> None:
     (folder / "train.csv").mkdir()
 
 
+def _pipe_for_file(folder: Path) -> None:
+    (folder / "train.csv").unlink()
+    os.mkfifo(folder / "train.csv")
+
+
+def _device_for_file(folder: Path) -> None:
+    (folder / "train.csv").unlink()
+    (folder / "train.csv").symlink_to("/dev/zero")
+
+
+def _huge_file(folder: Path) -> None:
+    """A terabyte, of which nothing is on the disk."""
+    os.truncate(folder / "train.csv", 2**40)
+
+
 def _link_to_itself(folder: Path) -> None:
     (folder / "train.csv").unlink()
     (folder / "train.csv").symlink_to(folder / "train.csv")
@@ -102,8 +117,10 @@ def _forbid_reading(folder: Path) -> None:
 
 
 ID = "a whole number from 0 to 9007199254740991"
-NUMBER = "a number from 0 to 1000000, or nothing"
-COUNT = "a whole number from 0 to 1000000"
+AGE = "years from 0 to 120, or nothing"
+FARE = "a number from 0 to 10000, or nothing"
+COUNT = "a whole number from 0 to 100"
+TICKET = "a ticket, whose number has at most 15 digits"
 HEADER = TRAIN.splitlines()[0]
 
 BAD_TABLES = [
@@ -113,6 +130,13 @@ BAD_TABLES = [
     ),
     BadTable("no-test", lambda folder: (folder / "test.csv").unlink(), ("has no test.csv", "zip")),
     BadTable("folder-for-file", _folder_for_file, ("train.csv", "cannot be read as a file")),
+    BadTable(
+        "pipe",
+        _pipe_for_file,
+        ("train.csv", "cannot be read as a file: it is a pipe or a device"),
+    ),
+    BadTable("device", _device_for_file, ("train.csv", "it is a pipe or a device")),
+    BadTable("larger-than-memory", _huge_file, ("train.csv", "more than the 268435456 that are")),
     BadTable("link-to-itself", _link_to_itself, ("train.csv", "cannot be read as a file")),
     BadTable("forbidden", _forbid_reading, ("train.csv", "Permission denied")),
     bad_file("empty", "train.csv", b"", "is empty"),
@@ -217,10 +241,12 @@ BAD_TABLES = [
     bad_value("Name", '"Smith, Mr. Adam"', "", 2, "", "a name"),
     bad_value("Sex", "male,54.5", "Male,54.5", 5, "Male", "male or female"),
     bad_value("Sex", "male,54.5", ",54.5", 5, "", "male or female"),
-    bad_value("Age", ",22,", ",old,", 2, "old", NUMBER),
-    bad_value("Age", ",22,", ",-1,", 2, "-1", NUMBER),
-    bad_value("Age", ",22,", ",inf,", 2, "inf", NUMBER),
-    bad_value("Age", ",22,", ",1e400,", 2, "1e400", NUMBER),
+    bad_value("Age", ",22,", ",old,", 2, "old", AGE),
+    bad_value("Age", ",22,", ",-1,", 2, "-1", AGE),
+    bad_value("Age", ",22,", ",inf,", 2, "inf", AGE),
+    bad_value("Age", ",22,", ",1e400,", 2, "1e400", AGE),
+    bad_value("Age", ",22,", ",120.5,", 2, "120.5", AGE),
+    bad_value("SibSp", "38,1,0", "38,101,0", 3, "101", COUNT),
     bad_value("SibSp", "38,1,0", "38,1.5,0", 3, "1.5", COUNT),
     bad_value("SibSp", "38,1,0", "38,one,0", 3, "one", COUNT),
     bad_value("SibSp", "38,1,0", "38,NA,0", 3, "", COUNT),
@@ -228,10 +254,21 @@ BAD_TABLES = [
     bad_value("Parch", "38,1,0", "38,1,Infinity", 3, "Infinity", COUNT),
     bad_value("Parch", "38,1,0", "38,1,", 3, "", COUNT),
     bad_value("Ticket", "D 400", "NaN", 5, "", "a ticket"),
-    bad_value("Fare", "7.25", "$7.25", 2, "$7.25", NUMBER),
-    bad_value("Fare", "7.25", "-7.25", 2, "-7.25", NUMBER),
-    bad_value("Fare", "7.25", "-inf", 2, "-inf", NUMBER),
-    bad_value("Fare", "7.25", "1e300", 2, "1e300", NUMBER),
+    bad_value("Ticket", "D 400", f"D {4 * 10**15}", 5, f"D {4 * 10**15}", TICKET),
+    bad_train("Ticket-endless", "D 400", "4" * 4000, "line 5, column Ticket", TICKET),
+    bad_train(
+        "Name-endless",
+        "Ida",
+        "a" * 1001,
+        "line 4, column Name",
+        "expected a name, at most 1000 characters",
+    ),
+    bad_train("Embarked-endless", ",8,,Q", f",8,,{'Q' * 1001}", "line 4, column Embarked"),
+    bad_value("Fare", "7.25", "$7.25", 2, "$7.25", FARE),
+    bad_value("Fare", "7.25", "10000.01", 2, "10000.01", FARE),
+    bad_value("Fare", "7.25", "-7.25", 2, "-7.25", FARE),
+    bad_value("Fare", "7.25", "-inf", 2, "-inf", FARE),
+    bad_value("Fare", "7.25", "1e300", 2, "1e300", FARE),
     # Lines are counted as an editor counts them, after empty lines and line breaks within quotes.
     bad_train(
         "lines-counted",

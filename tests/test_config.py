@@ -1,5 +1,6 @@
 """Settings travel through TOML unchanged, and a mistake in them is one line that says where."""
 
+import os
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,7 @@ MISTAKES = {
         "models = ['cnn']",
         "models: there is no net 'cnn'; choose from linear, relu, deep",
     ),
-    "model twice": ("models = ['relu', 'relu']", "models: one model is named twice: relu, relu"),
+    "model twice": ("models = ['relu', 'relu']", "models: relu is named 2 times"),
     "no epochs": ("[deep]\nepochs = 0", r"deep\.epochs = 0: .*greater than or equal to 1"),
     "half an epoch": ("[deep]\nepochs = 2.5", r"deep\.epochs = 2\.5: .*integer"),
     "no rows a step": ("[deep]\nbatch_size = 0", r"deep\.batch_size = 0: "),
@@ -236,7 +237,10 @@ MISTAKES = {
     "infinite": ("[relu]\nlearning_rate = inf", r"relu\.learning_rate = inf: .*finite"),
     "not a number": ("[relu]\nl2 = nan", r"relu\.l2 = nan: "),
     "negative penalty": ("[linear]\nl1 = -0.1", r"linear\.l1 = -0\.1: .*greater than or equal"),
-    "all dropped": ("[deep]\ndropout = 1.0", r"deep\.dropout = 1\.0: .*less than 1"),
+    "all dropped": (
+        "[deep]\ndropout = 1.0",
+        r"deep\.dropout = 1\.0: .*less than or equal to 0\.9999",
+    ),
     "dropout nan": ("[deep]\ndropout = nan", r"deep\.dropout = nan: "),
     "no layers": ("[deep]\nhidden_sizes = []", r"deep\.hidden_sizes = .*at least 1"),
     "empty layer": (
@@ -263,6 +267,17 @@ MISTAKES = {
     "a number for a table": ("relu = 3", "relu = 3: "),
     "a table of all nets": ("[nets.relu]\nepochs = 3", "there is no setting nets"),
     "one inner fold": ("inner_folds = 1", "inner_folds = 1: choose 2 or more, or 0 for none"),
+    "endless": ("[relu]\nepochs = 1000000001", r"relu\.epochs = 1000000001: .*less than"),
+    "batch beyond int64": (f"[relu]\nbatch_size = {2**63}", r"relu\.batch_size = 9\d+: "),
+    "bits": (f"folds = 0x{'f' * 10_000}", "folds = an integer of 40000 bits: .*less than"),
+    "digits": (f"folds = {'9' * 5000}", "is not TOML: Exceeds the limit"),
+    "layers": (f"[deep]\nhidden_sizes = {[1] * 1001}", r"deep\.hidden_sizes = \[1, .*at most 1000"),
+    "blocks": ("[resnet]\nn_blocks = 1001", r"resnet\.n_blocks = 1001: .*less than"),
+    "rates beyond float32": ("[relu]\nlearning_rate = 1e31", r"relu\.learning_rate = 1e\+31: "),
+    "nested": (f"models = {'[' * 3000}{']' * 3000}", "nested too deeply"),
+    "nested keys": (f"relu.epochs{'.a' * 3000} = 1", r"relu\.epochs = \{'a': \{'a': .*integer"),
+    "a long value": (f"device = '{'a' * 9999}'", r"device = 'a{1,60}\.\.\.a{1,60}': "),
+    "a long name": (f"{'a' * 9999} = 1", r"there is no setting a{100}\.\.\.$"),
     "not TOML": ("folds = ", "is not TOML: Invalid value"),
 }
 
@@ -278,7 +293,22 @@ def test_a_mistake_is_one_line_that_names_file_setting_and_value(mistake: str, f
 
 
 def test_a_file_that_is_not_there_is_named(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"mine\.toml: cannot be read \(No such file"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: cannot be read as a file: No such file"):
+        Config.from_toml(file)
+
+
+def test_what_is_no_file_of_a_sensible_size_is_refused_unread(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(ConfigError, match=r"mine\.toml: cannot be read as a file: it is a pipe"):
+        Config.from_toml(file)
+    with pytest.raises(ConfigError, match=r"/dev/zero: cannot be read as a file: .*device"):
+        Config.from_toml(Path("/dev/zero"))
+    with pytest.raises(ConfigError, match="cannot be read as a file: Is a directory"):
+        Config.from_toml(file.parent)
+    file.unlink()
+    file.touch()
+    os.truncate(file, 100 * 2**20)
+    with pytest.raises(ConfigError, match=r"mine\.toml: has 104857600 bytes, more than the"):
         Config.from_toml(file)
 
 

@@ -9,14 +9,21 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.files import read_bytes
 from titanic_nn.nets.config import STRICT, Count, NetConfig
 from titanic_nn.nets.registry import NETS
+
+LARGEST_TOML = 2**20  # bytes of a file with settings
+LONGEST_SHOWN = 100  # characters of a setting or value in a message
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = LONGEST_SHOWN
 
 # The name of the weighted average of a run's nets, where it has several.
 ENSEMBLE = "ensemble"
@@ -44,7 +51,7 @@ class Config:
     # The nets that are trained and compared.
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear", "relu", "deep")
     # Cross-validation: folds, drawn anew in every repeat.
-    folds: Annotated[int, Field(strict=True, ge=2)] = 10
+    folds: Annotated[Count, Field(ge=2)] = 10
     repeats: Count = 3
     # The random seed of everything that is random.
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
@@ -52,7 +59,7 @@ class Config:
     n_seeds: Count = 5
     # Folds of each training set, whose held-out rows calibrate the nets and weight their ensemble;
     # 0 leaves the nets uncalibrated and the weights equal.
-    inner_folds: Annotated[int, Field(strict=True, ge=0)] = 5
+    inner_folds: Annotated[int, Field(strict=True, ge=0, le=1000)] = 5
     # "auto" uses a GPU if a first operation on it succeeds.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # Points of the learning curves that are recorded while a net trains.
@@ -68,9 +75,10 @@ class Config:
     def _known_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         for model in models:
             if model not in NETS:
-                raise ValueError(f"there is no net {model!r}; choose from {', '.join(NETS)}")
-        if len(set(models)) < len(models):
-            raise ValueError(f"one model is named twice: {', '.join(models)}")
+                raise ValueError(f"there is no net {_shown(model)}; choose from {', '.join(NETS)}")
+        for model in NETS:
+            if models.count(model) > 1:
+                raise ValueError(f"{model} is named {models.count(model)} times")
         return models
 
     @field_validator("nets")
@@ -140,10 +148,13 @@ def _merged(tuned: Mapping[str, Any], table: dict[str, Any]) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's values. Raises ConfigError, in one line, where it is not such a file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_bytes(path, LARGEST_TOML).decode())
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: its arrays or tables are nested too deeply") from None
+    # Besides its own errors tomllib raises those of numbers and dates that Python does not hold.
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}.") from None
 
 
@@ -164,6 +175,7 @@ def _one_line(error: ValidationError, path: Path | None, prefix: str) -> str:
     # pydantic adds the names of its own steps ("constrained-int") after the setting's.
     names = [part for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
     name = ".".join(str(part) for part in (prefix, *names) if part != "") or "settings"
+    name = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
     where = f"{path}: " if path else ""
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "unexpected_keyword_argument":
@@ -172,7 +184,15 @@ def _one_line(error: ValidationError, path: Path | None, prefix: str) -> str:
         return f"{where}there is no setting {name}{hint}"
     if first["type"] == "value_error":
         return f"{where}{name}: {message}"
-    return f"{where}{name} = {first['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where}{name} = {_shown(first['input'])}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, cut where it is long."""
+    try:
+        return _REPR.repr(value)
+    except ValueError:  # an integer with more digits than Python writes
+        return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "..."
 
 
 def _names() -> list[str]:

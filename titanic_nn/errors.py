@@ -21,6 +21,13 @@ class ConfigError(TitanicError):
     """A setting that is unknown, out of range, or that would have no effect."""
 
 
+class DivergenceError(TitanicError, ValueError):
+    """A net whose training diverged: its parameters or outputs are no longer finite.
+
+    A ValueError too, as scikit-learn's own nets raise.
+    """
+
+
 class DeviceError(TitanicError):
     """A device that was asked for and cannot be used."""
 

@@ -14,7 +14,9 @@ from bad_tables import BAD_TABLES, BadTable, write_good_pair
 from refusals import refused
 from titanic_tables import bundled
 
+from titanic_nn.cli.importance import main as importance
 from titanic_nn.cli.train import main
+from titanic_nn.cli.tune import main as tune
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.config import Config
 
@@ -248,6 +250,29 @@ def test_a_mistake_in_the_command_gets_one_line_and_exit_code_2(
     monkeypatch.chdir(tmp_path)
     refused(main, arguments, said, capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nets_that_diverge_end_the_run_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[relu]\nlearning_rate = 3.0\nweight_decay = 1.0\n", encoding="utf-8")
+    arguments = ["--models", "relu", "--config", str(settings), "--out", "run", *QUICK]
+    said = "relu diverged: 3 of 3 nets are no longer finite. The first is that of seed 0 on repeat"
+    refused(main, arguments, said, capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_training_of_years_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = "GiB of memory; this machine has"
+    refused(main, ["--n-seeds", "1000000000"], said, capsys)
+    refused(importance, ["--repeats", "1000000000"], said, capsys)
+    refused(tune, ["--model", "relu", "--repeats", "1000000000"], said, capsys)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_good_small_table_trains(tmp_path: Path) -> None:

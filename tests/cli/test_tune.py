@@ -216,6 +216,19 @@ def test_a_time_limit_ends_a_study_early(folder: Path) -> None:
     assert 0 < len(pd.read_csv(folder / "runs/studies/t-linear/trials.csv")) < 100000
 
 
+def test_a_study_in_which_every_net_diverges_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    space = tmp_path / "space.toml"
+    rates = "learning_rate = { low = 1e20, high = 1e30 }"
+    space.write_text(f"[linear]\n{rates}\nepochs = 2\n", encoding="utf-8")
+    few = ["--trials", "3", "--batch", "2", "--folds", "2", "--repeats", "1"]
+    arguments = ["--model", "linear", "--space", str(space), *few, "--quiet"]
+    refused(main, arguments, "a net diverged in each of its 3 trials", capsys)
+    refused(main, [*arguments, "--nested"], "a net diverged in each of the 3 trials", capsys)
+
+
 def test_the_nested_estimate_scores_each_outer_fold_once(folder: Path) -> None:
     arguments = ["--nested", "--trials", "4", "--study", "n", "--repeats", "1"]
     done = tune(folder, "--model", "linear", *arguments)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -26,7 +27,7 @@ from titanic_nn import DeepClassifier, LinearClassifier, ReLUClassifier, ResNetC
 from titanic_nn.config import check_config
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, train_nets
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class
 from titanic_nn.nets.config import ReLUConfig
@@ -278,3 +279,50 @@ class TestScikitLearnsTools:
         model = quick(ReLUClassifier, epochs=30).fit(x, x[:, 1] > 0)
         importance = permutation_importance(model, x, x[:, 1] > 0, random_state=0)
         assert importance["importances_mean"].argmax() == 1
+
+
+def test_a_net_that_diverges_fails_the_fit_as_scikit_learns_own_nets_do() -> None:
+    x, y = load_breast_cancer(return_X_y=True)
+    model = ReLUClassifier(random_state=0).fit(x, y)
+    model.set_params(learning_rate=3.0)
+    with pytest.raises(
+        ValueError, match=r"relu diverged: .*seed 0 .*by epoch \d+ of 100"
+    ) as caught:
+        model.fit(x, y)
+    assert isinstance(caught.value, DivergenceError)
+    with pytest.raises(NotFittedError):  # nor are the nets of the first fit used
+        model.predict(x)
+    net = LinearClassifier(epochs=5, random_state=0)
+    rates = {"learning_rate": [1e30, 0.01]}
+    search = GridSearchCV(net, rates, cv=2, error_score=0.0)
+    with pytest.warns(FitFailedWarning, match="linear diverged"):
+        search.fit(x, y)
+    assert search.best_params_ == {"learning_rate": 0.01}
+
+
+def test_numbers_that_float32_does_not_hold_are_refused() -> None:
+    x, y = load_iris(return_X_y=True)
+    model = ReLUClassifier(epochs=2, n_seeds=1, random_state=0)
+    for number in (1e39, 1e300):
+        spoilt = x.copy()
+        spoilt[3, 1] = number
+        with pytest.raises(ValueError, match="too large"):
+            model.set_params(standardize=False).fit(spoilt, y)
+        with pytest.raises(ValueError, match="too large"):
+            model.fit(x, y).predict(spoilt)
+    spoilt[3, 1] = 3e38
+    with pytest.raises(ValueError, match="Row 3 of X holds numbers so large"):
+        model.predict_proba(spoilt)
+    model.set_params(standardize=True)
+    with pytest.raises(ValueError, match="too large"):
+        model.fit(np.where(x > 5, 1e200, x), y)
+
+
+def test_nets_that_fit_into_no_memory_are_refused_before_the_first() -> None:
+    x, y = load_iris(return_X_y=True)
+    with pytest.raises(ConfigError, match=r"GiB of memory; this machine has"):
+        ReLUClassifier(hidden_size=10**9).fit(x, y)
+    with pytest.raises(ConfigError, match=r"GiB of memory; this machine has"):
+        LinearClassifier(n_seeds=10**9).fit(x, y)
+    with pytest.raises(ConfigError, match="n_seeds = 1000000001"):
+        LinearClassifier(n_seeds=10**9 + 1).fit(x, y)

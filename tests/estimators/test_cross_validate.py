@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold
 from sklearn.model_selection import cross_validate as loop_over_folds
@@ -22,7 +23,7 @@ from titanic_nn import (
     cross_validate,
     load_tables,
 )
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, DivergenceError
 
 QUICK: dict[str, Any] = {"epochs": 5, "n_seeds": 2, "device": "cpu", "random_state": 1}
 
@@ -97,3 +98,32 @@ def test_what_is_not_supported_is_refused() -> None:
         cross_validate(LinearClassifier(), x, y, n_jobs=2, params={})
     with pytest.raises(ConfigError, match="needs labels"):
         cross_validate(LinearClassifier(), x)
+
+
+def test_folds_that_cannot_be_fitted_are_scored_as_scikit_learn_scores_them() -> None:
+    x, y = load_iris(return_X_y=True)
+    splits = [(np.arange(40), np.arange(40, 100)), (np.arange(150), np.arange(0, 150, 3))]
+    model = LinearClassifier(**QUICK)
+    for scoring in ("accuracy", ["accuracy", "neg_log_loss"]):
+        for score in (np.nan, 0.0):
+            arguments: dict[str, Any] = {"cv": splits, "scoring": scoring, "error_score": score}
+            with pytest.warns(FitFailedWarning):
+                loop = loop_over_folds(model, x, y, **arguments)
+            with pytest.warns(FitFailedWarning, match="1 of 2 folds .*: y has only one class"):
+                at_once = cross_validate(model, x, y, **arguments)
+            assert set(at_once) == set(loop)
+            for name in set(loop) - {"fit_time", "score_time"}:
+                assert_allclose(at_once[name], loop[name], atol=1e-5)
+    with pytest.raises(ValueError, match="y has only one class"):
+        cross_validate(model, x, y, cv=splits, error_score="raise")
+    with pytest.raises(ConfigError, match="error_score = 'ignore'"):
+        cross_validate(model, x, y, cv=splits, error_score="ignore")  # type: ignore[arg-type]
+
+
+def test_a_net_that_diverges_is_not_scored() -> None:
+    x, y = load_breast_cancer(return_X_y=True)
+    bad = ReLUClassifier(learning_rate=3.0, random_state=0)
+    with pytest.raises(ValueError, match=r"5 of 5 folds could not be fitted\. .*relu diverged"):
+        cross_validate(bad, x, y)
+    with pytest.raises(DivergenceError, match="relu diverged"):
+        cross_validate(bad, x, y, error_score="raise")

@@ -182,3 +182,11 @@ def test_the_table_compares_before_and_after() -> None:
     # All at 0.5, and half are positive: no error. Then 0.2 where none is, and 0.8 where all are.
     assert (row["ece_before"], row["ece_after"]) == pytest.approx((0, 0.2))
     assert (row["slope"], row["intercept"], row["weight"]) == pytest.approx((2, 1, 0.4))
+
+
+def test_rows_at_which_every_net_is_wrong_with_certainty_leave_the_weights_finite() -> None:
+    y = np.array([0, 1, 0, 1])
+    certain, even = np.array([1.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.5, 0.5, 0.5])
+    weights = ensemble_weights([certain, even], y)
+    assert np.isfinite(weights).all()
+    assert weights.sum() == pytest.approx(1)

@@ -16,6 +16,7 @@ from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.errors import DataError
 from titanic_nn.files import read_bytes
 from titanic_nn.tables.schema import (
+    LONGEST_LINE,
     CheckedTable,
     Column,
     TableSchema,
@@ -311,3 +312,27 @@ def test_parts_may_lack_the_id_column() -> None:
     parts = in_parts(text, rows=2)
     assert [list(part.table) for part in parts] == [["Town", "Spent"]] * 3
     assert [amount for part in parts for amount in part.table["Spent"]] == [0, 1, 2, 3, 4]
+
+
+def test_a_file_without_line_breaks_is_not_read_to_its_end() -> None:
+    with open("/dev/zero", "rb") as zeros, pytest.raises(DataError, match="line 1: holds a NUL"):
+        next(read_in_parts(zeros, file="/dev/zero", rows=10, schema=SCHEMA))
+    line = io.BytesIO(b"a" * (LONGEST_LINE + 1))
+    with pytest.raises(DataError, match=f"line 1: has {LONGEST_LINE} bytes and more"):
+        next(read_in_parts(line, file="long", rows=10, schema=SCHEMA))
+
+
+def test_text_columns_that_pandas_took_for_numbers_are_text_again() -> None:
+    frame = pd.read_csv(io.StringIO(TEST), dtype={"Ticket": str})
+    frame["Ticket"] = [113803, 4]
+    frame["Cabin"] = np.nan
+    frame["Embarked"] = [7.0, np.nan]
+    checked = check_frame(frame, name="X", columns=SCHEMA.test_columns)
+    assert checked["Ticket"].tolist() == ["113803", "4"]
+    assert checked["Cabin"].isna().all()
+    assert checked["Embarked"].fillna("none").tolist() == ["7", "none"]
+    assert len(TITANIC.features.columns(checked)) == 2
+    for age in (120.5, -1, 2 + 3j, np.inf):
+        frame["Age"] = age
+        with pytest.raises(DataError, match=r"row 0, column Age: .*years from 0 to 120"):
+            check_frame(frame, name="X", columns=SCHEMA.test_columns)

@@ -61,6 +61,16 @@ def test_a_net_that_diverges_has_the_largest_loss(objective: Objective) -> None:
     assert (losses[1] < 1).all()
 
 
+def test_a_net_whose_dead_units_hide_that_it_diverged_has_the_largest_loss_too(
+    objective: Objective,
+) -> None:
+    # Weights of minus infinity give finite probabilities where no unit is active.
+    overshooting = ReLUConfig(
+        epochs=1, hidden_size=4, optimizer="adamw", learning_rate=1e30, weight_decay=1e6
+    )
+    assert (objective.losses([overshooting]) == WORST).all()
+
+
 def test_the_test_rows_do_not_count(objective: Objective) -> None:
     with_test_rows, objective.x = objective.x, objective.x[:, : len(objective.y)]
     assert with_test_rows.shape[1] > objective.x.shape[1]

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from studies import finish, make_study
 
 from titanic_nn.errors import StudyError
+from titanic_nn.tuning.objective import WORST
 from titanic_nn.tuning.spaces import load_space
 from titanic_nn.tuning.storage import in_memory, open_storage
 from titanic_nn.tuning.study import SharedStudy, tpe
@@ -43,6 +44,21 @@ def test_the_best_has_the_lowest_mean_of_all_folds() -> None:
     (pruned,) = study.trials(TrialState.PRUNED)
     assert pruned.intermediate_values == {1: 0.1}  # the mean so far, after one fold
     assert study.finished() == 3
+
+
+def test_a_trial_with_a_net_that_diverged_is_finished_and_never_the_best() -> None:
+    study = make_study()
+    first, second = study.take(2, total=2)
+    study.tell(first, np.array([0.4, WORST]))
+    assert study.best() is None
+    study.tell(second, np.array([20.0, 20.0]))
+    best = study.best()
+    assert best is not None
+    assert best.number == second.number
+    assert study.finished() == 2
+    assert study.take(1, total=2) == []  # it is not run again
+    (diverged,) = study.trials(TrialState.PRUNED)
+    assert diverged.value == pytest.approx((0.4 + WORST) / 2)
 
 
 def test_what_failed_is_run_again() -> None:

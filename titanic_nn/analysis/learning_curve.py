@@ -170,7 +170,8 @@ def nested_splits(
                 f"{FEWEST_ROWS} are needed, some of either class"
             )
         left_out = len(order) - len(rows)
-        splits.append(Split(split.repeat + _FAR * left_out, split.fold, rows, split.held_out))
+        repeat = split.repeat + _FAR * left_out
+        splits.append(Split(repeat, split.fold, rows, split.held_out, within=split))
     return splits
 
 

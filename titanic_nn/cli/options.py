@@ -1,12 +1,17 @@
 """The options that several commands share."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser
 from titanic_nn.config import Config
+from titanic_nn.nets.config import NetConfig
 from titanic_nn.nets.registry import NETS
+
+if TYPE_CHECKING:
+    from titanic_nn.tables.sources import Tables
 
 
 def add_data_options(parser: Parser) -> None:
@@ -40,8 +45,59 @@ def add_training_options(parser: Parser, **defaults: Any) -> None:
     add("--n-seeds", type=int, help=seeds)
     add("--device", help=f"auto, cpu or cuda ({default.device})")
     add("--config", type=Path, metavar="FILE", help="settings in TOML; it may leave anything out")
+    add_yes_option(parser)
     add("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(**defaults)
+
+
+def add_yes_option(parser: Parser) -> None:
+    """For every command that trains: to try what `check_size` refuses."""
+    text = "try a training that takes more than a day, or more memory than there is"
+    parser.add_argument("--yes", action="store_true", help=text)
+
+
+def check_size(
+    args: argparse.Namespace,
+    tables: "Tables",
+    config: Config,
+    *,
+    inner: bool = False,
+    trials: Sequence[tuple[str, NetConfig, int]] | None = None,
+) -> None:
+    """Raise ConfigError before a training that would take too long, or too much memory.
+
+    It is estimated from below; with `--yes` it is tried all the same.
+
+    Args:
+        args: the command's.
+        tables, config: what is trained on what.
+        inner: whether nets are trained on inner folds and on all rows too, as a run's are.
+        trials: of nets, their settings, and how many of them are trained together; by default one
+            of each of the models of `config`.
+    """
+    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.engine.cost import refuse_too_large, training_cost
+
+    if args.yes:
+        return
+    tables.check_folds(config.folds)
+    splits = config.folds * config.repeats
+    if inner:
+        splits = (splits + 1) * (1 + min(config.inner_folds, len(tables.train)))
+    trials = trials or [(model, config.nets[model], 1) for model in config.models]
+    costs = [
+        training_cost(
+            name,
+            net,
+            splits=splits,
+            n_seeds=config.n_seeds * together,
+            rows=len(tables.train) - len(tables.train) // config.folds,
+            # Encoded columns are counted after encoding; here one for each feature.
+            features=len(get_competition(config.competition).features.features),
+        )
+        for name, net, together in trials
+    ]
+    refuse_too_large(*costs, hint=", or add --yes to try")
 
 
 def training_config(args: argparse.Namespace, path: Path | None, **more: Any) -> Config:

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser, console, print_table, progress
-from titanic_nn.cli.options import add_data_options, add_training_options, training_config
+from titanic_nn.cli.options import (
+    add_data_options,
+    add_training_options,
+    check_size,
+    training_config,
+)
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,6 +78,7 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
     else:
         config = training_config(args, args.config)
         tables = get_competition(config.competition).load(args.data)
+    check_size(args, tables, config)
     folder = run or choose_folder(args.out, name)
     shown.print(tables.describe())
     shown.print(

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
-from titanic_nn.cli.options import add_data_options, add_training_options, training_config
+from titanic_nn.cli.options import (
+    add_data_options,
+    add_training_options,
+    check_size,
+    training_config,
+)
 from titanic_nn.config import Config
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ def main(args: Namespace) -> None:
     shown.print(tables.describe())
     for note in tables.notes:
         shown.print(f"note: {note}")
+    check_size(args, tables, config, inner=True)
     folder = choose_folder(args.out, tables.source)
     shown.print(
         f"Cross-validation: {config.folds} folds x {config.repeats} repeats, "

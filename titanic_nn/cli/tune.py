@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
-from titanic_nn.cli.options import add_data_options, training_config
+from titanic_nn.cli.options import add_data_options, add_yes_option, check_size, training_config
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, StudyError
 from titanic_nn.files import check_place
@@ -47,6 +47,7 @@ add("--timeout", "seconds after which no batch is begun", type=float, metavar="S
 add("--study", "its name; competition and source of the tables by default", metavar="NAME")
 add("--storage", "a server, if machines share the study (docs/tuning.md)", metavar="URL")
 add("--nested", "tune within each outer fold instead, and score there", action="store_true")
+add_yes_option(PARSER)
 add("--quiet", "print nothing but errors", action="store_true")
 add_data_options(PARSER)
 
@@ -90,6 +91,7 @@ def main(args: Namespace) -> None:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
     shown = console(quiet=args.quiet)
 
+    from titanic_nn.competitions.registry import get_competition
     from titanic_nn.tuning.spaces import load_space
 
     args.models = None if args.model == "all" else [args.model]
@@ -98,7 +100,11 @@ def main(args: Namespace) -> None:
 
     from titanic_nn.evaluation.experiment import Experiment, no_progress
 
-    experiment = Experiment.start(args.data, config, {}, no_progress)
+    tables = get_competition(config.competition).load(args.data)
+    together = min(args.batch, args.trials)
+    trials = [(space.model, net, together) for space in spaces for net in space.largest()]
+    check_size(args, tables, config, trials=trials)
+    experiment = Experiment.start(tables, config, {}, no_progress)
     shown.print(experiment.tables.describe())
     works = [_Work(args, experiment, space, shown) for space in spaces]
     for work in works:
@@ -161,6 +167,11 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
 
     show = work.shown.print
     if study.best() is None:
+        if study.finished() >= work.args.trials:
+            raise StudyError(
+                f"study {study.name}: a net diverged in each of its {study.finished()} trials; "
+                "narrow learning_rate with --space, in another --study"
+            )
         # One line, which can be copied.
         show(f"No trial is complete. Next, with more time: {work.command}", soft_wrap=True)
         return

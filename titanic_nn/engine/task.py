@@ -138,6 +138,8 @@ class TrainedNets:
     epochs: NDArray[np.int64]  # after which the learning curves were recorded, (points,)
     loss: Tensor  # mean without penalties, (..., points, 2): training rows, held-out rows
     accuracy: Tensor  # fraction of rows whose most probable class is their own, as `loss`
+    # The epoch by which a net's parameters, or logits, were found not to be finite; 0: never (...,)
+    diverged: Tensor
 
 
 def net_keys(splits: Sequence[Split], members: Members, block: Block, seed: int) -> Tensor:

@@ -6,7 +6,7 @@ block. A net's numbers do not depend on the block that it is in, except for floa
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,12 +20,25 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from titanic_nn.engine.backends import BACKENDS, choose_backend
+from titanic_nn.engine.cost import memory_faults
 from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.task import Block, BlockNets, SplitData, Task, TrainedNets, initial_nets
+from titanic_nn.errors import DivergenceError
+from titanic_nn.nets.batch import Params
 from titanic_nn.nets.losses import Loss, probabilities
+from titanic_nn.nets.registry import spec_of
+from titanic_nn.tables.splits import Split
 
-__all__ = ["SplitData", "TrainedNets", "make_task", "scaled", "train_blocks", "train_nets"]
+__all__ = [
+    "SplitData",
+    "TrainedNets",
+    "divergence",
+    "make_task",
+    "scaled",
+    "train_blocks",
+    "train_nets",
+]
 
 CPU_BLOCK = 2**19  # floats of a block's largest tensors in a step: about what a core's cache holds
 CPU_ROWS = 2**23  # predictions (nets times rows) that a block may make: bounds its memory
@@ -44,6 +57,7 @@ def train_nets(
     history_points: int = 1,
     backend: str | None = None,
     long_job: bool = False,
+    keep_diverged: bool = False,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> TrainedNets:
     """Train every member on every split's training rows.
@@ -56,12 +70,18 @@ def train_nets(
         history_points: of the learning curves, evenly over the epochs.
         backend: "eager", "numba" or "triton"; by default the fastest that supports these nets.
         long_job: whether this call is one of many, so that compiling pays however short it is.
+        keep_diverged: return nets that diverged, too; the caller reads `TrainedNets.diverged`.
         on_progress: is called with the fraction of the work that was just done.
 
-    Raises ConfigError for a backend that does not support these nets, this data or this device.
+    Raises:
+        ConfigError: a backend does not support these nets, this data or this device; or memory is
+            exhausted.
+        DivergenceError: a net diverged, whichever of them. An average over the other seeds would
+            be another model than the one that was asked for.
     """
     task = make_task(data, members, seed, device, history_points, backend, long_job)
-    blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
+    with memory_faults():
+        blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
     position = np.concatenate([block.splits * len(members) + block.members for block in blocks])
     order = torch.from_numpy(np.argsort(position)).to(device)
 
@@ -70,13 +90,43 @@ def train_nets(
         return by_net.view(len(data.splits), len(members), *by_net.shape[1:])
 
     first = trained[0]
-    return TrainedNets(
+    nets = TrainedNets(
         first.net,
         {name: in_order([nets.params[name] for nets in trained]) for name in first.params},
         in_order([nets.probability for nets in trained]),
         first.epochs,
         in_order([nets.loss for nets in trained]),
         in_order([nets.accuracy for nets in trained]),
+        in_order([nets.diverged for nets in trained]),
+    )
+    error = divergence(nets.diverged, data.splits, members)
+    if error and not keep_diverged:
+        raise error
+    return nets
+
+
+def divergence(
+    diverged: Tensor, splits: Sequence[Split], members: Members
+) -> DivergenceError | None:
+    """What to say of nets that diverged, (splits, members) as in `TrainedNets`; None if none did.
+
+    It names the first of them and the settings to change.
+    """
+    found = diverged.nonzero().tolist()
+    if not found:
+        return None
+    split, member = found[0]
+    config = members.trials[member // members.n_seeds]
+    changes = [
+        f"{name} ({value:g})"
+        for name in ("learning_rate", "weight_decay", "l1", "l2")
+        if (value := getattr(config, name))
+    ]
+    return DivergenceError(
+        f"{spec_of(config).name} diverged: {len(found)} of {diverged.numel()} nets are no longer "
+        f"finite. The first is that of seed {member % members.n_seeds} on {splits[split]}, by "
+        f"epoch {diverged[split, member]} of {config.epochs}. "
+        f"Choose smaller values of {' or '.join(changes)}"
     )
 
 
@@ -176,21 +226,33 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     epochs = _evenly_spread(config.epochs, task.history_points)
     sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
+    diverged = torch.zeros(len(nets.flat), dtype=torch.int64, device=nets.x.device)
     stops = np.union1d(epochs, _evenly_spread(config.epochs, backend.n_reports))
     for before, epoch in pairwise([0, *stops]):
         train(int(epoch - before))
+        finite = _finite(nets.params)
         if sides is not None and epoch in epochs:
             logits = _logits(nets, len(labels), at_once)
+            finite &= _finite({"logits": logits})
             scores.append(_loss_and_accuracy(logits, labels, nets.loss, sides))
+        diverged[(diverged == 0) & ~finite] = int(epoch)
         on_progress((epoch - before) / config.epochs)
 
     # (nets, points, 2 sides, 2 scores)
     curves = torch.stack(scores, 1) if scores else nets.flat.new_empty(len(nets.flat), 0, 2, 2)
+    logits = _logits(nets, nets.x.shape[1], at_once)
+    diverged[(diverged == 0) & ~_finite({"logits": logits})] = config.epochs
     # In float64, in which a confident prediction does not round to 0 or 1.
-    probability = probabilities(_logits(nets, nets.x.shape[1], at_once).double())
+    probability = probabilities(logits.double())
     if probability.shape[-1] == 1:
         probability = probability.squeeze(-1)
-    return TrainedNets(nets.net, nets.params, probability, epochs, *curves.unbind(-1))
+    loss, accuracy = curves.unbind(-1)
+    return TrainedNets(nets.net, nets.params, probability, epochs, loss, accuracy, diverged)
+
+
+def _finite(of_nets: Params) -> Tensor:
+    """Whether all numbers of a net are finite, (nets,), by tensors (nets, ...)."""
+    return torch.stack([p.flatten(1).isfinite().all(1) for p in of_nets.values()]).all(0)
 
 
 def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:

@@ -10,8 +10,9 @@ in a competition may have been tuned for it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from inspect import Parameter, Signature
-from math import prod
+from math import inf, prod
 from numbers import Integral
+from reprlib import repr as shortened
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,11 +24,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from titanic_nn.config import check_config
+from titanic_nn.engine.cost import refuse_too_large, training_cost
 from titanic_nn.engine.device import choose_device
 from titanic_nn.engine.members import Hyperparameters, Members
 from titanic_nn.engine.predict import mean_probabilities
-from titanic_nn.engine.train import SplitData, train_nets
-from titanic_nn.errors import ConfigError
+from titanic_nn.engine.train import SplitData, divergence, train_nets
+from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
@@ -149,11 +151,18 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: X, y or sample_weight is not valid.
-            ConfigError: a parameter is not valid.
+            ConfigError: a parameter is not valid, or the nets would not fit into memory.
+            DivergenceError: a net of any seed diverged. It is a ValueError, as those of
+                scikit-learn's own nets; the classifier is not fitted then.
         """
         rows = self.prepare(X, y, sample_weight)
-        fit_together([self], [rows], [rows.kept])
+        (error,) = fit_together([self], [rows], [rows.kept])
+        if error:
+            raise error
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "params_")
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:  # noqa: N803
         """The probability of each class, the mean over the nets, (rows, classes).
@@ -199,8 +208,9 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def checked_n_seeds(self) -> int:
         """How many nets. Raises ConfigError."""
         n_seeds = plain(self.n_seeds)
-        if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or n_seeds < 1:
-            raise ConfigError(f"n_seeds = {self.n_seeds!r}: choose a whole number, 1 or more")
+        if not isinstance(n_seeds, int) or isinstance(n_seeds, bool) or not 1 <= n_seeds <= 10**9:
+            shown = shortened(self.n_seeds)
+            raise ConfigError(f"n_seeds = {shown}: choose a whole number, 1 or more, up to 10**9")
         return n_seeds
 
     def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -225,6 +235,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def prepare(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingRows:  # noqa: N803
         """Check the arguments of `fit`, and set classes, means and scales."""
+        if hasattr(self, "params_"):  # of an earlier fit, to other means and scales
+            del self.params_
         config = self.config()
         X, labels = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(labels)
@@ -248,8 +260,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         self.mean_ = self.scale_ = None
         if self.standardize:
-            self.mean_ = np.average(rows, axis=0, weights=weights)
-            sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                self.mean_ = np.average(rows, axis=0, weights=weights)
+                sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
+            _refuse_overflow(sd)
             # A constant column's deviation can differ from 0 by rounding.
             self.scale_ = np.where(np.ptp(rows, axis=0) == 0, 1.0, sd)
         if self.class_weight == "balanced":
@@ -327,12 +341,23 @@ def fit_together(
     classifiers: Sequence[NetClassifier],
     prepared: Sequence[TrainingRows],
     where: Sequence[NDArray[np.int64]],
-) -> None:
+) -> list[DivergenceError | None]:
     """Fit clones of one classifier, with the same classes and features, at once.
 
     Each is fitted on the rows that it `prepared`; `where` are their positions in the whole table.
+    Returns an error for each, or None: one with a net that diverged is left unfitted.
     """
     first = classifiers[0]
+    members = Members([first.config()], first.checked_n_seeds())
+    cost = training_cost(
+        type(first).__name__,
+        members.shared,
+        splits=len(classifiers),
+        n_seeds=members.n_seeds,
+        rows=max(map(len, where)),
+        features=prepared[0].x.shape[1],
+    )
+    refuse_too_large(cost, longest=inf)  # a day is for the user to spend
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]
     x = np.zeros((len(classifiers), table, features), dtype=np.float32)
     y = np.zeros((table, prepared[0].targets.shape[1]), dtype=np.int64)
@@ -346,14 +371,22 @@ def fit_together(
     equal = all(own.weights is None for own in prepared)
     nets = train_nets(
         SplitData(x, y, splits, None if equal else weights),
-        Members([first.config()], first.checked_n_seeds()),
+        members,
         seed=_seed(first.random_state),
         device=choose_device(first.device),
         history_points=0,
+        keep_diverged=True,
     )
-    for i, classifier in enumerate(classifiers):
+    errors = [
+        divergence(nets.diverged[i : i + 1], splits[i : i + 1], members)
+        for i in range(len(classifiers))
+    ]
+    for i, (classifier, error) in enumerate(zip(classifiers, errors, strict=True)):
+        if error:
+            continue
         classifier.params_ = {name: p[i].cpu().numpy().copy() for name, p in nets.params.items()}
         classifier.calibration_ = Calibration()
+    return errors
 
 
 class LinearClassifier(NetClassifier):
@@ -374,7 +407,8 @@ class LinearClassifier(NetClassifier):
         standardize: scale each column to mean 0 and standard deviation 1 over the training rows.
         class_weight: {class: weight of its rows}, "balanced", or None.
         device: "auto", "cpu" or "cuda": where to train. Predictions are made on the CPU.
-        random_state: with an integer, every fit gives bitwise the same nets.
+        random_state: with an integer, every fit gives bitwise the same nets on one processor with
+            one number of threads; with other threads they differ by rounding, up to about 1e-7.
 
     Examples:
         >>> from sklearn.datasets import load_iris

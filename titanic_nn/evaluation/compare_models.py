@@ -93,6 +93,7 @@ def compare_models(
 
     Raises:
         DataError, ConfigError, DeviceError: a mistake that one line explains.
+        DivergenceError: a net diverged: which, on what, by which epoch, and what to change.
     """
     clock = _Clock()
     run = Experiment.start(data, config, overrides, on_progress)

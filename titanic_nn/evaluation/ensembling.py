@@ -39,7 +39,7 @@ def inner_splits(split: Split, y: NDArray[np.int64], config: Config) -> list[Spl
         return []
     number = (split.repeat + 1) * (config.folds + 1) + split.fold + 1  # the final split's is 0
     entropy = [config.seed, INNER, number]
-    return stratified_folds(split.train, y, folds, INNER + number, entropy)
+    return stratified_folds(split.train, y, folds, INNER + number, entropy, split)
 
 
 def ensemble_weights(
@@ -55,6 +55,7 @@ def ensemble_weights(
     rows' labels.
     """
     of_label = np.stack([np.where(y == 1, p, 1 - p) for p in probabilities])  # (models, rows)
+    of_label = np.maximum(of_label, np.finfo(of_label.dtype).tiny)  # where all are 0, all are equal
     weights = np.full(len(of_label), 1 / len(of_label))
     for _ in range(ITERATIONS):
         posterior = weights[:, None] * of_label  # (models, rows)

@@ -82,7 +82,10 @@ class Experiment:
     def train(
         self, model: str, encoded: EncodedSplits, *, part: float, history_points: int = 0
     ) -> TrainedNets:
-        """Train a net's seeds on some splits, which are a `part` of the model's work."""
+        """Train a net's seeds on some splits, which are a `part` of the model's work.
+
+        Raises DivergenceError if a net diverges, before anything is made of its numbers.
+        """
         return train_nets(
             SplitData(encoded.x, self.tables.y, encoded.splits),
             Members([self.config.nets[model]], self.config.n_seeds),

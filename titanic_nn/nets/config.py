@@ -15,10 +15,14 @@ from pydantic_core import ArgsKwargs
 
 STRICT = ConfigDict(extra="forbid")
 
-Count = Annotated[int, Field(ge=1, strict=True)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(strict=True, ge=0, lt=1)]
+# Upper bounds keep values within what arrays and float32 hold; most that is absurd is below them,
+# and is refused for what it would take (engine/cost.py).
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Positive = Annotated[float, Field(strict=True, gt=0, le=1e30, allow_inf_nan=False)]
+# Of decay and penalties: gradients that are far larger overflow when Adam squares them.
+NotNegative = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, ge=0, le=0.9999)]
+LAYERS = 1000  # the most that a net may have
 Initialization = Literal["xavier", "he", "fastai"]
 
 
@@ -156,7 +160,7 @@ class DeepConfig(NetConfig):
     per_member = (*NetConfig.per_member, "dropout")
 
     # Units of each hidden layer, first to last.
-    hidden_sizes: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 32)
+    hidden_sizes: Annotated[tuple[Count, ...], Field(min_length=1, max_length=LAYERS)] = (64, 32)
     activation: Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"] = "relu"
     # What each hidden layer applies before its activation.
     normalization: Literal["none", "batch", "layer"] = "none"
@@ -187,7 +191,7 @@ class ResNetConfig(NetConfig):
 
     width: Count = 32  # units of the vector that each block adds to
     hidden_size: Count = 64  # hidden units within a block
-    n_blocks: Count = 2  # residual blocks
+    n_blocks: Annotated[Count, Field(le=LAYERS)] = 2  # residual blocks
     # What precedes each block and the last layer.
     normalization: Literal["batch", "layer"] = "batch"
     # Fractions that a training step drops: of a block's hidden units, and of its output's.

@@ -7,7 +7,7 @@ field may hold a line break) is named by its first. Blanks around a field are no
 import csv
 import difflib
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from reprlib import repr as shortened
@@ -27,14 +27,16 @@ Record: TypeAlias = tuple[int, list[str]]  # the line it begins on, and its fiel
 MISSING = ("", "NA", "NaN", "nan")
 # No count or amount comes near it; without a bound, 1e300 would reach the nets as infinity.
 LARGEST = 1_000_000
+LONGEST_TEXT = 1000  # characters of a cell; the longest name on Kaggle has 82
+LONGEST_LINE = 2**26  # bytes; without a bound, a file without line breaks would fill the memory
 # Above it a float64, as which whole numbers are read, cannot tell neighbours apart.
 LARGEST_ID = 2**53 - 1
 
 
-def numbers(text: Text) -> pd.Series:
-    """Numbers from 0 to LARGEST; anything else becomes NaN."""
+def numbers(text: Text, low: float = 0, high: float = LARGEST) -> pd.Series:
+    """Numbers from `low` to `high`; anything else becomes NaN."""
     values = pd.to_numeric(text, errors="coerce").astype("float64")
-    return values.where(values.between(0, LARGEST))
+    return values.where(values.between(low, high))
 
 
 def whole_numbers(text: Text, low: int, high: int) -> pd.Series:
@@ -168,10 +170,17 @@ def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) ->
     checked = {}
     for column, at in zip(columns, positions, strict=True):
         values = frame.iloc[:, at].reset_index(drop=True)
-        if not pd.api.types.is_numeric_dtype(values):
-            values = values.astype("str").where(values.notna(), "").str.strip()
+        if column.dtype == "str" or not pd.api.types.is_any_real_numeric_dtype(values):
+            values = _as_text(values)
         checked[column.name] = _parse(values, column, f"{name}, row", range(len(frame)))
     return pd.DataFrame(checked)
+
+
+def _as_text(values: pd.Series) -> Text:
+    """Values as a file would have them: blanks taken off, "" where one is missing."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")  # what pandas makes of whole numbers beside a missing one
+    return values.astype("str").where(values.notna(), "").str.strip()
 
 
 def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> None:
@@ -188,14 +197,17 @@ def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> 
         )
 
 
-def _text(stream: Iterable[bytes], file: str) -> Iterator[str]:
+def _text(stream: BinaryIO, file: str) -> Iterator[str]:
     """Yield a file's lines, each with its line break, once they are known to be UTF-8."""
-    lines = (line for block in stream for line in block.splitlines(keepends=True))
+    blocks = iter(lambda: stream.readline(LONGEST_LINE), b"")
+    lines = (line for block in blocks for line in block.splitlines(keepends=True))
     for number, line in enumerate(lines, 1):
         if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise DataError(f"{file}, line 1: is UTF-16 text; save it as UTF-8")
         if b"\0" in line:
             raise DataError(f"{file}, line {number}: holds a NUL byte; save it as UTF-8 text")
+        if len(line) == LONGEST_LINE:
+            raise DataError(f"{file}, line {number}: has {LONGEST_LINE} bytes and more")
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
@@ -206,7 +218,7 @@ def _text(stream: Iterable[bytes], file: str) -> Iterator[str]:
         yield text.replace("\t", " ")  # csv passes over blanks, not tabs, before a quote
 
 
-def _records(stream: Iterable[bytes], file: str) -> Iterator[Record]:
+def _records(stream: BinaryIO, file: str) -> Iterator[Record]:
     """Yield the header's record and all others, which must be as wide; empty lines are left out."""
     reader = csv.reader(_text(stream, file), strict=True, skipinitialspace=True)
     line, width = 1, 0
@@ -229,7 +241,7 @@ def _records(stream: Iterable[bytes], file: str) -> Iterator[Record]:
 
 
 def _parts(
-    stream: Iterable[bytes],
+    stream: BinaryIO,
     file: str,
     columns: Sequence[Column],
     id: Column,
@@ -315,12 +327,16 @@ def _parse(text: pd.Series, column: Column, where: str, rows: Sequence[int] | Li
     refused = values.isna()
     if column.may_be_missing:
         refused &= ~missing
+    expected = column.expected
+    if column.dtype == "str":
+        too_long = text.str.len() > LONGEST_TEXT
+        refused |= too_long
+        if too_long.any():
+            expected += f", at most {LONGEST_TEXT} characters"
     if refused.any():
         row = int(refused.to_numpy().argmax())
         shown = shortened(text[[row]].tolist()[0])  # of NumPy's numbers the number alone
         value = "the value is missing" if missing[row] else f"{shown} is not accepted"
-        raise DataError(
-            f"{where} {rows[row]}, column {column.name}: {value}; expected {column.expected}"
-        )
+        raise DataError(f"{where} {rows[row]}, column {column.name}: {value}; expected {expected}")
     # "str" stays as it is: in pandas 2 a cast would spell NaN out.
     return values if column.dtype == "str" else values.astype(column.dtype)

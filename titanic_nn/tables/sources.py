@@ -29,8 +29,8 @@ Source: TypeAlias = str
 Places: TypeAlias = Sequence[tuple[Source, Path]]
 
 TRAIN, TEST = "train.csv", "test.csv"
-# Unpacked size above which a zip file is refused.
-LARGEST_UNPACKED = 256 * 2**20  # bytes
+# Sizes above which a table, or what a zip file unpacks to, is refused, in bytes.
+LARGEST = LARGEST_UNPACKED = 256 * 2**20
 
 # What zipfile raises, by experiment, on damaged, encrypted or unknown contents.
 _ZIP_FAULTS = (BadZipFile, zlib.error, LZMAError, OSError, EOFError, RuntimeError, ValueError)
@@ -98,7 +98,7 @@ def load_tables(
     if os.path.isfile(location):
         contents = _unzip(location, archive)
     else:
-        contents = [read_bytes(location / name) for name in (TRAIN, TEST)]
+        contents = [read_bytes(location / name, LARGEST) for name in (TRAIN, TEST)]
     files = [str(location / name) for name in (TRAIN, TEST)]
     train = check_labelled(contents[0], file=files[0], schema=schema)
     test = check_table(contents[1], file=files[1], columns=schema.test_columns, id=schema.id)

@@ -20,13 +20,23 @@ class Split:
     fold: int  # FINAL for the final fit
     train: NDArray[np.int64]  # (train rows,)
     held_out: NDArray[np.int64]  # (held-out rows,)
+    within: "Split | None" = None  # the split whose training rows these are, or some of them
+
+    def __str__(self) -> str:
+        """How messages call it; repeat and fold are numbered as in a run's files."""
+        if self.within:
+            return f"{len(self.train)} rows of {self.within}"
+        return (
+            "all training rows" if self.fold == FINAL else f"repeat {self.repeat}, fold {self.fold}"
+        )
 
 
 def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int) -> list[Split]:
     """Cut the labelled rows, y (rows,), into stratified folds, `repeats` times over, each shuffled.
 
     Within a repeat every row is held out exactly once. Asking for more repeats leaves the first
-    ones as they were. Errors are those of `stratified_folds`.
+    ones as they were. The folds depend on the order of the rows, besides labels and seed.
+    Errors are those of `stratified_folds`.
     """
     y = np.asarray(y)
     rows = np.arange(len(y), dtype=np.int64)
@@ -38,14 +48,23 @@ def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int
 
 
 def stratified_folds(
-    rows: NDArray[np.int64], y: NDArray[np.int64], folds: int, repeat: int, entropy: Sequence[int]
+    rows: NDArray[np.int64],
+    y: NDArray[np.int64],
+    folds: int,
+    repeat: int,
+    entropy: Sequence[int],
+    within: Split | None = None,
 ) -> list[Split]:
     """The rows at these positions in shuffled, stratified folds; also an outer split's train rows.
+
+    Positions are shuffled, not ids: a table with its rows in another order has other folds.
 
     Args:
         rows: positions in the table, (rows,).
         y: labels of the table's first rows, (labelled rows,).
+        folds, repeat: how many folds, and the number of the repeat that they belong to.
         entropy: what seeds the shuffle.
+        within: the split whose training rows these are, if they are one's.
 
     Raises:
         ConfigError: fewer than two folds, or more folds than rows of the rarer class.
@@ -58,7 +77,7 @@ def stratified_folds(
     shuffle_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     kfold = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed)
     return [
-        Split(repeat, fold, rows[train], rows[held_out])
+        Split(repeat, fold, rows[train], rows[held_out], within)
         for fold, (train, held_out) in enumerate(kfold.split(rows, y[rows]))
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from titanic_nn.errors import StudyError
 from titanic_nn.evaluation.experiment import Experiment
 from titanic_nn.tables.splits import stratified_folds
 from titanic_nn.tuning.objective import Objective
@@ -33,7 +34,11 @@ def nested_estimate(
         A row per outer fold: repeat, fold, the held-out log loss of "best" and "shipped", and the
         best parameters.
 
-    Raises ConfigError where a class has fewer training rows than there are inner folds.
+    A net that diverges on an outer fold has the largest loss there (`objective.WORST`).
+
+    Raises:
+        ConfigError: a class has fewer training rows than there are inner folds.
+        StudyError: a net diverged in each of a search's trials.
     """
     config, y = experiment.config, experiment.tables.y
     rows: list[dict[str, Any]] = []
@@ -43,7 +48,11 @@ def nested_estimate(
         schedule = Schedule([len(inner)], no_pruning)
         search(Objective(experiment, inner), study, trials, schedule, batch=batch)
         found = study.best()
-        assert found is not None
+        if found is None:
+            raise StudyError(
+                f"a net diverged in each of the {trials} trials within {split}; "
+                "narrow learning_rate with --space"
+            )
         rivals = [space.config(found.params), config.nets[space.model]]
         best, shipped = Objective(experiment, [split]).losses(rivals)[:, 0]
         scores = {"best": best, "shipped": shipped}

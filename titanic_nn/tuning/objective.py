@@ -16,7 +16,8 @@ from titanic_nn.evaluation.metrics import EPS, log_loss
 from titanic_nn.nets.config import NetConfig
 from titanic_nn.tables.splits import Split
 
-# The loss of a net that diverged: that of a wrong prediction made with certainty.
+# The loss of a net that diverged: that of wrong predictions made with certainty, the largest there
+# is. A trial with such a loss on any split is a bad one, and its mean is a number all the same.
 WORST = -float(np.log(EPS))
 
 
@@ -41,8 +42,9 @@ class Objective:
     ) -> NDArray[np.float64]:
         """The log loss of each trial on the held-out rows of splits `first` to `last`.
 
-        Trials that differ only in what the members of a program may differ in are trained together.
-        The shape is (trials, splits asked for).
+        It is WORST where the net of any of its seeds diverged. Trials that differ only in what the
+        members of a program may differ in are trained together. The shape is (trials, splits asked
+        for).
         """
         of_structure: dict[tuple[object, ...], list[int]] = {}
         for i, trial in enumerate(trials):
@@ -55,7 +57,7 @@ class Objective:
             )
             for group, of_group in zip(groups, found, strict=True):
                 losses[group] = of_group
-        return np.nan_to_num(losses, nan=WORST)
+        return losses
 
     @contextmanager
     def _workers(self, groups: int) -> Iterator[ThreadPoolExecutor]:
@@ -84,6 +86,7 @@ class Objective:
             seed=self.experiment.config.seed,
             device=self.experiment.device,
             history_points=0,
+            keep_diverged=True,
             long_job=True,  # a study is worth compiling for, though each of its programs is not
         )
         # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
@@ -92,4 +95,5 @@ class Objective:
         losses = np.empty((len(trials), len(splits)))
         for i, split in enumerate(splits):
             losses[:, i] = log_loss(self.y[split.held_out], probability[i][:, split.held_out])
-        return losses
+        diverged = nets.diverged.cpu().numpy().reshape(len(splits), len(trials), n_seeds).any(2)
+        return np.where(diverged.T, WORST, losses)

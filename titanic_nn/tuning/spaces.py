@@ -5,7 +5,7 @@ searched nor fixed has the default of its class, not the value that was tuned fo
 study means the same before and after its best settings are shipped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,15 @@ class Space:
             values[name] = {_as_param(choice): choice for choice in choices}.get(param, param)
         config: NetConfig = Config.from_toml(None, **{self.model: values}).nets[self.model]
         return config
+
+    def largest(self) -> list[NetConfig]:
+        """Settings at the upper bounds: one for each choice of a setting that has choices."""
+        highs = {name: _corners(searched)[-1] for name, searched in self.searched.items()}
+        found = [self.config(highs)]
+        for name, searched in self.searched.items():
+            if isinstance(searched, Choice):
+                found += [self.config(highs | {name: value}) for value in searched.values]
+        return found
 
     def describe(self) -> dict[str, str]:
         """Every searched or fixed setting as text, which all trials of a study must share."""
@@ -125,12 +134,14 @@ def _distribution(searched: Range | Choice) -> BaseDistribution:
     return FloatDistribution(low, high, log=log, step=step)
 
 
+def _corners(searched: Range | Choice) -> Sequence[Any]:
+    """All choices, or a range's bounds."""
+    return searched.values if isinstance(searched, Choice) else (searched.low, searched.high)
+
+
 def _check(space: Space) -> None:
     """Raise ConfigError for the first bound or choice that the net does not take."""
-    corners = {
-        name: searched.values if isinstance(searched, Choice) else (searched.low, searched.high)
-        for name, searched in space.searched.items()
-    }
+    corners = {name: _corners(searched) for name, searched in space.searched.items()}
     first = {name: values[0] for name, values in corners.items()}
     for name, values in corners.items():
         for value in values:

@@ -24,6 +24,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from titanic_nn.errors import StudyError
+from titanic_nn.tuning.objective import WORST
 from titanic_nn.tuning.spaces import Space
 from titanic_nn.tuning.storage import Storage, storage_faults
 
@@ -181,9 +182,10 @@ class SharedStudy:
     def tell(self, trial: Trial, losses: NDArray[np.float64], *, pruned: bool = False) -> None:
         """Record a trial's losses (splits,): all of them, or the first few of a pruned trial.
 
-        A trial that was meanwhile given to another worker is left as it is.
+        A trial with a net that diverged is pruned: it counts as finished, its loss is recorded, and
+        it is never the best. A trial that was meanwhile given to another worker is left as it is.
         """
-        mean = float(np.mean(losses))
+        mean, pruned = float(np.mean(losses)), pruned or bool((losses >= WORST).any())
         with storage_faults(self.where), suppress(UpdateFinishedTrialError):
             if pruned:
                 self._storage.set_trial_intermediate_value(trial.id, len(losses), mean)
