@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_interrupted
+from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, spinner
 from titanic_nn.cli.options import add_run_argument
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, KaggleError, SubmissionError
@@ -84,11 +84,11 @@ def main(args: Namespace) -> None:
     if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
         print("Nothing was sent.")
         return
-    spinner = console(stderr=True).status("Kaggle: sending")  # on a terminal only
-    with if_interrupted(lambda: "the same command goes on from here"), spinner:
+    waiting = spinner(console(stderr=True), "Kaggle: sending")
+    with if_interrupted(lambda: "the same command goes on from here"), waiting as say:
         entry = send(file, message, kaggle, ledger, resend=args.resend)
         if not args.no_wait:
-            entry = wait(entry, kaggle, ledger, lambda state: spinner.update(f"Kaggle: {state}"))
+            entry = wait(entry, kaggle, ledger, lambda state: say(f"Kaggle: {state}"))
     _report(entry, file, competition)
 
 
@@ -142,8 +142,7 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
 
 def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
     """Print the ledger; ask Kaggle about pending rows, where there are credentials."""
-    from rich import box
-    from rich.table import Table
+    from titanic_nn.report.tables import Table
 
     entries = ledger.entries()
     if not entries:
@@ -158,10 +157,7 @@ def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
             for entry in pending:
                 refresh(entry, Kaggle(entry.competition, retry_policy), ledger)
     finally:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
         listed = [c for c in COLUMNS if c not in ("sha256", "run", "model", "idempotency_key")]
-        for name in listed:
-            table.add_column(name.replace("cv_", "CV ").replace("_", " "), overflow="fold")
-        for entry in ledger.entries():
-            table.add_row(*(getattr(entry, name) for name in listed))
-        console().print(table)
+        names = [name.replace("cv_", "CV ").replace("_", " ") for name in listed]
+        rows = [[getattr(entry, name) for name in listed] for entry in ledger.entries()]
+        print_table(console(), Table("", names, rows))
