@@ -27,6 +27,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def printable_table(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A table with printable text, and names of columns."""
+    return _with_texts(table, printable_lines)
+
+
 def neutralized(table: "pd.DataFrame") -> "pd.DataFrame":
     """A table whose text a spreadsheet shows instead of running it: formulas get an apostrophe.
 
@@ -54,4 +59,4 @@ def _with_texts(table: "pd.DataFrame", change: Callable[[str], str]) -> "pd.Data
     for name, dtype in table.dtypes.items():
         if dtype.kind == "O":
             texts[name] = table[name].map(changed)
-    return texts.rename(columns=changed)
+    return texts.rename(index=changed, columns=changed)

@@ -37,8 +37,8 @@ class Parser(argparse.ArgumentParser):
     def command(self, work: Callable[[argparse.Namespace], None]) -> Callable[..., None]:
         """Decorate the work of a command: the result takes the words of the command line.
 
-        An error becomes one line on stderr and exit code 2 or 3, followed by the exception's notes
-        if it has any. The words are `args.typed`.
+        An error becomes one line on stderr, with its help below, and exit code 2 or 3. The words
+        are `args.typed`.
         """
 
         def main(arguments: list[str] | None = None) -> None:
@@ -48,9 +48,13 @@ class Parser(argparse.ArgumentParser):
                     work(self.parse_args(typed, argparse.Namespace(typed=typed)))
                 except TitanicError as error:
                     print(f"error: {printable(str(error))}", file=sys.stderr)
-                    for note in getattr(error, "__notes__", ()):
-                        print(note, file=sys.stderr)
+                    if error.help:
+                        print(error.help, file=sys.stderr)
                     sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
+                except OSError as error:  # of a file that no other code expects to fail
+                    why = ": ".join(str(s) for s in (error.filename, error.strerror or error) if s)
+                    print(f"error: {printable(why)}", file=sys.stderr)
+                    sys.exit(MISTAKE)
                 except KeyboardInterrupt as interrupt:
                     kept = printable(str(interrupt)) or "nothing was written"
                     print(f"interrupted: {kept}", file=sys.stderr)
@@ -135,7 +139,7 @@ def standard_streams() -> Iterator[None]:
         if out.failure and (not stopped or stopped.code in (None, 0, UNPRINTED)):
             if not isinstance(out.failure, BrokenPipeError):
                 why = getattr(out.failure, "strerror", None) or out.failure
-                print(f"error: standard output: {why}; all else is done", file=sys.stderr)
+                print(f"error: standard output: {why}: not all was printed", file=sys.stderr)
             stopped = SystemExit(UNPRINTED)
         err.flush()
     if stopped:

@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 
 from titanic_nn.errors import KaggleError, SubmissionError, TitanicError
+from titanic_nn.escape import printable
 from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError
 from titanic_nn.kaggle.ledger import Entry, Ledger
 from titanic_nn.kaggle.service import TRIES, Kaggle, Submission
@@ -119,9 +120,9 @@ def _open_entry(file: SubmissionFile, kaggle: Kaggle, ledger: Ledger, *, resend:
     counts = {int(row.idempotency_key.rpartition("-")[2]): row.ref for row in rows if row.ref}
     new = Entry(
         time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        file=str(file.path),
+        file=printable(str(file.path)),
         sha256=file.sha256,
-        run=Path(file.manifest.run).name if file.manifest else "",
+        run=printable(Path(file.manifest.run).name) if file.manifest else "",
         model=file.manifest.model if file.manifest else "",
         cv_log_loss=file.score("log_loss"),
         cv_accuracy=file.score("accuracy"),

@@ -46,7 +46,7 @@ class Kaggle:
         found = find_credentials()
         if found is None:
             error = CredentialsError("no credentials for Kaggle were found")
-            error.add_note(how_to_get_credentials(competition))
+            error.help = how_to_get_credentials(competition)
             raise error
         self.credentials = found
         self.competition = competition
