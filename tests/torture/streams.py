@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,12 @@ from pathlib import Path
 from torture.attack import QUICK, Attack, command, environment, fault
 from torture.forked import DATA, TIMEOUT, call, quick_run
 
+Words = Sequence[str | Path]
+
+_TUNE = ("--model", "linear", "--trials", "2", "--batch", "2", "--folds", "2", "--repeats", "1")
+TUNE = (*_TUNE, "--data", str(DATA), "--study", "s")
 # Command -> its words and the file that it writes, on a copy of a quick run.
-WORK: dict[str, tuple[list[str | Path], str]] = {
+WORK: dict[str, tuple[Words, str]] = {
     "train": (["--data", DATA, "--out", "runs/new", *QUICK[:-1]], "runs/new/report.html"),
     "report": ([], "runs/quick/report.html"),
     "inspect": ([], ""),
@@ -26,13 +30,7 @@ WORK: dict[str, tuple[list[str | Path], str]] = {
         ["quick", "--train-fractions", "0.4", "0.6", "0.8", "1"],
         "runs/quick/learning_curve.csv",
     ),
-    "tune": (
-        [
-            *"--model linear --trials 2 --batch 2 --folds 2 --repeats 1 --study s --data".split(),
-            DATA,
-        ],
-        "runs/studies/s-linear/best.toml",
-    ),
+    "tune": (TUNE, "runs/studies/s-linear/best.toml"),
     "diagnose": ([], ""),
     "importance": (["quick", "--permutations", "1"], "runs/quick/importance.csv"),
     "ablation": (["quick", "--models", "linear"], "runs/quick/ablation.csv"),
@@ -84,13 +82,13 @@ def table_lost(stdout: str, folder: Path) -> str:
     )
 
 
-def refused(words: list[str], streams: Mapping[str, str], folder: Path) -> str:
+def refused(words: Words, streams: Mapping[str, str], folder: Path) -> str:
     """A mistake, with streams that take nothing: the exit code still says so."""
     done = call(folder, *words, **streams)  # type: ignore[arg-type]
     return "" if done.returncode == 2 else f"exit code {done.returncode}"
 
 
-def narrow(columns: int, words: list[str], folder: Path) -> str:
+def narrow(columns: int, words: Words, folder: Path) -> str:
     """A terminal so narrow that no table fits: every number is there all the same."""
     quick_run(folder)
     shown = call(folder, *words, stdout=f"terminal {columns}")
@@ -126,7 +124,7 @@ def shell(line: str, code: int, made: str, folder: Path, *, env: Mapping[str, st
     return written(folder, made)
 
 
-def foreign_bytes(words: list[str | Path], made: bytes, folder: Path) -> str:
+def foreign_bytes(words: Words, made: bytes, folder: Path) -> str:
     """Paths that are not UTF-8."""
     quick_run(folder).rename(folder / "runs" / os.fsdecode(b"r\xff"))
     shutil.copytree(DATA, folder / os.fsdecode(b"d\xe9"))
@@ -134,7 +132,7 @@ def foreign_bytes(words: list[str | Path], made: bytes, folder: Path) -> str:
     return fault(done, (0,)) or written(folder, os.fsdecode(made))
 
 
-def through_fifo(words: list[str], content: bytes, codes: tuple[int, ...], folder: Path) -> str:
+def through_fifo(words: Words, content: bytes, codes: tuple[int, ...], folder: Path) -> str:
     """A FIFO as a file, as a shell's `<(…)` gives it."""
     quick_run(folder)
     os.mkfifo(folder / "fifo")
@@ -205,23 +203,19 @@ def attacks() -> list[Attack]:
         found[f"{name} {line}"] = partial(shell, line, 0, "runs/né/report.html", env=locale)
 
     data, run = os.fsdecode(b"d\xe9"), os.fsdecode(b"r\xff")
-    foreign: list[tuple[list[str | Path], bytes]] = [
+    foreign: list[tuple[Words, bytes]] = [
         (["train", "--data", data, "--out", os.fsdecode(b"runs/\xfe"), *QUICK[:-1]], b"runs/\xfe"),
         (["report", run], b"runs/r\xff/report.html"),
         (["misclassified", run], b"runs/r\xff/misclassified.csv"),
         (["predict", run, "--input", f"{data}/test.csv", "--output", "\udcff"], b"\xff"),
     ]
-    for words, made in foreign:
-        found[f"{words[0]} with paths that are not UTF-8"] = partial(foreign_bytes, words, made)
+    for words, path in foreign:
+        found[f"{words[0]} with paths that are not UTF-8"] = partial(foreign_bytes, words, path)
 
     table = (DATA / "test.csv").read_bytes()
-    for words, content, codes in (
-        (["predict", "--input", "fifo"], table, (0,)),
-        (["predict", "--input", "fifo"], b"", (2,)),
-        (["predict", "--input", "fifo"], b"\0" * 10**6, (2,)),
-        (["submit", "--file", "fifo", "--dry-run"], table, (2,)),
-    ):
-        found[f"{words[0]} {words[1]} a FIFO of {len(content)} bytes"] = partial(
-            through_fifo, words, content, codes
-        )
+    for content, code in ((table, 0), (b"", 2), (bytes(10**6), 2)):
+        name = f"predict a FIFO of {len(content)} bytes"
+        found[name] = partial(through_fifo, ["predict", "--input", "fifo"], content, (code,))
+    fifo = ["submit", "--file", "fifo", "--dry-run"]
+    found["submit a FIFO"] = partial(through_fifo, fifo, table, (2,))
     return [Attack(name, attempt) for name, attempt in found.items()]

@@ -204,14 +204,11 @@ def attacks() -> list[Attack]:
     found["the name of a column too many"] = partial(predicted, {"more": ALL})
     found["the name of a column"] = partial(predicted, {"Name": ALL})
 
+    tune = ["tune", "--model", "linear", "--trials", "2", "--batch", "2", "--folds", "2"]
     for name in ("markup", "title", "lines", "surrogate"):
-        found[f"--study: {name}"] = partial(
-            asked,
-            [
-                *"tune --model linear --trials 2 --batch 2 --folds 2 --repeats 1 --study".split(),
-                *[TEXTS[name].replace("/", ""), "--data", str(DATA)],
-            ],
-        )
+        study = TEXTS[name].replace("/", "")
+        words = [*tune, "--repeats", "1", "--data", str(DATA), "--study", study]
+        found[f"--study: {name}"] = partial(asked, words)
     found["--out"] = partial(asked, ["train", "--out", NAME, "--data", str(DATA), *QUICK[:-1]])
     found["--out of 5,000 letters"] = partial(asked, ["train", "--out", TEXTS["long"], *QUICK])
     found["RUN"] = partial(typed, ["report", ALL])

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from titanic_nn.errors import KaggleError, TitanicError
@@ -69,7 +70,7 @@ class _Stream:
     def __init__(self, stream: TextIO | None) -> None:
         self.failure: OSError | ValueError | None = None
         if stream is None:  # it was closed before Python started
-            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            stream = TextIOWrapper(BytesIO(), encoding="utf-8")
             self.failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
         elif hasattr(stream, "reconfigure"):
             # A terminal that cannot show a character shows "?".
@@ -126,7 +127,7 @@ def standard_streams() -> Iterator[None]:
         pass  # No file that is opened later gets the number of a standard stream that is closed.
     os.close(descriptor)
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+        sys.stdin = TextIOWrapper(BytesIO(), encoding="utf-8")
     out, err = _Stream(sys.stdout), _Stream(sys.stderr)
     stopped = None
     with redirect_stdout(_PrintableStream(out)), redirect_stderr(_PrintableStream(err)):

@@ -70,12 +70,14 @@ def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bo
     """The id, if there is one; the probability of class 1; the more probable class's label."""
     import pandas as pd
 
+    from titanic_nn.runs.folder import to_exact_csv
+
     probability = model.predict_proba(table)[:, 1]
     labels = [schema.labels[int(p >= 0.5)] for p in probability]
     found = pd.DataFrame({"probability": probability, schema.target.name: labels})
     if schema.id.name in table:
         found.insert(0, schema.id.name, table[schema.id.name].to_numpy())
-    return found.to_csv(index=False, header=header, lineterminator="\n")
+    return to_exact_csv(found, header=header)
 
 
 @contextmanager

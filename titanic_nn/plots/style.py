@@ -79,7 +79,11 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
         shown: Any = draw
         with mpl.rc_context({**STYLE, "text.parse_math": False}):
-            return shown(*_printable(args), **_printable(kwargs))
+            figure: Figure = shown(*_printable(args), **_printable(kwargs))
+            for axes in figure.axes:  # make the names at the ticks now, not when they are drawn
+                axes.get_xticklabels()
+                axes.get_yticklabels()
+        return figure
 
     return in_style
 

@@ -1,5 +1,6 @@
 """A run's folder: the settings and tables that it was made from, and its results."""
 
+import csv
 import json
 import math
 import platform
@@ -153,9 +154,14 @@ def to_csv(table: pd.DataFrame) -> str:
     return to_exact_csv(neutralized(table))
 
 
-def to_exact_csv(table: pd.DataFrame) -> str:
-    """A table of EXACT as CSV."""
-    return table.to_csv(index=False, lineterminator="\n")
+def to_exact_csv(table: pd.DataFrame, *, header: bool = True) -> str:
+    """A table for programs as CSV: text as it is, formulas too."""
+    text = table.to_csv(index=False, header=header, lineterminator="\n")
+    if "\r" in text:  # readers take it for the end of a line, unless the cell is quoted
+        return table.to_csv(
+            index=False, header=header, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
+    return text
 
 
 def summary(result: "ModelComparison") -> dict[str, Any]:
