@@ -15,7 +15,7 @@ MODULES = {
 
 # From the lowest layer to the highest: a module imports from its own layer and those above it here.
 LAYERS = (
-    ("errors", "files", "version"),
+    ("errors", "escape", "files", "version"),
     ("nets",),
     ("config",),
     ("tables",),

@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 from titanic_nn.cli.console import MISTAKE
+from titanic_nn.cli.streams import standard_streams
 from titanic_nn.version import __version__
 
 COMMANDS = {
@@ -29,15 +30,17 @@ def main() -> None:
     command = name.replace("-", "_")
     if command in COMMANDS:
         import_module(f"titanic_nn.cli.{command}").main(arguments)
-    elif name in ("-h", "--help"):
+        return
+    with standard_streams():
+        if name not in ("-h", "--help"):
+            known = ", ".join(COMMANDS)
+            why = f"there is no command {name!r}; choose from: {known}"
+            print(f"titanic-nn: {why}", file=sys.stderr)
+            sys.exit(MISTAKE)
         print(f"titanic_nn {__version__}\n")
         for command, what in COMMANDS.items():
             print(f"  titanic-nn {command:<14} {what}")
         print("\nEach has --help.")
-    else:
-        known = ", ".join(COMMANDS)
-        print(f"titanic-nn: there is no command {name!r}; choose from: {known}", file=sys.stderr)
-        sys.exit(MISTAKE)
 
 
 if __name__ == "__main__":

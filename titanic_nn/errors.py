@@ -4,6 +4,8 @@
 class TitanicError(Exception):
     """A mistake that the user can mend. The commands print its message and exit with code 2."""
 
+    help = ""  # lines that they print below the message
+
 
 class DataError(TitanicError):
     """A table that is missing or malformed: names file, line, column and value where it can."""

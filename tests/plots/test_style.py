@@ -5,12 +5,15 @@ import sys
 
 import matplotlib as mpl
 import matplotlib.style
+import numpy as np
 import pandas as pd
 import pytest
 
 from titanic_nn import plots
+from titanic_nn.escape import printable, printable_lines
 from titanic_nn.nets.registry import NETS
 from titanic_nn.plots.style import FAINT, MODEL_COLOURS, STYLE, colour
+from titanic_nn.report.pictures import as_svg
 
 
 def test_a_model_has_its_colour_in_every_picture(oof: pd.DataFrame, metrics: pd.DataFrame) -> None:
@@ -53,3 +56,23 @@ def test_every_picture_has_a_title_a_note_and_labelled_axes(
     assert figure.get_supxlabel()  # the note: what is a box, a band, a line
     assert all(axes.get_xlabel() for axes in figure.axes)
     assert picture == "fold_scores" or figure.axes[0].get_ylabel()  # there, models' names
+
+
+@pytest.mark.parametrize("name", [r"$\frac$", "$x$", "\x1b[31m\u202e", "\udcff", "\0"])
+def test_a_name_is_drawn_as_text_wherever_it_stands(name: str) -> None:
+    oof = pd.DataFrame({"id": range(4), "label": [0, 1, 0, 1], "repeat": 0, "fold": 0})
+    oof[name] = [0.1, 0.9, 0.6, 0.4]
+    curve = pd.DataFrame({"epoch": [1, 2], "training_loss": 0.5, "held_out_loss": 0.5})
+    for figure in (
+        plots.confusion_matrix(oof, name, (name, "b")),
+        plots.roc(oof),
+        plots.fold_scores(pd.DataFrame({"model": name, "accuracy": [0.8, 0.9]}), "accuracy"),
+        plots.learning_curves(curve.assign(model=name)),
+        plots.compare_curves({name: curve}, name),
+        plots.importance(pd.DataFrame({"model": name, "feature": [name], "log_loss_increase": 1})),
+        plots.hidden_units(np.ones((1, 1)), np.ones((1, 1)), [name], (name, name)),
+    ):
+        svg = as_svg(figure)
+        shown = printable(name).replace("_", " ")
+        assert shown in svg.svg + svg.title
+        assert printable_lines(svg.svg) == svg.svg

@@ -103,6 +103,23 @@ def test_what_files_hold_is_escaped(run: Path) -> None:
     assert not {"script", "img"} & {tag for tag, _ in page.found}
 
 
+def test_names_are_text_on_the_page_and_in_its_pictures(run: Path) -> None:
+    hostile = "<b>$\\frac$ \x1b[31m\u202e\x07&amp;"
+    environment = (run / "environment.json").read_text()
+    (run / "environment.json").write_text(
+        environment.replace('"given"', json.dumps(hostile + "\udcff"))
+    )
+    for name in ("metrics.csv", "history.csv"):
+        (run / name).write_text((run / name).read_text().replace("relu", hostile))
+    hostile_run = run.rename(run.with_name("x\x1b\u202e\udcff"))
+    page = write_report(hostile_run).read_text(encoding="utf-8")
+    assert {c for c in page if not c.isprintable()} <= {"\n", "\N{NO-BREAK SPACE}"}
+    shown = r"&lt;b&gt;$\frac$ \x1b[31m\u202e\x07&amp;amp;"
+    assert page.count(f">{shown}<") >= 3  # its panels and rows
+    assert rf"({shown}\udcff)" in page
+    assert r"<h1>x\x1b\u202e\udcff</h1>" in page
+
+
 def test_the_words_are_the_competition_s(finished: Path) -> None:
     text = Elements(page_of(finished)).text
     assert "Titanic: 891 labelled" in text

@@ -1,16 +1,28 @@
 """A run's folder: where it is made, and what is read from it."""
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
-from titanic_nn.runs.find import read_json
-from titanic_nn.runs.folder import choose_folder, made_of, read_table, read_tables, to_json
+from titanic_nn.files import write_text
+from titanic_nn.runs.find import read_json, read_run
+from titanic_nn.runs.folder import (
+    choose_folder,
+    made_of,
+    read_table,
+    read_tables,
+    to_csv,
+    to_exact_csv,
+    to_json,
+)
 from titanic_nn.tables.sources import Tables
 
 GOOD = "model,fold,loss\nlinear,0,0.5\nlinear,1,0.25\n"
@@ -140,3 +152,31 @@ def test_tables_that_are_gone_or_changed_are_named(made_from: Tables, tmp_path: 
     made_from.location.rename(tmp_path / "moved")
     with pytest.raises(DataError, match="are gone; say where with --data"):
         read_tables(tmp_path)
+
+
+HOSTILE = ["=1+1", "-x", "'=x", "a\rb", 'c"\n,d', "+", ""]
+
+
+@pytest.mark.parametrize("name", ["importance.csv", "oof.csv"])
+def test_text_is_read_back_as_it_was(name: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"=model": HOSTILE[:-1], "change": [-0.1 * i for i in range(6)]})
+    text = to_exact_csv(table) if name == "oof.csv" else to_csv(table)
+    write_text(tmp_path / name, text)
+    pd.testing.assert_frame_equal(read_table(tmp_path, name, ["=model"], ["change"]), table)
+
+
+def test_a_table_for_people_has_no_formula(tmp_path: Path) -> None:
+    text = to_csv(pd.DataFrame({"feature": HOSTILE, "change": -1.5}))
+    cells = [row[0] for row in csv.reader(io.StringIO(text, newline=""))]
+    assert cells == ["feature", "'=1+1", "'-x", "''=x", "a\rb", 'c"\n,d', "'+", ""]
+    assert all(line.endswith(",-1.5") for line in text.splitlines()[1:3])
+
+
+@pytest.mark.parametrize("name", ["../../stray", "a/b", ".hidden", "", "a\nb", "\x1b", 1])
+def test_a_model_has_a_name_that_a_file_can_have(name: object, tmp_path: Path) -> None:
+    summary = {"recommended": "relu", "predictors": ["relu", name], "models": {}}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    data = dict.fromkeys(["competition", "source", "train_sha256", "test_sha256", "location"], "")
+    (tmp_path / "environment.json").write_text(json.dumps({"data": data, "commit": None}))
+    with pytest.raises(DataError, match=r"is no model's name|is no run's folder"):
+        read_run(tmp_path)

@@ -92,7 +92,7 @@ def diagnose(history: pd.DataFrame, metrics: pd.DataFrame, config: Config) -> li
         config: its settings.
 
     Raises:
-        DataError: there are too few epochs to see a trend.
+        DataError: there are too few epochs to see a trend, or a model is none of the settings'.
     """
     means = metrics.groupby("model")["log_loss"].mean()
     found = []
@@ -104,6 +104,8 @@ def diagnose(history: pd.DataFrame, metrics: pd.DataFrame, config: Config) -> li
                 f"with epochs and history_points of {FEWEST_POINTS} or more"
             )
         net = str(model)
+        if net not in config.nets:
+            raise DataError(f"history.csv: its model {net} is no net of the run's settings")
         # Only log losses can be compared with other models'.
         in_log_loss = net in config.models and config.nets[net].loss == "cross_entropy"
         others = means.drop(net, errors="ignore") if in_log_loss else means.head(0)

@@ -1,13 +1,15 @@
-"""What every command needs: one clear line for a mistake, a progress bar, tables."""
+"""What every command needs: one line for a mistake, a progress bar, tables."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from titanic_nn.cli.streams import standard_streams
 from titanic_nn.errors import KaggleError, TitanicError, WriteError
+from titanic_nn.escape import printable
 from titanic_nn.files import recorded
 
 if TYPE_CHECKING:
@@ -24,31 +26,34 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see --help)", file=sys.stderr)
+        print(f"{self.prog}: {printable(message)} (see --help)", file=sys.stderr)
         sys.exit(MISTAKE)
 
     def command(self, work: Callable[[argparse.Namespace], None]) -> Callable[..., None]:
         """Decorate the work of a command: the result takes the words of the command line.
 
-        An error becomes one line on stderr and exit code 2 or 3. The words are `args.typed`.
+        An error becomes one line on stderr, with its help below, and exit code 2 or 3. The words
+        are `args.typed`.
         """
 
         def main(arguments: list[str] | None = None) -> None:
-            for stream in (sys.stdout, sys.stderr):
-                # A terminal that cannot show a character shows "?" instead of failing at the end.
-                if hasattr(stream, "reconfigure"):
-                    stream.reconfigure(errors="replace")
             typed = sys.argv[1:] if arguments is None else arguments
-            with recorded() as written:
+            with standard_streams(), recorded() as written:
                 try:
                     work(self.parse_args(typed, argparse.Namespace(typed=typed)))
                 except TitanicError as error:
                     kept = _kept(error, written if isinstance(error, WriteError) else ())
-                    print("; ".join([f"error: {error}", *kept]), file=sys.stderr)
+                    print(printable("; ".join([f"error: {error}", *kept])), file=sys.stderr)
+                    if error.help:
+                        print(error.help, file=sys.stderr)
                     sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
+                except OSError as error:  # of a file that no other code expects to fail
+                    why = ": ".join(str(s) for s in (error.filename, error.strerror or error) if s)
+                    print(f"error: {printable(why)}", file=sys.stderr)
+                    sys.exit(MISTAKE)
                 except KeyboardInterrupt as interrupt:
                     kept = _kept(interrupt, written) or ["nothing was written"]
-                    print(f"interrupted: {'; '.join(kept)}", file=sys.stderr)
+                    print(f"interrupted: {printable('; '.join(kept))}", file=sys.stderr)
                     sys.exit(INTERRUPTED)
 
         return main
@@ -93,29 +98,61 @@ def if_stopped(message: Callable[[], str]) -> Iterator[None]:
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     """Where a command prints: styled on a terminal, plain and unwrapped elsewhere."""
-    from rich.console import Console
+    from titanic_nn.cli.printable import PrintableConsole
 
+    stream: Any = sys.stderr if stderr else sys.stdout
     # No markup: names, paths and messages may hold square brackets.
-    shown = Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+    shown = PrintableConsole(
+        file=getattr(stream, "styled", stream),
+        stderr=stderr,
+        quiet=quiet,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     if not shown.is_terminal:
         shown.width = 10_000
     return shown
 
 
 def print_table(shown: "Console", table: "Table") -> None:
-    """Print a table, narrow enough for 80 columns: text on the left, numbers on the right."""
+    """Print a table, text on the left, numbers on the right; too wide a one as lines."""
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
 
     drawn = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for i, column in enumerate(table.columns):
         drawn.add_column(column, justify="right" if i else "left", no_wrap=True)
     for i, row in enumerate(table.rows):
-        drawn.add_row(*row, style="bold" if i == table.highlighted_row else None)
+        style = "bold" if i == table.highlighted_row else None
+        drawn.add_row(*map(printable, row), style=style)
     shown.print(f"\n{table.title}".rstrip(), style="table.title")
-    shown.print(drawn)
+    needed = Measurement.get(shown, shown.options.update(width=10_000), drawn).maximum
+    if needed <= shown.width:
+        shown.print(drawn)
+    else:
+        _print_lines(shown, table)
     if table.caption:  # not the drawn table's own, which is as narrow as the table
         shown.print(table.caption, style="table.caption")
+
+
+def _print_lines(shown: "Console", table: "Table") -> None:
+    """Print a line for each cell, and an empty one after each row."""
+    for i, row in enumerate(table.rows):
+        for name, cell in zip(table.columns, row, strict=True):
+            line = f"{' '.join(name.split())}: {printable(cell)}"
+            shown.print(line, style="bold" if i == table.highlighted_row else None)
+        shown.print()
+
+
+@contextmanager
+def spinner(shown: "Console", text: str) -> Iterator[Callable[[str], None]]:
+    """What is being waited for, on a terminal only; yields what replaces it."""
+    from rich.text import Text
+
+    with shown.status(Text(printable(text))) as status:
+        yield lambda text: status.update(Text(printable(text)))
 
 
 @contextmanager
@@ -126,9 +163,9 @@ def progress(shown: "Console", stages: list[str]) -> Iterator[Callable[[str, flo
     columns = (TextColumn("{task.description}", markup=False), *Progress.get_default_columns()[1:])
     disable = shown.quiet or not shown.is_terminal
     with Progress(*columns, console=shown, transient=True, disable=disable) as bar:
-        task = bar.add_task(stages[0], total=len(stages))
+        task = bar.add_task(printable(stages[0]), total=len(stages))
 
         def advance(stage: str, fraction: float) -> None:
-            bar.update(task, description=f"training {stage}", advance=fraction)
+            bar.update(task, description=printable(f"training {stage}"), advance=fraction)
 
         yield advance

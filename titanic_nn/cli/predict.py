@@ -3,13 +3,14 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from titanic_nn.cli.console import Parser
 from titanic_nn.cli.options import add_model_arguments
+from titanic_nn.cli.streams import write_result
 from titanic_nn.errors import ConfigError, DataError, ModelError
 from titanic_nn.files import written_beside
 
@@ -44,10 +45,10 @@ def main(args: Namespace) -> None:
         first = next(parts)
         for note in first.notes:
             print(f"note: {note}", file=sys.stderr)
-        with _written(args.output) as out:
-            out.write(_csv(model, schema, first.table, header=True))
+        with _written(args.output) as write:
+            write(_csv(model, schema, first.table, header=True))
             for part in parts:
-                out.write(_csv(model, schema, part.table, header=False))
+                write(_csv(model, schema, part.table, header=False))
 
 
 def _load(folder: Path) -> "tuple[Any, TableSchema]":
@@ -67,9 +68,11 @@ def _load(folder: Path) -> "tuple[Any, TableSchema]":
     return model, get_competition(pipeline[0].competition).schema
 
 
-def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> bytes:
+def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> str:
     """The id, if there is one; the probability of class 1; the more probable class's label."""
     import pandas as pd
+
+    from titanic_nn.runs.folder import to_exact_csv
 
     try:
         probability = model.predict_proba(table)[:, 1]
@@ -79,7 +82,7 @@ def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bo
     found = pd.DataFrame({"probability": probability, schema.target.name: labels})
     if schema.id.name in table:
         found.insert(0, schema.id.name, table[schema.id.name].to_numpy())
-    return found.to_csv(index=False, header=header, lineterminator="\n").encode()
+    return to_exact_csv(found, header=header)
 
 
 @contextmanager
@@ -97,14 +100,10 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
 
 
 @contextmanager
-def _written(name: str) -> Iterator[BinaryIO]:
-    """The output; a file appears only when it is whole."""
-    if name != STANDARD:
-        with written_beside(Path(name)) as file:
-            yield file
+def _written(name: str) -> Iterator[Callable[[str], object]]:
+    """What writes to the output; a file appears only when it is whole."""
+    if name == STANDARD:
+        yield write_result
         return
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with written_beside(Path(name)) as file:
+        yield lambda text: file.write(text.encode())

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_interrupted
+from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, spinner
 from titanic_nn.cli.options import add_run_argument
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, KaggleError, SubmissionError
@@ -93,11 +93,11 @@ def main(args: Namespace) -> None:
             "The last try was cut off while Kaggle may have been creating the submission: "
             f"searching for it, for up to {left:.0f} s before it is sent again (--now: at once)."
         )
-    spinner = console(stderr=True).status("Kaggle: sending")  # on a terminal only
-    with if_interrupted(lambda: "the same command goes on from here"), spinner:
+    waiting = spinner(console(stderr=True), "Kaggle: sending")
+    with if_interrupted(lambda: "the same command goes on from here"), waiting as say:
 
         def show(state: str) -> None:
-            spinner.update(f"Kaggle: {state}")
+            say(f"Kaggle: {state}")
 
         entry = send(file, message, kaggle, ledger, show, resend=args.resend, now=args.now)
         if not args.no_wait:
@@ -155,8 +155,7 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
 
 def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
     """Print the ledger; ask Kaggle about pending rows, where there are credentials."""
-    from rich import box
-    from rich.table import Table
+    from titanic_nn.report.tables import Table
 
     entries = ledger.entries()
     if not entries:
@@ -171,10 +170,7 @@ def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
             for entry in pending:
                 refresh(entry, Kaggle(entry.competition, retry_policy), ledger)
     finally:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
         listed = [c for c in COLUMNS if c not in ("sha256", "run", "model", "idempotency_key")]
-        for name in listed:
-            table.add_column(name.replace("cv_", "CV ").replace("_", " "), overflow="fold")
-        for entry in ledger.entries():
-            table.add_row(*(getattr(entry, name) for name in listed))
-        console().print(table)
+        names = [name.replace("cv_", "CV ").replace("_", " ") for name in listed]
+        rows = [[getattr(entry, name) for name in listed] for entry in ledger.entries()]
+        print_table(console(), Table("", names, rows))

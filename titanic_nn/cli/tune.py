@@ -89,6 +89,8 @@ def main(args: Namespace) -> None:
             raise ConfigError(f"{option} {count}: ask for at least 1")
     if args.timeout is not None and not args.timeout > 0:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
+    if args.study and not (args.study.isprintable() and Path(args.study).name == args.study):
+        raise ConfigError(f"--study {args.study}: choose a printable name that is no path")
     shown = console(quiet=args.quiet)
 
     from titanic_nn.competitions.registry import get_competition

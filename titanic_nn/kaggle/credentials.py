@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 from titanic_nn.errors import CredentialsError
+from titanic_nn.escape import printable
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
 LARGEST_FILE = 2**20  # bytes; a token has less than 2000
@@ -70,7 +71,7 @@ def how_to_get_credentials(competition: str) -> str:
     return (
         f"  1. Make a token: {SETTINGS_PAGE}, Generate New Token.\n"
         "  2. Put it into KAGGLE_API_TOKEN or ~/.kaggle/access_token; or an older key into "
-        f"KAGGLE_USERNAME and KAGGLE_KEY, or as {config_folder() / 'kaggle.json'}; "
+        f"KAGGLE_USERNAME and KAGGLE_KEY, or as {printable(str(config_folder() / 'kaggle.json'))}; "
         "or run `kaggle auth login`.\n"
         f"  3. Accept the competition's rules, once: {rules}"
     )

@@ -25,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 
 from titanic_nn.errors import KaggleError, SubmissionError, TitanicError
+from titanic_nn.escape import printable
 from titanic_nn.kaggle.faults import TransientError, UnknownOutcomeError
 from titanic_nn.kaggle.ledger import Entry, Ledger
 from titanic_nn.kaggle.service import TRIES, Kaggle, Submission
@@ -183,9 +184,9 @@ def _open_entry(file: SubmissionFile, kaggle: Kaggle, ledger: Ledger, *, resend:
     counts = {int(row.idempotency_key.rpartition("-")[2]): row.ref for row in rows if row.ref}
     new = Entry(
         time=f"{datetime.now(UTC):{TIME_FORMAT}}",
-        file=str(file.path),
+        file=printable(str(file.path)),
         sha256=file.sha256,
-        run=Path(file.manifest.run).name if file.manifest else "",
+        run=printable(Path(file.manifest.run).name) if file.manifest else "",
         model=file.manifest.model if file.manifest else "",
         cv_log_loss=file.score("log_loss"),
         cv_accuracy=file.score("accuracy"),

@@ -44,8 +44,9 @@ class Kaggle:
         """Find credentials; nothing is called yet. Raises CredentialsError without good ones."""
         found = find_credentials()
         if found is None:
-            help = how_to_get_credentials(competition)
-            raise CredentialsError(f"no credentials for Kaggle were found\n{help}")
+            error = CredentialsError("no credentials for Kaggle were found")
+            error.help = how_to_get_credentials(competition)
+            raise error
         self.credentials = found
         self.competition = competition
         self.retry_policy = retry_policy

@@ -1,15 +1,18 @@
 """The style of every picture: one width, one set of colours, a title and a note."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from titanic_nn.escape import printable_lines, printable_table
 
 P = ParamSpec("P")
 
@@ -67,14 +70,35 @@ STYLE: Any = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw a picture in STYLE, whatever matplotlib's settings are."""
+    """Draw a picture in STYLE, whatever matplotlib's settings are.
+
+    Names are drawn as they are: a dollar sign starts no formula, what is not printable is escaped.
+    """
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
+        shown: Any = draw
+        with mpl.rc_context({**STYLE, "text.parse_math": False}):
+            figure: Figure = shown(*_printable(args), **_printable(kwargs))
+            for axes in figure.axes:  # make the names at the ticks now, not when they are drawn
+                axes.get_xticklabels()
+                axes.get_yticklabels()
+        return figure
 
     return in_style
+
+
+def _printable(value: Any) -> Any:
+    """An argument of a picture with printable text."""
+    if isinstance(value, str):
+        return printable_lines(value)
+    if isinstance(value, pd.DataFrame):
+        return printable_table(value)
+    if isinstance(value, Mapping):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    return value
 
 
 def panels(
@@ -100,8 +124,8 @@ def panels(
 
 
 def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
-    """Write names down the left side, the first on top; a dollar sign starts no formula."""
-    axes.set_yticks(range(len(names)), names, parse_math=False, **text)
+    """Write names down the left side, the first on top."""
+    axes.set_yticks(range(len(names)), names, **text)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogFormatter, PercentFormatter
 
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.plots.style import BLUE, FAINT, RED, name_rows, panels, spoken, styled
@@ -58,6 +58,7 @@ def study_slices(trials: pd.DataFrame) -> Figure:
             axes.set_xlim(-0.5, len(choices) - 0.5)
         elif values.min() > 0 and values.max() > WIDE * values.min():
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(LogFormatter())
         _dots(axes, trials, values)
         axes.set_xlabel(name)
     return figure

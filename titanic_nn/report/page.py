@@ -1,6 +1,7 @@
 """A run's folder as one HTML page that loads nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
@@ -8,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, Und
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
+from titanic_nn.escape import printable_lines
 from titanic_nn.files import write_text
 from titanic_nn.report.pictures import as_svg, figures
 from titanic_nn.report.sentences import findings
@@ -75,12 +77,18 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["words"] = _words
     return environment.get_template("page.html")
+
+
+def _printable(value: Any) -> Any:
+    """What the page shows of a value: text without characters that a terminal would obey."""
+    return type(value)(printable_lines(value)) if isinstance(value, str) else value
 
 
 def _words(text: str) -> str:

@@ -1,6 +1,7 @@
 """Runs: found by path or by name, and read. Imports neither torch nor pandas."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ def read_run(folder: Path) -> Run:
     environment = read_json(folder / "environment.json")
     try:
         tables = environment["data"]
+        for name in (summary["recommended"], *summary["predictors"]):
+            if not re.fullmatch(r"\w[\w.-]*", name):  # files and folders have these names
+                raise DataError(f"{folder / 'summary.json'}: {name!r} is no model's name")
         return Run(
             folder=folder,
             recommended=summary["recommended"],

@@ -1,5 +1,6 @@
 """A run's folder: the settings and tables that it was made from, and its results."""
 
+import csv
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import pandas as pd
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.escape import neutralized, restored
 from titanic_nn.evaluation.metrics import METRICS
 from titanic_nn.files import write_folder, write_text, writing
 from titanic_nn.runs.find import MODELS_FOLDER, RUNS, read_run
@@ -26,6 +28,8 @@ from titanic_nn.version import __version__
 if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison
 
+# Tables whose ids must be exactly those of the data; the others are for people too.
+EXACT = ("oof.csv", "test_predictions.csv")
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -112,6 +116,7 @@ def read_table(
     except ValueError as error:  # every parsing error of pandas is one
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: is not the CSV file that a run writes ({reason})") from None
+    table = table if name in EXACT else restored(table)
     for column in (*text_columns, *number_columns, *bounds):
         if column not in table:
             raise DataError(f"{path}: has no column {column}; make the run again")
@@ -133,8 +138,8 @@ def run_files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     yield from made_of(result.config, result.tables, result.device).items()
     yield "metrics.csv", to_csv(result.metrics)
     yield "summary.json", to_json(summary(result))
-    yield "oof.csv", to_csv(result.oof)
-    yield "test_predictions.csv", to_csv(result.test_predictions)
+    yield "oof.csv", to_exact_csv(result.oof)
+    yield "test_predictions.csv", to_exact_csv(result.test_predictions)
     yield "history.csv", to_csv(result.history)
     for model, fitted in result.models.items():  # each in a folder that titanic_nn.load reads
         for name, content in model_files(fitted):
@@ -160,8 +165,18 @@ def read_tables(run: Path, data: Path | None = None) -> Tables:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV without its index, the same bytes on every system."""
-    return table.to_csv(index=False, lineterminator="\n")
+    """A table as CSV, without its index and without formulas, the same bytes on every system."""
+    return to_exact_csv(neutralized(table))
+
+
+def to_exact_csv(table: pd.DataFrame, *, header: bool = True) -> str:
+    """A table for programs as CSV: text as it is, formulas too."""
+    text = table.to_csv(index=False, header=header, lineterminator="\n")
+    if "\r" in text:  # readers take it for the end of a line, unless the cell is quoted
+        return table.to_csv(
+            index=False, header=header, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
+    return text
 
 
 def summary(result: "ModelComparison") -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""The console that commands print to, apart from console.py, which needs no rich for --help."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from titanic_nn.escape import printable_lines
+
+
+class PrintableConsole(Console):
+    """A Console whose styles are its own: a code in a text is shown as an escape."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text as it is laid out."""
+        return super().render_str(printable_lines(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Text as it is written, whatever it was made by."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text), segment.style)
