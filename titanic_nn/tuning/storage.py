@@ -5,6 +5,8 @@ a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
 """
 
 import json
+import math
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import quote_plus
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -26,7 +29,7 @@ from optuna.storages import (
     RetryHeartbeatStaleTrialCallback,
     fail_stale_trials,
 )
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalRedisBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,6 +39,7 @@ from titanic_nn.errors import StudyError
 HEARTBEAT = 10  # seconds between two heartbeats of a worker
 GRACE = 60  # seconds without a heartbeat after which a worker on a server is taken for dead
 LOCK_TIMEOUT = 60  # seconds to wait for a journal or SQLite file that is locked
+RECONNECT = 30  # seconds to try to reach a Redis server again
 RETRIES = 3  # how often a trial is run again after its worker was killed
 
 Announce = Callable[[str], object]  # called with a worker's name
@@ -152,7 +156,7 @@ def open_storage(url: str | None, folder: Path) -> Storage:
     """
     if url is None:
         return _journal_file(folder)
-    where = _without_password(url)
+    where = without_password(url)
     with storage_faults(where):
         if url.startswith(("redis://", "rediss://")):
             return _redis(url, where)
@@ -167,6 +171,8 @@ def storage_faults(where: str) -> Iterator[None]:
     except Timeout:
         message = f"{where}: is locked by another process for {LOCK_TIMEOUT} s; is one suspended?"
         raise StudyError(message) from None
+    except (AssertionError, KeyError) as error:  # Optuna's, for a record that it does not find
+        raise StudyError(f"{where}: the study was deleted or damaged ({error!r})") from None
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         cause = error.__cause__ or error
         reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
@@ -239,50 +245,154 @@ class JournalFile(JournalFileBackend):
                 )
 
 
-class RedisJournal(BaseJournalBackend):
-    """Optuna's Redis journal without its snapshots, which are pickles and could run any code."""
+class RedisServer:
+    """A connection to a Redis server that outlives a restart of the server.
+
+    A command whose answer was lost is sent again: twice must have the effect of once.
+    """
 
     def __init__(self, url: str) -> None:
-        with _no_experimental_warning():
-            self._journal = JournalRedisBackend(url, prefix="titanic_nn")
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        # The client's own retries are nested, and take minutes. Protocol 2 has clearer errors.
+        options: Any = {"socket_timeout": 5, "retry": Retry(NoBackoff(), 0), "protocol": 2}
+        self._client: Any = Redis.from_url(url, **options)
+        self._give_up_at = 0.0  # at once, before the first answer
+
+    def __call__(self, *command: str | bytes | int) -> Any:
+        """The answer to a command.
+
+        Raises StorageInternalError where it is an error, or is missing for RECONNECT seconds.
+        """
+        from redis import exceptions as errors
+
+        while True:
+            try:
+                answer = self._client.execute_command(*command)
+            except (errors.ConnectionError, errors.TimeoutError) as error:
+                now = time.monotonic()
+                self._give_up_at = min(self._give_up_at, now + RECONNECT)
+                refused = isinstance(error, errors.AuthenticationError | errors.AuthorizationError)
+                if refused or now >= self._give_up_at:
+                    raise StorageInternalError(str(error) or repr(error)) from None
+                time.sleep(0.2)
+            except errors.RedisError as error:
+                raise StorageInternalError(str(error) or repr(error)) from None
+            else:
+                self._give_up_at = math.inf
+                return answer
+
+
+class RedisJournal(BaseJournalBackend):
+    """A journal in the keys of Optuna's Redis backend: `log_number`, and `log:0` to that number.
+
+    Unlike Optuna's, it has no snapshots, which are pickles and could run any code. It writes an
+    entry once, even if the connection was lost meanwhile. Where the server lost entries, or has
+    others in their place, it raises StorageInternalError; Optuna's would wait or overwrite them.
+    """
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._read, self._last = -1, b""  # the number and the text of the newest entry read
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Every operation from this number on."""
-        with _redis_faults():
-            yield from self._journal.read_logs(log_number_from)
+        text = self._server("GET", f"{REDIS_PREFIX}:log_number") or b"-1"
+        try:
+            newest = int(text)
+        except ValueError:
+            raise _damaged("log_number") from None
+        if newest < self._read:
+            raise _lost()
+        for start in range(log_number_from, newest + 1, 1000):
+            numbers = range(start - 1, min(start + 1000, newest + 1))
+            keys = [f"{REDIS_PREFIX}:log:{number}" for number in numbers]
+            before, *entries = self._server("MGET", *keys)
+            if (before or b"") != self._last:
+                raise _lost()
+            for number, entry in zip(numbers[1:], entries, strict=True):
+                try:
+                    operation = json.loads(entry)
+                except (TypeError, ValueError):  # TypeError: it is None
+                    operation = None
+                if not isinstance(operation, dict):
+                    raise _damaged(f"log:{number}")
+                self._read, self._last = number, entry
+                yield operation
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write operations."""
-        with _redis_faults():
-            self._journal.append_logs(logs)
+        for log in logs:
+            arguments = (REDIS_PREFIX, self._read, self._last, json.dumps(log))
+            if not self._server("EVAL", APPEND, 1, *arguments):
+                raise _lost()
+
+
+REDIS_PREFIX = "titanic_nn"
+# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]. 0 if it is not. The
+# entries after it were written since this worker last read: by others, or by an earlier try.
+APPEND = """
+local function log(number) return string.format('%s:log:%d', KEYS[1], number) end
+local newest = tonumber(redis.call('get', KEYS[1] .. ':log_number') or -1)
+local read = tonumber(ARGV[1])
+if newest < read or (redis.call('get', log(read)) or '') ~= ARGV[2] then return 0 end
+for number = read + 1, newest do
+    if redis.call('get', log(number)) == ARGV[3] then return 1 end
+end
+if redis.call('exists', log(newest + 1)) == 1 then return 0 end
+redis.call('set', log(newest + 1), ARGV[3])
+redis.call('set', KEYS[1] .. ':log_number', newest + 1)
+return 1
+"""
+
+
+def _lost() -> StorageInternalError:
+    return StorageInternalError(
+        "the server lost some of the study (was it restarted without its data?); "
+        "run the command again to continue with what it kept"
+    )
+
+
+def _damaged(key: str) -> StorageInternalError:
+    return StorageInternalError(
+        f"the key {REDIS_PREFIX}:{key} was lost, or is not from a journal of Optuna; use another "
+        f"database number, or delete the keys {REDIS_PREFIX}:*"
+    )
 
 
 def _redis(url: str, where: str) -> Storage:
-    from redis import Redis
-
-    storage = JournalStorage(RedisJournal(url))
-    server = Redis.from_url(url)
+    try:
+        server = RedisServer(url)
+        memory = server("INFO", "memory")
+    except (OverflowError, TypeError, ValueError):  # its text can hold a part of the password
+        raise StudyError(
+            f"--storage {where}: has a part that the Redis client does not know; in a password, "
+            "write special characters as in %2F"
+        ) from None
+    policy = memory["maxmemory_policy"]
+    if memory["maxmemory"] and policy.startswith("allkeys"):
+        raise StudyError(
+            f"--storage {where}: the server's maxmemory-policy {policy} deletes trials when its "
+            "memory is full; set it to noeviction"
+        )
+    try:
+        storage = JournalStorage(RedisJournal(server))
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"--storage {where}: the keys {REDIS_PREFIX}:* are not a journal of Optuna "
+            f"({error!r}); use another database number"
+        ) from None
 
     # A worker has a key of its name, which expires unless it is set again.
-    @_redis_faults()
     def announce(name: str) -> None:
-        server.set(f"titanic_nn:worker:{name}", 1, ex=GRACE)
+        server("SET", f"{REDIS_PREFIX}:worker:{name}", 1, "EX", GRACE)
 
-    @_redis_faults()
     def is_alive(name: str) -> bool:
-        return bool(server.exists(f"titanic_nn:worker:{name}"))
+        return bool(server("EXISTS", f"{REDIS_PREFIX}:worker:{name}"))
 
     return Storage(storage, JournalWorkers(storage, is_alive, announce), where)
-
-
-@contextmanager
-def _redis_faults() -> Iterator[None]:
-    from redis import RedisError
-
-    try:
-        yield
-    except RedisError as error:
-        raise StorageInternalError(str(error)) from error
 
 
 def _database(url: str, where: str) -> Storage:
@@ -303,13 +413,19 @@ def _database(url: str, where: str) -> Storage:
     return Storage(storage, DatabaseWorkers(storage), where)
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL as messages show it. Raises StudyError where it is not a URL."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
         raise StudyError(
             "--storage: is not a URL; give one such as postgresql://user@host/name"
         ) from None
+    if "@" in (parsed.host or ""):  # the end of a password
+        raise StudyError("--storage: in a user's name or password, write @ as %40")
+    hidden = {option: "***" for option in parsed.query if "pass" in option.lower()}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace(quote_plus("***"), "***")
 
 
 @contextmanager
