@@ -305,7 +305,7 @@ class RedisJournal(BaseJournalBackend):
         except ValueError:
             raise _damaged("log_number") from None
         if newest < self._read:
-            raise _lost()
+            raise _lost() if self._read >= 0 else _damaged("log_number")
         for start in range(log_number_from, newest + 1, 1000):
             numbers = range(start - 1, min(start + 1000, newest + 1))
             keys = [f"{REDIS_PREFIX}:log:{number}" for number in numbers]
@@ -325,25 +325,30 @@ class RedisJournal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write operations."""
         for log in logs:
-            arguments = (REDIS_PREFIX, self._read, self._last, json.dumps(log))
-            if not self._server("EVAL", APPEND, 1, *arguments):
+            keys = f"{REDIS_PREFIX}:log_number", f"{REDIS_PREFIX}:log"
+            arguments = self._read, self._last, json.dumps(log)
+            answer = self._server("EVAL", APPEND, 2, *keys, *arguments)
+            if answer == 0:
                 raise _lost()
+            if answer == -1:
+                raise _damaged("log_number")
 
 
 REDIS_PREFIX = "titanic_nn"
-# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]. 0 if it is not. The
-# entries after it were written since this worker last read: by others, or by an earlier try.
+# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]. 0 if it is not, -1 if
+# another is in its place. The entries after ARGV[1] were written since this worker last read: by
+# others, or by an earlier try.
 APPEND = """
-local function log(number) return string.format('%s:log:%d', KEYS[1], number) end
-local newest = tonumber(redis.call('get', KEYS[1] .. ':log_number') or -1)
+local function log(number) return string.format('%s:%d', KEYS[2], number) end
+local newest = tonumber(redis.call('get', KEYS[1]) or -1)
 local read = tonumber(ARGV[1])
 if newest < read or (redis.call('get', log(read)) or '') ~= ARGV[2] then return 0 end
 for number = read + 1, newest do
     if redis.call('get', log(number)) == ARGV[3] then return 1 end
 end
-if redis.call('exists', log(newest + 1)) == 1 then return 0 end
+if redis.call('exists', log(newest + 1)) == 1 then return -1 end
 redis.call('set', log(newest + 1), ARGV[3])
-redis.call('set', KEYS[1] .. ':log_number', newest + 1)
+redis.call('set', KEYS[1], newest + 1)
 return 1
 """
 
@@ -364,6 +369,7 @@ def _damaged(key: str) -> StorageInternalError:
 
 def _redis(url: str, where: str) -> Storage:
     try:
+        int(make_url(url).database or 0)  # the client would take another name for 0
         server = RedisServer(url)
         memory = server("INFO", "memory")
     except (OverflowError, TypeError, ValueError):  # its text can hold a part of the password
