@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -11,14 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
-from redis import Redis
 from studies import finish, make_study
 
 from titanic_nn.errors import StudyError
@@ -244,39 +241,6 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="file"):
         open_storage(None, tmp_path / "file" / "s")
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("no Redis server is installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert any("Ready to accept" in line for line in server.stdout)
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
-
-
-def test_redis_keeps_a_study_and_detects_dead_workers(
-    redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with other_worker(redis_server, tmp_path, "die") as worker:
-        worker.communicate(timeout=60)
-    study = make_study(open_storage(redis_server, tmp_path))
-    others = study.take(10, total=10)
-    assert len(others) == 7  # its two seem alive
-    finish(study, others)
-    with Redis.from_url(redis_server) as server:  # GRACE later:
-        for key in server.scan_iter("titanic_nn:worker:*"):
-            server.delete(key)
-    finish(study, study.take(10, total=10))
-    assert study.finished() == 10
-    assert len(study.trials(TrialState.FAIL)) == 2
 
 
 def test_the_dashboard_opens_the_study(tmp_path: Path) -> None:

@@ -63,8 +63,13 @@ class _Work:
 
     @property
     def command(self) -> str:
-        """What continues it."""
-        return shlex.join(["python", "-m", "titanic_nn", "tune", *self.args.typed])
+        """What continues it; a storage's password is to be typed again."""
+        from titanic_nn.tuning.storage import without_password
+
+        typed = self.args.typed
+        if url := self.args.storage:
+            typed = [word.replace(url, without_password(url)) for word in typed]
+        return shlex.join(["python", "-m", "titanic_nn", "tune", *typed])
 
     @property
     def name(self) -> str:

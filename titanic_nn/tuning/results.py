@@ -19,6 +19,7 @@ from titanic_nn.nets.config import NetConfig
 from titanic_nn.plots import study_history, study_slices
 from titanic_nn.runs.folder import to_csv, to_json
 from titanic_nn.tuning.objective import Objective
+from titanic_nn.tuning.storage import storage_faults
 from titanic_nn.tuning.study import FINISHED, SharedStudy
 
 FRESH_REPEATS = 10  # of the fresh folds
@@ -113,7 +114,8 @@ def importances(study: SharedStudy) -> dict[str, float]:
     losses = {trial.value for trial in study.trials(TrialState.COMPLETE)}
     if len(losses) < ENOUGH_FOR_IMPORTANCES:
         return {}
-    return get_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0))
+    with storage_faults(study.where):
+        return get_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
 def write_results(

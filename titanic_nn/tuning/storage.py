@@ -4,18 +4,17 @@ By default a journal file, which any number of processes on one machine may shar
 a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
 """
 
-import json
-import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event, Thread
-from typing import IO, Any
+from typing import Any
+from urllib.parse import quote_plus
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -29,13 +28,13 @@ from optuna.storages import (
     RetryHeartbeatStaleTrialCallback,
     fail_stale_trials,
 )
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalRedisBackend
 from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from titanic_nn.errors import StudyError
+from titanic_nn.tuning.journals import REDIS_PREFIX, JournalFile, RedisJournal, RedisServer
 
 HEARTBEAT = 10  # seconds between two heartbeats of a worker
 GRACE = 60  # seconds without a heartbeat after which a worker on a server is taken for dead
@@ -156,7 +155,7 @@ def open_storage(url: str | None, folder: Path) -> Storage:
     """
     if url is None:
         return _journal_file(folder)
-    where = _without_password(url)
+    where = without_password(url)
     with storage_faults(where):
         if url.startswith(("redis://", "rediss://")):
             return _redis(url, where)
@@ -174,6 +173,8 @@ def storage_faults(where: str) -> Iterator[None]:
     except OSError as error:
         kept = "; trials that are finished are kept" if Path(where).exists() else ""
         raise StudyError(f"{where}: {error.strerror or error}{kept}") from None
+    except (AssertionError, KeyError) as error:  # Optuna's, for a record that it does not find
+        raise StudyError(f"{where}: the study was deleted or damaged ({error!r})") from None
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
@@ -187,7 +188,7 @@ def _journal_file(folder: Path) -> Storage:
     path = folder / "journal.log"
     with storage_faults(str(path)):
         folder.mkdir(parents=True, exist_ok=True)
-        journal = JournalFile(path)
+        journal = JournalFile(path, timeout=LOCK_TIMEOUT)
         journal.repair()
         try:
             storage = JournalStorage(journal)
@@ -217,123 +218,38 @@ def _journal_file(folder: Path) -> Storage:
     return Storage(storage, JournalWorkers(storage, is_alive, lock), str(path))
 
 
-class JournalFile(JournalFileBackend):
-    """Optuna's journal file, under a lock that the operating system releases if a process dies.
-
-    Unlike Optuna's, it does not force each of a trial's dozen lines to the disk. What a killed
-    process wrote is kept; only a power cut could lose the last lines.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self._path = path
-        self._file_lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT)
-
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Every operation from this number on."""
-        try:
-            yield from super().read_logs(log_number_from)
-        except ValueError as error:
-            raise StorageInternalError(f"a line is damaged ({error})") from None
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write operations, a line each: all of them or, if that fails, none."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._file_lock, self._path.open("r+b", buffering=0) as file:
-            end = _end_of_last_line(file)
-            try:
-                file.truncate(end)
-                file.seek(end)
-                left = memoryview(lines.encode())
-                while left:
-                    left = left[file.write(left) :]
-            except OSError:
-                file.truncate(end)
-                raise
-
-    def repair(self) -> None:
-        """Cut off a torn last line, which a killed process or a full disk leaves.
-
-        Raises StudyError at any other line that is not an operation.
-        """
-        with self._file_lock, self._path.open("r+b") as file:
-            start = 0
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n") and _starts_alike(line, b'{"op_code":'):
-                    file.truncate(start)
-                    return
-                if not _is_operation(line):
-                    raise StudyError(
-                        f"{self._path}, line {number}: is not a line of Optuna's journal; keep "
-                        f"only the first {number - 1} lines, or move the file away"
-                    )
-                start += len(line)
-
-
-def _end_of_last_line(file: IO[bytes]) -> int:
-    """The position after a file's last line feed; a torn line may follow."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 1))
-    if file.read(1) in (b"", b"\n"):
-        return end
-    file.seek(0)
-    return file.read().rfind(b"\n") + 1
-
-
-def _is_operation(line: bytes) -> bool:
-    with suppress(ValueError):
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    return False
-
-
-def _starts_alike(one: bytes, other: bytes) -> bool:
-    return one.startswith(other) or other.startswith(one)
-
-
-class RedisJournal(BaseJournalBackend):
-    """Optuna's Redis journal without its snapshots, which are pickles and could run any code."""
-
-    def __init__(self, url: str) -> None:
-        with _no_experimental_warning():
-            self._journal = JournalRedisBackend(url, prefix="titanic_nn")
-
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Every operation from this number on."""
-        with _redis_faults():
-            yield from self._journal.read_logs(log_number_from)
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write operations."""
-        with _redis_faults():
-            self._journal.append_logs(logs)
-
-
 def _redis(url: str, where: str) -> Storage:
-    from redis import Redis
-
-    storage = JournalStorage(RedisJournal(url))
-    server = Redis.from_url(url)
+    try:
+        int(make_url(url).database or 0)  # the client would take another name for 0
+        server = RedisServer(url)
+        memory = server("INFO", "memory")
+    except (OverflowError, TypeError, ValueError):  # its text can hold a part of the password
+        raise StudyError(
+            f"--storage {where}: has a part that the Redis client does not know; in a password, "
+            "write special characters as in %2F"
+        ) from None
+    policy = memory["maxmemory_policy"]
+    if memory["maxmemory"] and policy.startswith("allkeys"):
+        raise StudyError(
+            f"--storage {where}: the server's maxmemory-policy {policy} deletes trials when its "
+            "memory is full; set it to noeviction"
+        )
+    try:
+        storage = JournalStorage(RedisJournal(server))
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"--storage {where}: the keys {REDIS_PREFIX}:* are not a journal of Optuna "
+            f"({error!r}); use another database number"
+        ) from None
 
     # A worker has a key of its name, which expires unless it is set again.
-    @_redis_faults()
     def announce(name: str) -> None:
-        server.set(f"titanic_nn:worker:{name}", 1, ex=GRACE)
+        server("SET", f"{REDIS_PREFIX}:worker:{name}", 1, "EX", GRACE)
 
-    @_redis_faults()
     def is_alive(name: str) -> bool:
-        return bool(server.exists(f"titanic_nn:worker:{name}"))
+        return bool(server("EXISTS", f"{REDIS_PREFIX}:worker:{name}"))
 
     return Storage(storage, JournalWorkers(storage, is_alive, announce), where)
-
-
-@contextmanager
-def _redis_faults() -> Iterator[None]:
-    from redis import RedisError
-
-    try:
-        yield
-    except RedisError as error:
-        raise StorageInternalError(str(error)) from error
 
 
 def _database(url: str, where: str) -> Storage:
@@ -378,13 +294,19 @@ def _end_idle_transactions(storage: RDBStorage) -> None:
         connection.commit()
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL as messages show it. Raises StudyError where it is not a URL."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
         raise StudyError(
             "--storage: is not a URL; give one such as postgresql://user@host/name"
         ) from None
+    if "@" in (parsed.host or ""):  # the end of a password
+        raise StudyError("--storage: in a user's name or password, write @ as %40")
+    hidden = {option: "***" for option in parsed.query if "pass" in option.lower()}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace(quote_plus("***"), "***")
 
 
 @contextmanager

@@ -80,7 +80,8 @@ class SharedStudy:
         self._storage, self._workers = storage.optuna, storage.workers
         self._sampler = sampler
         self.optuna, created = self._load_or_create({"space": space.describe(), **made_of})
-        self._id = self._storage.get_study_id_from_name(name)
+        with storage_faults(self.where):
+            self._id = self._storage.get_study_id_from_name(name)
         # The worker that creates a study always proposes the same trials. One that joins must not
         # propose the trials of another that joins at the same moment.
         self._entropy = 0 if created else int(self._workers.name[:8], 16)
