@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from plain import CPU, DEEP, LINEAR, RELU, RESNET, make_table
+from plain import CPU, DEEP, LINEAR, RELU, RESNET, make_table, one_thread
 
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import TrainedNets, divergence, train_nets
@@ -21,6 +21,7 @@ OF_TRITON = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed h
 BACKENDS = ["eager", "numba", pytest.param("triton", marks=OF_TRITON)]
 
 
+@one_thread()
 def train(*trials: NetConfig, points: int = 0, **options: object) -> TrainedNets:
     return train_nets(
         TABLE.data,
