@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -31,6 +32,7 @@ PASSWORD = "open-sesame"
 DIES_AT_WORK = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from studies import finish, make_study
 from titanic_nn.tuning.storage import open_storage
 study = make_study(open_storage(sys.argv[1], Path("unused")))
@@ -52,7 +54,7 @@ class Server:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
         self._command = [program, *place, "--save", "", *options]
-        self.client = Redis(port=self.port)
+        self.client: Any = Redis(port=self.port)
         self.start()
 
     def start(self) -> None:
