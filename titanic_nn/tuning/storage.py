@@ -335,8 +335,8 @@ class RedisJournal(BaseJournalBackend):
 
 
 REDIS_PREFIX = "titanic_nn"
-# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]. 0 if it is not, -1 if
-# another is in its place. The entries after ARGV[1] were written since this worker last read: by
+# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]: 0 if it is not, -1 if
+# later entries are missing or in the way. Those were written since this worker last read: by
 # others, or by an earlier try.
 APPEND = """
 local function log(number) return string.format('%s:%d', KEYS[2], number) end
@@ -344,7 +344,8 @@ local newest = tonumber(redis.call('get', KEYS[1]) or -1)
 local read = tonumber(ARGV[1])
 if newest < read or (redis.call('get', log(read)) or '') ~= ARGV[2] then return 0 end
 for number = read + 1, newest do
-    if redis.call('get', log(number)) == ARGV[3] then return 1 end
+    local entry = redis.call('get', log(number))
+    if entry == ARGV[3] then return 1 elseif not entry then return -1 end
 end
 if redis.call('exists', log(newest + 1)) == 1 then return -1 end
 redis.call('set', log(newest + 1), ARGV[3])
@@ -377,8 +378,8 @@ def _redis(url: str, where: str) -> Storage:
             f"--storage {where}: has a part that the Redis client does not know; in a password, "
             "write special characters as in %2F"
         ) from None
-    policy = memory["maxmemory_policy"]
-    if memory["maxmemory"] and policy.startswith("allkeys"):
+    policy = memory.get("maxmemory_policy", "")  # unknown to some servers
+    if memory.get("maxmemory") and policy.startswith("allkeys"):
         raise StudyError(
             f"--storage {where}: the server's maxmemory-policy {policy} deletes trials when its "
             "memory is full; set it to noeviction"
