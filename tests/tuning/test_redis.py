@@ -153,8 +153,10 @@ def test_a_server_that_is_restarted_with_its_data_is_waited_for(server: Server) 
     server.stop()
     later = threading.Timer(1, server.start)
     later.start()
-    run(study, 3, total=6)
-    later.join()
+    try:
+        run(study, 3, total=6)
+    finally:
+        later.join()
     assert opened(server).finished() == len(opened(server).trials()) == 6
 
 
@@ -280,7 +282,7 @@ def test_a_server_without_memory_keeps_what_it_has(server: Server) -> None:
     study = opened(server)
     run(study, 2, total=5)
     server.client.config_set("maxmemory", "1mb")
-    assert "maxmemory" in fault(lambda: run(study, 3, total=5))
+    assert fault(lambda: run(study, 3, total=5)).endswith("used memory > 'maxmemory'.")
     server.client.config_set("maxmemory", 0)
     again = opened(server)
     assert again.finished() == 2

@@ -279,7 +279,8 @@ class RedisServer:
                     raise StorageInternalError(str(error) or repr(error)) from None
                 time.sleep(0.2)
             except errors.RedisError as error:
-                raise StorageInternalError(str(error) or repr(error)) from None
+                message, _, _ = (str(error) or repr(error)).partition(" script: ")
+                raise StorageInternalError(message) from None
             else:
                 self._give_up_at = math.inf
                 return answer
