@@ -281,7 +281,7 @@ def test_a_server_that_would_evict_trials_is_refused(server: Server) -> None:
 def test_a_server_without_memory_keeps_what_it_has(server: Server) -> None:
     study = opened(server)
     run(study, 2, total=5)
-    server.client.config_set("maxmemory", "1mb")
+    server.client.config_set("maxmemory", 1)
     assert fault(lambda: run(study, 3, total=5)).endswith("used memory > 'maxmemory'.")
     server.client.config_set("maxmemory", 0)
     again = opened(server)
