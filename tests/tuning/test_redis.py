@@ -14,7 +14,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from redis import Redis
 from studies import finish, make_study
@@ -22,7 +22,6 @@ from studies import finish, make_study
 from titanic_nn.cli.tune import main as tune
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning import journals
-from titanic_nn.tuning.journals import RedisJournal, RedisServer
 from titanic_nn.tuning.storage import open_storage
 from titanic_nn.tuning.study import SharedStudy
 
@@ -33,7 +32,6 @@ PASSWORD = "open-sesame"
 DIES_AT_WORK = """
 import os, signal, sys
 from pathlib import Path
-from typing import Any
 from studies import finish, make_study
 from titanic_nn.tuning.storage import open_storage
 study = make_study(open_storage(sys.argv[1], Path("unused")))
@@ -154,8 +152,10 @@ def test_a_server_that_is_restarted_with_its_data_is_waited_for(server: Server) 
     server.stop()
     later = threading.Timer(1, server.start)
     later.start()
-    run(study, 3, total=6)
-    later.join()
+    try:
+        run(study, 3, total=6)
+    finally:
+        later.join()
     assert opened(server).finished() == len(opened(server).trials()) == 6
 
 
@@ -234,6 +234,24 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(
     assert server.entries() == before
 
 
+def test_entries_that_are_not_there_are_not_waited_for(server: Server) -> None:
+    study = opened(server)
+    server.client.set(LOG_NUMBER, 2**40)
+    assert "titanic_nn:log:2 was lost" in fault(study.trials)
+    with pytest.raises(StorageInternalError, match=LOG_NUMBER):
+        study.optuna.set_user_attr("a", 1)  # writes before it reads
+
+
+def test_a_long_journal_is_read_whole(server: Server) -> None:
+    study, other = opened(server), opened(server)
+    for number in range(2100):
+        study.optuna.set_user_attr("number", number)
+    for reader in (other, opened(server)):
+        assert reader.optuna.user_attrs["number"] == 2099
+        run(reader, 1, total=2)
+    assert study.finished() == 2
+
+
 @pytest.mark.parametrize("entry", ["junk", "{}", '{"op_code": 99}'])
 def test_what_another_program_writes_into_the_journal_is_one_line(
     server: Server, entry: str
@@ -246,9 +264,8 @@ def test_what_another_program_writes_into_the_journal_is_one_line(
 
 def test_a_study_that_was_deleted_meanwhile_is_one_line(server: Server) -> None:
     study = opened(server)
-    optuna.delete_study(
-        study_name="s", storage=JournalStorage(RedisJournal(RedisServer(server.url)))
-    )
+    storage = open_storage(server.url, Path("unused"))
+    optuna.delete_study(study_name="s", storage=storage.optuna)
     for work in (study.trials, lambda: study.take(1, total=2)):
         assert "the study was deleted" in fault(work)
 
@@ -263,8 +280,8 @@ def test_a_server_that_would_evict_trials_is_refused(server: Server) -> None:
 def test_a_server_without_memory_keeps_what_it_has(server: Server) -> None:
     study = opened(server)
     run(study, 2, total=5)
-    server.client.config_set("maxmemory", "1mb")
-    assert "maxmemory" in fault(lambda: run(study, 3, total=5))
+    server.client.config_set("maxmemory", 1)
+    assert fault(lambda: run(study, 3, total=5)).endswith("used memory > 'maxmemory'.")
     server.client.config_set("maxmemory", 0)
     again = opened(server)
     assert again.finished() == 2

@@ -18,8 +18,8 @@ from titanic_nn.errors import StudyError
 RECONNECT = 30  # seconds to try to reach a Redis server again
 
 REDIS_PREFIX = "titanic_nn"
-# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]. 0 if it is not, -1 if
-# another is in its place. The entries after ARGV[1] were written since this worker last read: by
+# Appends ARGV[3] to the journal, whose entry ARGV[1] must still be ARGV[2]: 0 if it is not, -1 if
+# later entries are missing or in the way. Those were written since this worker last read: by
 # others, or by an earlier try.
 APPEND = """
 local function log(number) return string.format('%s:%d', KEYS[2], number) end
@@ -27,7 +27,8 @@ local newest = tonumber(redis.call('get', KEYS[1]) or -1)
 local read = tonumber(ARGV[1])
 if newest < read or (redis.call('get', log(read)) or '') ~= ARGV[2] then return 0 end
 for number = read + 1, newest do
-    if redis.call('get', log(number)) == ARGV[3] then return 1 end
+    local entry = redis.call('get', log(number))
+    if entry == ARGV[3] then return 1 elseif not entry then return -1 end
 end
 if redis.call('exists', log(newest + 1)) == 1 then return -1 end
 redis.call('set', log(newest + 1), ARGV[3])
@@ -144,7 +145,8 @@ class RedisServer:
                     raise StorageInternalError(str(error) or repr(error)) from None
                 time.sleep(0.2)
             except errors.RedisError as error:
-                raise StorageInternalError(str(error) or repr(error)) from None
+                message, _, _ = (str(error) or repr(error)).partition(" script: ")
+                raise StorageInternalError(message) from None
             else:
                 self._give_up_at = math.inf
                 return answer

@@ -177,8 +177,8 @@ def storage_faults(where: str) -> Iterator[None]:
         raise StudyError(f"{where}: the study was deleted or damaged ({error!r})") from None
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
-        reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
-        raise StudyError(f"--storage {where}: {reason}") from None
+        reason = str(getattr(cause, "orig", None) or cause).strip() or repr(cause)
+        raise StudyError(f"--storage {where}: {reason.splitlines()[0]}") from None
     except ImportError as error:
         name = error.name or str(error).strip().splitlines()[-1]
         raise StudyError(f"--storage {where}: needs the Python package {name}") from None
@@ -228,8 +228,8 @@ def _redis(url: str, where: str) -> Storage:
             f"--storage {where}: has a part that the Redis client does not know; in a password, "
             "write special characters as in %2F"
         ) from None
-    policy = memory["maxmemory_policy"]
-    if memory["maxmemory"] and policy.startswith("allkeys"):
+    policy = memory.get("maxmemory_policy", "")  # unknown to some servers
+    if memory.get("maxmemory") and policy.startswith("allkeys"):
         raise StudyError(
             f"--storage {where}: the server's maxmemory-policy {policy} deletes trials when its "
             "memory is full; set it to noeviction"
