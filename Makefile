@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks bench bench-tune bench-estimators torture wheel clean
+.PHONY: train test lint types check notebooks bench bench-tune bench-estimators bench-splits torture wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -34,6 +34,9 @@ bench-tune: $(VENV)/.installed-dev  ## our search against Optuna over plain loop
 
 bench-estimators: $(VENV)/.installed-dev  ## the scikit-learn face: all folds at once, other tables
 	$(BIN)/python -m benchmarks.estimators $(ARGS)
+
+bench-splits: $(VENV)/.installed-dev  ## do cross-validated scores hold on other rows? (ARGS="--cuts 5")
+	$(BIN)/python -m benchmarks.splits $(ARGS)
 
 torture: $(VENV)/.installed-dev  ## attack the package for ten minutes (ARGS="--parts models ...")
 	PYTHONPATH=tests $(BIN)/python -m torture $(ARGS)
