@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from titanic_nn import plots
 REPO = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 EXECUTE = REPO / "notebooks" / "execute.py"
+PRACTICE = REPO / "notebooks" / "practice.py"
 
 
 def cells(path: Path, kind: str) -> list[dict[str, Any]]:
@@ -71,8 +73,8 @@ def write_notebook(path: Path, source: str) -> None:
     path.write_text(json.dumps({**document, "nbformat": 4, "nbformat_minor": 5}))
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(EXECUTE), *map(str, arguments)]
+def run(*arguments: str | Path, script: Path = EXECUTE) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(script), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=120)
 
 
@@ -162,3 +164,41 @@ def test_a_measured_number_in_the_prose_is_one_that_the_notebook_prints(path: Pa
     prose = "\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
     for number in re.findall(r"\b\d+\.\d{3,}\b", prose):
         assert number in printed, number
+
+
+def test_practice_copies_have_the_code_without_prose_then_without_its_key_lines(
+    tmp_path: Path,
+) -> None:
+    done = run("--to", tmp_path, script=PRACTICE)
+    assert done.returncode == 0, done.stderr
+    key_lines = runpy.run_path(str(PRACTICE))["KEY_LINES"]
+    for path in NOTEBOOKS:
+        lesson = ["".join(cell["source"]) for cell in cells(path, "code")]
+        clean = cells(tmp_path / "clean" / path.name, "code")
+        assert ["".join(cell["source"]) for cell in clean] == lesson
+        assert not any(cell["outputs"] for cell in clean)
+        prose = "".join(
+            "".join(c["source"]) for c in cells(tmp_path / "clean" / path.name, "markdown")
+        )
+        assert all(line.startswith("#") for line in prose.splitlines() if line)
+
+        gaps = cells(tmp_path / "gaps" / path.name, "code")
+        left = [line.strip() for cell in gaps for line in "".join(cell["source"]).splitlines()]
+        known = [line.strip() for source in lesson for line in source.splitlines()]
+        for line, hint in key_lines[path.stem].items():
+            assert line in known
+            assert line not in left
+            assert f"...  # {hint}" in left
+        for cell in gaps:  # what is left can still be read by Python
+            compile("".join(cell["source"]).replace("%matplotlib inline", ""), path.name, "exec")
+
+
+def test_a_practice_copy_with_work_in_it_is_kept(tmp_path: Path) -> None:
+    mine = tmp_path / "gaps" / NOTEBOOKS[0].name
+    mine.parent.mkdir()
+    mine.write_text("my work")
+    done = run("--to", tmp_path, script=PRACTICE)
+    assert done.returncode == 0
+    assert f"{mine}: kept" in done.stdout
+    assert mine.read_text() == "my work"
+    assert (tmp_path / "clean" / NOTEBOOKS[0].name).exists()
