@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks bench bench-tune bench-estimators bench-splits torture wheel clean
+.PHONY: train test lint types check notebooks practice bench bench-tune bench-estimators bench-splits torture wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -23,6 +23,9 @@ types: $(VENV)/.installed-dev  ## mypy, strict
 
 notebooks: $(VENV)/.installed-dev  ## run all notebooks (ARGS="--write" keeps their new outputs)
 	$(BIN)/python notebooks/execute.py $(ARGS)
+
+practice: $(VENV)/.installed-dev  ## copies of the notebooks to practise with (notebooks/practice)
+	$(BIN)/python notebooks/practice.py $(ARGS)
 
 check: lint types test  ## all that CI asks
 

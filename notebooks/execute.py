@@ -52,6 +52,7 @@ def execute(notebook: NotebookNode) -> None:
         kernel_name="python3",
         config=Config(KernelManager={"transport_encryption": "auto"}),
         record_timing=False,
+        coalesce_streams=True,  # one output per stream, however the prints arrived
         resources={"metadata": {"path": str(HERE)}},
     ).execute()
 

@@ -2,16 +2,22 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
+import torch
+
+from titanic_nn import plots
 
 REPO = Path(__file__).parents[1]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 EXECUTE = REPO / "notebooks" / "execute.py"
+PRACTICE = REPO / "notebooks" / "practice.py"
 
 
 def cells(path: Path, kind: str) -> list[dict[str, Any]]:
@@ -67,8 +73,8 @@ def write_notebook(path: Path, source: str) -> None:
     path.write_text(json.dumps({**document, "nbformat": 4, "nbformat_minor": 5}))
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(EXECUTE), *map(str, arguments)]
+def run(*arguments: str | Path, script: Path = EXECUTE) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(script), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=120)
 
 
@@ -91,3 +97,108 @@ def test_outputs_are_kept_when_asked_for_and_live_widgets_are_not(tmp_path: Path
     (output,) = cells(path, "code")[0]["outputs"]
     assert "".join(output["text"]) == "42\n"
     assert "widgets" not in json.loads(path.read_text())["metadata"]
+
+
+def source_with(path: Path, words: str) -> str:
+    """The source of the only code cell that has these words."""
+    sources = ("".join(cell["source"]) for cell in cells(path, "code"))
+    (found,) = [source for source in sources if words in source]
+    return found
+
+
+def test_adam_is_explained_before_it_is_used() -> None:
+    document = [cell for path in NOTEBOOKS for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    sources = [(cell["cell_type"], "".join(cell["source"])) for cell in document]
+    explained = [kind == "markdown" and "**Adam**:" in text for kind, text in sources]
+    used = [kind == "code" and bool(re.search(r"\badam\b", text, re.I)) for kind, text in sources]
+    assert explained.index(True) < used.index(True)
+
+
+def test_the_sliders_of_two_relus_can_make_a_hump(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plt, "show", lambda: None)
+    names: dict[str, Any] = {"plt": plt, "plots": plots, "fine": torch.linspace(-2, 2, 201)}
+    names["interact"] = lambda *args, **sliders: names.update(sliders=sliders)
+    for words in ("def relu(", "def two_relus("):
+        exec(source_with(NOTEBOOKS[0], words), names)
+
+    low, high = names["sliders"]["k2"]
+    assert low <= -2.0 <= high
+    names["two_relus"](k2=-2.0)
+    total = torch.tensor(plt.gca().lines[-1].get_ydata())
+    plt.close("all")
+    peak = int(total.argmax())
+    assert 0 < peak < 200
+    assert total[peak] > total[0]
+    assert total[peak] > total[-1]
+
+
+@pytest.mark.parametrize("b", [0.5, -3.0])
+def test_the_gradient_on_paper_is_autograds(b: float) -> None:
+    names: dict[str, Any] = {"plt": plt, "plots": plots}
+    exec(source_with(NOTEBOOKS[0], "def forward_and_backward("), names)
+    plt.close("all")
+    values, gradients = names["forward_and_backward"](x=2.0, y=-1.0, m=0.5, b=b, k=-2.0, c=1.0)
+
+    leaves = {name: torch.tensor(values[name], requires_grad=True) for name in "mbkc"}
+    a = leaves["m"] * 2.0 + leaves["b"]
+    loss = (leaves["k"] * a.clamp(min=0) + leaves["c"] + 1.0) ** 2
+    assert values["L"] == pytest.approx(float(loss.detach()))
+    by_autograd = torch.autograd.grad(loss, list(leaves.values()))
+    for name, gradient in zip(leaves, by_autograd, strict=True):
+        assert gradients[name] == pytest.approx(float(gradient))
+
+
+def test_a_lesson_writes_its_own_start_weights_and_leaves_the_packages_to_an_appendix() -> None:
+    document = json.loads(NOTEBOOKS[1].read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in document]
+    (appendix,) = [i for i, source in enumerate(sources) if "## Appendix" in source]
+    before = "\n".join(sources[:appendix])
+    assert "torch.randn(" in before
+    assert "titanic_nn.engine" not in before
+    assert "titanic_nn.nets" not in before
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_measured_number_in_the_prose_is_one_that_the_notebook_prints(path: Path) -> None:
+    printed = json.dumps([cell["outputs"] for cell in cells(path, "code")])
+    prose = "\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+    for number in re.findall(r"\b\d+\.\d{3,}\b", prose):
+        assert number in printed, number
+
+
+def test_practice_copies_have_the_code_without_prose_then_without_its_key_lines(
+    tmp_path: Path,
+) -> None:
+    done = run("--to", tmp_path, script=PRACTICE)
+    assert done.returncode == 0, done.stderr
+    key_lines = runpy.run_path(str(PRACTICE))["KEY_LINES"]
+    for path in NOTEBOOKS:
+        lesson = ["".join(cell["source"]) for cell in cells(path, "code")]
+        clean = cells(tmp_path / "clean" / path.name, "code")
+        assert ["".join(cell["source"]) for cell in clean] == lesson
+        assert not any(cell["outputs"] for cell in clean)
+        prose = "".join(
+            "".join(c["source"]) for c in cells(tmp_path / "clean" / path.name, "markdown")
+        )
+        assert all(line.startswith("#") for line in prose.splitlines() if line)
+
+        gaps = cells(tmp_path / "gaps" / path.name, "code")
+        left = [line.strip() for cell in gaps for line in "".join(cell["source"]).splitlines()]
+        known = [line.strip() for source in lesson for line in source.splitlines()]
+        for line, hint in key_lines[path.stem].items():
+            assert line in known
+            assert line not in left
+            assert f"...  # {hint}" in left
+        for cell in gaps:  # what is left can still be read by Python
+            compile("".join(cell["source"]).replace("%matplotlib inline", ""), path.name, "exec")
+
+
+def test_a_practice_copy_with_work_in_it_is_kept(tmp_path: Path) -> None:
+    mine = tmp_path / "gaps" / NOTEBOOKS[0].name
+    mine.parent.mkdir()
+    mine.write_text("my work")
+    done = run("--to", tmp_path, script=PRACTICE)
+    assert done.returncode == 0
+    assert f"{mine}: kept" in done.stdout
+    assert mine.read_text() == "my work"
+    assert (tmp_path / "clean" / NOTEBOOKS[0].name).exists()
