@@ -1,6 +1,7 @@
 """The console that commands print to, apart from console.py, which needs no rich for --help."""
 
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,6 +13,20 @@ from titanic_nn.escape import printable_lines
 
 class PrintableConsole(Console):
     """A Console whose styles are its own: a code in a text is shown as an escape."""
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print; text is wrapped at words, and a word wider than the terminal stays whole."""
+        if all(isinstance(part, str) for part in objects):
+            if self.is_terminal and not soft_wrap:
+                objects = tuple(map(self._wrapped, objects))
+            soft_wrap = True
+        super().print(*objects, soft_wrap=soft_wrap, **options)
+
+    def _wrapped(self, text: str) -> str:
+        width, lines = max(1, self.width), printable_lines(text).split("\n")
+        return "\n".join(
+            fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Text as it is laid out."""
