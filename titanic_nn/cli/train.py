@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison
 
 
-PARSER = Parser(prog="titanic_nn.train", description=__doc__)
+PARSER = Parser(prog="titanic-nn train", description=__doc__)
 add = PARSER.add_argument
 add_data_options(PARSER)
 add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
