@@ -1,5 +1,6 @@
 """The command as a user types it."""
 
+import html
 import json
 import os
 import re
@@ -75,11 +76,35 @@ def test_the_table_has_every_model_and_the_end_says_where_things_lie(
 ) -> None:
     for model in ["sex_rule", "logistic_regression", "gradient_boosting", *Config.models]:
         assert f"\n{model} " in trained.stdout
-    for text in ("P(best)", "±", "runs/mine", "submissions/mine-deep.csv", "offline score"):
+    for text in (
+        "P(best)",
+        "±",
+        "runs/mine",
+        "\nSubmissions, in submissions/\n",
+        "offline score\n",
+    ):
         assert text in trained.stdout
-    assert trained.stdout.count("(recommended)") == 1
+    for model in Config().predictors:
+        assert re.search(
+            rf"^mine-{model}\.csv +{model} .*0\.\d{{5}}$", trained.stdout, re.MULTILINE
+        )
+    assert len(re.findall(r"^mine-\w+\.csv .* yes ", trained.stdout, re.MULTILINE)) == 1
+    assert trained.stdout.count("not Kaggle's, and nothing was chosen by it") == 1
     assert "\x1b" not in trained.stdout  # no colours where nobody sees them
     assert trained.stderr == ""
+
+
+def test_the_results_begin_with_the_reports_first_sentences(
+    trained: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    summary = json.loads((folder / "runs/mine/summary.json").read_text(encoding="utf-8"))
+    _, _, empty, first, second, *_ = trained.stdout.splitlines()
+    assert not empty
+    assert first.startswith(f"{summary['recommended']} is recommended: on held-out passengers its")
+    assert re.fullmatch(r"By log loss .* best of all models with probability \d+ %\.", second)
+    page = (folder / "runs/mine/report.html").read_text(encoding="utf-8")
+    text = html.unescape(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{first} {second}".replace("_", " ") in text
 
 
 def test_the_run_holds_what_it_was_made_of_and_what_it_found(

@@ -66,7 +66,10 @@ def row(worse: float, equivalent: float) -> dict[str, float]:
 
 def test_scores_and_the_effect_of_chance() -> None:
     words = text(summary())
-    assert "On held-out travellers its accuracy is 80.0 % (95 % interval 77.0 % to 83.0 %)" in words
+    assert (
+        "relu is recommended: on held-out travellers its accuracy is 80.0 % (95 % interval 77.0 % to 83.0 %)"
+        in words
+    )
     assert 'The accuracy of the rule "sleepers go" is 78.0 %.' in words
     # 1.96 * sqrt(0.8 * 0.2 / 4) = 0.392
     assert "With 4 travellers, chance alone moves an accuracy by ± 39.2 points" in words
@@ -81,7 +84,7 @@ def test_better_equivalent_and_undecided_are_told_apart() -> None:
         "4 travellers are too few to tell whether relu is better than tree (posterior 90 %)."
         in (words)
     )
-    assert "relu is the best of all models with probability 60 %." in words
+    assert "By log loss relu is the best of all models with probability 60 %." in words
 
 
 def test_nothing_is_claimed_below_the_threshold() -> None:
@@ -95,7 +98,8 @@ def test_a_better_baseline_is_stated() -> None:
     rows = found["comparison"]["models"]
     found["comparison"]["models"] = {"gradient_boosting": rows["relu"], "relu": row(0.96, 0.0)}
     words = text(found)
-    assert "The best model by log loss is the baseline gradient_boosting." in words
+    best = "By log loss the baseline gradient_boosting is the best of all models with probability"
+    assert f"{best} 60 %." in words
     assert "gradient_boosting is better than relu (" in words
 
 
@@ -114,6 +118,13 @@ def test_overfitting_is_stated_where_it_is_seen() -> None:
 
 def test_a_model_without_learning_curves() -> None:
     assert "training loss" not in text(summary(), HISTORY.iloc[:0])
+
+
+def test_the_findings_begin_with_the_conclusion() -> None:
+    found = summary(deep=row(0.02, 0.97))
+    first, second = sentences.conclusion(found, OTHER)
+    assert text(found).startswith(f"{first} {second} ")
+    assert first.startswith("relu is recommended: ")
 
 
 def test_a_single_model() -> None:

@@ -194,7 +194,8 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     if study.finished() < work.args.trials:
         show(f"Next: continue with the same command; {work.standing(study)}")
     else:
-        show(f"Next: python -m titanic_nn.train --config {work.folder / 'best.toml'}")
+        best = shlex.quote(str(work.folder / "best.toml"))
+        show(f"Next: python -m titanic_nn.train --config {best}", soft_wrap=True)
 
 
 def _nested(work: _Work) -> None:
