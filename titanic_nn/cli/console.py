@@ -99,7 +99,8 @@ def if_stopped(message: Callable[[], str]) -> Iterator[None]:
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     """Where a command prints: styled and wrapped at words on a terminal, plain elsewhere.
 
-    A line with a command to copy is printed with `soft_wrap=True`, which never breaks it.
+    A path, or a command in `quotes like these`, is not broken, so that it can be copied; nor is a
+    line that is printed with `soft_wrap=True`.
     """
     from titanic_nn.cli.printable import PrintableConsole
 

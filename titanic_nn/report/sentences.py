@@ -15,6 +15,7 @@ from titanic_nn.nets.config import NetConfig
 if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
     from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.tuning.results import Rescored
 
 MATTERS = ROPES["log_loss"]
 
@@ -137,6 +138,29 @@ def shared_outcome(found: pd.DataFrame, related: pd.DataFrame, competition: Comp
     return (
         f"{known['of'].nunique()} of them are in a group with other labelled {names}: "
         f"{percent((own == known['label']).mean())} of the {len(known)} others have the same class."
+    )
+
+
+def tuning(result: "Rescored") -> str:
+    """What a search gained, on its own folds and on fresh ones."""
+    fresh = result.differences["shipped"]
+    searched = result.search_folds["shipped"] - result.search_folds["best"]
+
+    def lower(gain: float) -> str:
+        return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"
+
+    if fresh.low > 0:
+        verdict = "the best settings are better"
+    elif fresh.high < 0:
+        verdict = "the shipped settings are better"
+    else:
+        verdict = "the interval holds 0, so it is not known which are better"
+    optimism = f"overestimate the gain by {result.optimism:.4f}"
+    return (
+        f"On the folds of the search, the log loss of the best settings is {lower(searched)} than "
+        f"that of the shipped ones; on fresh folds {lower(fresh.mean)} (95 % interval "
+        f"{fresh.low:.4f} to {fresh.high:.4f}): {verdict}. The folds of the search "
+        f"{optimism if result.optimism > 0 else 'do not overestimate the gain'}."
     )
 
 

@@ -279,7 +279,6 @@ def rescored(result: "Rescored") -> Table:
         "Log loss on the folds of the search, and on fresh ones",
         ["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
         rows,
-        f"optimism of the search, against the shipped settings: {result.optimism:.4f}",
     )
 
 
