@@ -1,108 +1,122 @@
-"""Every command on a real terminal of 80 columns: no word is broken, and none is lost."""
+"""Every command on a real terminal of 80 columns: no word is broken, and none is lost.
+
+The same output shows whether the samples in the documentation are still what is printed.
+"""
 
 import json
 import os
 import re
-import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import STDOUT, Popen
 
 import pytest
 
 termios = pytest.importorskip("termios")  # no such terminals on Windows
 
+REPO = Path(__file__).parents[2]
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 COLUMNS = 80
 QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 NAME = "a_run_whose_name_is_rather_long_but_is_one_word"
 RUN = f"runs/{NAME}"
-SPACE = "[linear]\nepochs = 3\n"
-TUNE = [*QUICK, "--trials", "3", "--space", "space.toml", "--study", f"{NAME}_of_a_study"]
+# Nets that train at once, and their search spaces.
+SETTINGS = """
+[linear]
+epochs = 3
+[relu]
+epochs = 3
+[deep]
+epochs = 2
+"""
+TUNE = ["--model", "linear", *QUICK, "--space", "settings.toml", "--trials", "12", "--study"]
 COMMANDS = (
-    ["train", *QUICK, "--models", "linear", "relu", "--out", RUN],
+    ["train", *QUICK, "--config", "settings.toml", "--out", RUN],
     ["diagnose", RUN],
     ["misclassified", RUN],
-    ["learning_curve", RUN, "--train-fractions", "0.3", "0.6", "1", "--models", "linear"],
-    ["ablation", RUN, "--models", "linear"],
-    ["importance", RUN, "--permutations", "1", "--models", "linear"],
-    ["tune", "--model", "linear", *TUNE],
-    ["tune", "--model", "linear", "--timeout", "0.001", *TUNE[:-1], "t"],
-    ["tune", "--model", "linear", "--nested", *TUNE],
+    ["learning_curve", RUN, "--train-fractions", "0.4", "0.6", "0.8", "1"],
+    ["ablation", RUN, "--models", "relu"],
+    ["importance", RUN, "--permutations", "1"],
+    ["tune", *TUNE, NAME],
+    ["tune", "--timeout", "0.001", *TUNE, "stopped"],
+    ["tune", "--nested", *TUNE, "nested"],
     ["inspect", RUN, "relu"],
     ["report", RUN],
     ["submit", "--dry-run", RUN],
-    ["submit", "--dry-run", "--file", "space.toml", "--competition", "nowhere"],
-    ["export", RUN, "--onnx", "space.toml"],
-    ["predict", "--input", "space.toml", RUN],
+    ["submit", "--dry-run", "--file", "settings.toml", "--competition", "nowhere"],
+    ["export", RUN, "--onnx", "settings.toml"],
+    ["predict", "--input", "settings.toml", RUN],
     ["train", "--out", RUN],
-    ["train", "--models", "linear", "an_unknown_net", "--seed", "--quiet"],
+    ["train", "--models", "linear", "an_unknown_net", "--quiet"],
+    ["train", "--seed", "a_seed_that_is_no_number", "--no-such-option"],
     ["--help"],
     ["no_such_command"],
+    ["xyzzy"],
     ["train", "--help"],
 )
 # Runs each command, and says which.
 SCRIPT = """
 import contextlib, json, sys
-from titanic_nn.__main__ main
+from titanic_nn.__main__ import main
 for number, command in enumerate(json.loads(sys.argv[1])):
     print(f"COMMAND {number}", flush=True)
     sys.argv = ["titanic-nn", *command]
     with contextlib.suppress(SystemExit):
         main()
     sys.stdout.flush()
-""".replace("__main__ main", "__main__ import main")
+"""
 # Where a line may be wider than the terminal: one word, or a command to copy.
 WIDE = re.compile(r"\s*\S+|(Next|No trial is complete\. Next, with more time): .*titanic_nn.*")
 
 
-def printed(folder: Path, *, terminal: bool) -> list[str]:
-    """What each command prints, in a user's folder of its own."""
-    folder.mkdir()
-    (folder / "space.toml").write_text(SPACE)
-    command = [sys.executable, "-c", SCRIPT, json.dumps(COMMANDS)]
-    hidden = ("COLUMNS", "FORCE_COLOR")
-    # A dumb terminal: neither colours nor bars that are drawn again and again.
-    environment = {n: v for n, v in os.environ.items() if n not in hidden} | {"TERM": "dumb"}
-    if terminal:
-        text = on_a_terminal(command, folder, environment)
-    else:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
-        text = done.stdout.decode()
-    return re.split(r"COMMAND \d+\n", text)[1:]
+@dataclass(frozen=True)
+class Printed:
+    """What each command prints, and the folder that it ran in."""
 
-
-def on_a_terminal(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    """What a command prints on a terminal of its own."""
-    ours, its = os.openpty()
-    termios.tcsetwinsize(its, (40, COLUMNS))
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=its, stdout=its, stderr=its
-    ) as process:
-        os.close(its)
-        parts = []
-        try:
-            while part := os.read(ours, 2**16):
-                parts.append(part)
-        except OSError:  # the other end was closed
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    return b"".join(parts).decode().replace("\r\n", "\n")
+    folder: Path
+    plain: list[str]
+    terminal: list[str]
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Of each command, what it prints into a file and on a terminal."""
-    folder = tmp_path_factory.mktemp("users")
-    plain = printed(folder / "file", terminal=False)
-    return list(zip(plain, printed(folder / "terminal", terminal=True), strict=True))
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
+    """What the commands print into a file, and what they print on a terminal."""
+    users = tmp_path_factory.mktemp("users")
+    for name in ("file", "terminal"):
+        (users / name).mkdir()
+        (users / name / "settings.toml").write_text(SETTINGS)
+    command = [sys.executable, "-c", SCRIPT, json.dumps(COMMANDS)]
+    # A dumb terminal: neither colours nor bars that are drawn again and again.
+    environment = {**os.environ, "TERM": "dumb", "PYTHONUTF8": "1"}
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        environment.pop(name, None)
+    ours, its = os.openpty()
+    termios.tcsetwinsize(its, (40, COLUMNS))
+    file = (users / "plain.txt").open("wb")
+    common = {"env": environment, "stdin": its}
+    with (
+        file,
+        Popen(command, cwd=users / "file", stdout=file, stderr=STDOUT, **common) as plain,
+        Popen(command, cwd=users / "terminal", stdout=its, stderr=its, **common) as terminal,
+    ):
+        os.close(its)
+        parts = []
+        with suppress(OSError):  # the other end was closed
+            while part := os.read(ours, 2**16):
+                parts.append(part)
+    os.close(ours)
+    assert (plain.returncode, terminal.returncode) == (0, 0)
+
+    def of_commands(text: str) -> list[str]:
+        return re.split(r"COMMAND \d+\n", text)[1:]
+
+    return Printed(
+        users / "file",
+        of_commands((users / "plain.txt").read_text(encoding="utf-8")),
+        of_commands(b"".join(parts).decode().replace("\r\n", "\n")),
+    )
 
 
 def words(text: str) -> set[str]:
@@ -112,9 +126,47 @@ def words(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("number", range(len(COMMANDS)), ids=lambda i: " ".join(COMMANDS[i][:2]))
-def test_no_word_is_broken(number: int, outputs: list[tuple[str, str]]) -> None:
-    plain, terminal = outputs[number]
+def test_no_word_is_broken_or_lost(number: int, printed: Printed) -> None:
+    plain, terminal = printed.plain[number], printed.terminal[number]
     assert "Traceback" not in plain + terminal
     assert words(terminal) == words(plain)
     wide = [line for line in terminal.splitlines() if len(line.rstrip()) > COLUMNS]
     assert not [line for line in wide if not WIDE.fullmatch(line)]
+
+
+def skeleton(text: str) -> str:
+    """Text with its numbers as N, its models as M, and its lines as one."""
+    text = re.sub(r"\b(linear|relu|deep|ensemble|sex_rule|\w+_(regression|boosting))\b", "M", text)
+    return " ".join(re.sub(r"[-+]?\d[\d.,]*\d|[-+]?\d", "N", text).split())
+
+
+SAMPLES = {
+    f"{path.name} {number}": part
+    for path in PAGES
+    for sample in re.findall(r"```text\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    for number, part in enumerate(sample.split("\n\n"))
+    if "───" in part
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_tables_in_the_docs_are_those_that_are_printed(sample: str, printed: Printed) -> None:
+    output = skeleton("\n".join(printed.plain))
+    for line in SAMPLES[sample].splitlines():
+        words = skeleton(re.sub("─+", "", line))
+        if words.count("N") <= 1:  # a title, a header, a line of a caption: no row
+            assert words in output
+
+
+NAMED = {
+    name
+    for path in PAGES
+    for row in re.findall(r"^\|.*\|$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for name in re.findall(r"`([\w/<>-]+\.(?:csv|json|toml|html|png|log))`", row)
+}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_the_files_in_the_docs_are_written(name: str, printed: Printed) -> None:
+    pattern = re.sub("<.*?>", "*", name)
+    assert list(printed.folder.rglob(pattern))

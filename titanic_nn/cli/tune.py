@@ -212,6 +212,7 @@ def _nested(work: _Work) -> None:
     """Tune within each outer fold, and print the scores on its held-out rows."""
     from titanic_nn.evaluation.comparison import ROPES, compare
     from titanic_nn.files import write_text
+    from titanic_nn.report.sentences import lower
     from titanic_nn.runs.folder import to_csv
     from titanic_nn.tuning.nested import nested_estimate
 
@@ -225,8 +226,8 @@ def _nested(work: _Work) -> None:
     gain = compare(shipped, best, test_fraction=1 / config.folds, rope=rope)
     work.shown.print(
         f"\n{model}, tuned with {trials} trials within each of {len(found)} outer folds: log loss "
-        f"{best.mean():.4f}; shipped settings {shipped.mean():.4f}; "
-        f"difference {gain.mean:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}\n"
+        f"{best.mean():.4f}, {lower(gain.mean)} than with the shipped settings "
+        f"({shipped.mean():.4f}; 95 % interval {gain.low:.4f} to {gain.high:.4f}).\n"
         f"Written: {path}"
     )
 

@@ -145,10 +145,6 @@ def tuning(result: "Rescored") -> str:
     """What a search gained, on its own folds and on fresh ones."""
     fresh = result.differences["shipped"]
     searched = result.search_folds["shipped"] - result.search_folds["best"]
-
-    def lower(gain: float) -> str:
-        return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"
-
     if fresh.low > 0:
         verdict = "the best settings are better"
     elif fresh.high < 0:
@@ -162,6 +158,11 @@ def tuning(result: "Rescored") -> str:
         f"{fresh.low:.4f} to {fresh.high:.4f}): {verdict}. The folds of the search "
         f"{optimism if result.optimism > 0 else 'do not overestimate the gain'}."
     )
+
+
+def lower(gain: float) -> str:
+    """0.002 as 0.0020 lower, -0.002 as 0.0020 higher."""
+    return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"
 
 
 def percent(fraction: float, digits: int = 0) -> str:
