@@ -25,23 +25,34 @@ RUN = f"runs/{NAME}"
 # Nets that train at once, and their search spaces.
 SETTINGS = """
 [linear]
-epochs = 3
+epochs = 4
 [relu]
-epochs = 3
+epochs = 4
 [deep]
-epochs = 2
+epochs = 4
 """
-TUNE = ["--model", "linear", *QUICK, "--space", "settings.toml", "--trials", "12", "--study"]
+TUNE = ["--model", "linear", *QUICK, "--space", "settings.toml", "--study"]
 COMMANDS = (
     ["train", *QUICK, "--config", "settings.toml", "--out", RUN],
     ["diagnose", RUN],
     ["misclassified", RUN],
-    ["learning_curve", RUN, "--train-fractions", "0.4", "0.6", "0.8", "1"],
+    [
+        "learning_curve",
+        RUN,
+        "--train-fractions",
+        "0.4",
+        "0.6",
+        "0.8",
+        "1",
+        *QUICK[2:4],
+        "--models",
+        "linear",
+    ],
     ["ablation", RUN, "--models", "relu"],
     ["importance", RUN, "--permutations", "1"],
-    ["tune", *TUNE, NAME],
+    ["tune", *TUNE, NAME, "--trials", "12"],
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
-    ["tune", "--nested", *TUNE, "nested"],
+    ["tune", "--nested", *TUNE, "nested", "--trials", "2"],
     ["inspect", RUN, "relu"],
     ["report", RUN],
     ["submit", "--dry-run", RUN],
@@ -95,11 +106,14 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
     ours, its = os.openpty()
     termios.tcsetwinsize(its, (40, COLUMNS))
     file = (users / "plain.txt").open("wb")
-    common = {"env": environment, "stdin": its}
     with (
         file,
-        Popen(command, cwd=users / "file", stdout=file, stderr=STDOUT, **common) as plain,
-        Popen(command, cwd=users / "terminal", stdout=its, stderr=its, **common) as terminal,
+        Popen(
+            command, cwd=users / "file", env=environment, stdin=its, stdout=file, stderr=STDOUT
+        ) as plain,
+        Popen(
+            command, cwd=users / "terminal", env=environment, stdin=its, stdout=its, stderr=its
+        ) as terminal,
     ):
         os.close(its)
         parts = []
@@ -140,19 +154,20 @@ def skeleton(text: str) -> str:
     return " ".join(re.sub(r"[-+]?\d[\d.,]*\d|[-+]?\d", "N", text).split())
 
 
-SAMPLES = {
-    f"{path.name} {number}": part
+# Of each page, the parts of its samples that hold a table.
+SAMPLES = [
+    pytest.param(part, id=path.name)
     for path in PAGES
     for sample in re.findall(r"```text\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
-    for number, part in enumerate(sample.split("\n\n"))
+    for part in sample.split("\n\n")
     if "───" in part
-}
+]
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_tables_in_the_docs_are_those_that_are_printed(sample: str, printed: Printed) -> None:
     output = skeleton("\n".join(printed.plain))
-    for line in SAMPLES[sample].splitlines():
+    for line in sample.splitlines():
         words = skeleton(re.sub("─+", "", line))
         if words.count("N") <= 1:  # a title, a header, a line of a caption: no row
             assert words in output
