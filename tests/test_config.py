@@ -228,6 +228,8 @@ MISTAKES = {
         "models = ['cnn']",
         "models: there is no net 'cnn'; choose from linear, relu, deep",
     ),
+    "nearly a model": ("models = ['rellu']", r"deep, resnet; did you mean relu\?$"),
+    "a number for a model": ("models = ['relu', 3]", r"models\[1\] = 3: .*string"),
     "model twice": ("models = ['relu', 'relu']", "models: relu is named 2 times"),
     "no epochs": ("[deep]\nepochs = 0", r"deep\.epochs = 0: .*greater than or equal to 1"),
     "half an epoch": ("[deep]\nepochs = 2.5", r"deep\.epochs = 2\.5: .*integer"),
@@ -245,7 +247,7 @@ MISTAKES = {
     "no layers": ("[deep]\nhidden_sizes = []", r"deep\.hidden_sizes = .*at least 1"),
     "empty layer": (
         "[deep]\nhidden_sizes = [8, 0]",
-        r"deep\.hidden_sizes\.1 = 0: .*greater than or equal to 1",
+        r"deep\.hidden_sizes\[1\] = 0: .*greater than or equal to 1",
     ),
     "no activation": ("[deep]\nactivation = 'swish'", r"deep\.activation = 'swish': .*'relu'"),
     "momentum under adam": (

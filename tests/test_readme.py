@@ -1,13 +1,19 @@
-"""README is true: its code runs, and its tree is the tree."""
+"""README is true: its code runs, and its tree is the tree. So are the commands in docs/.
+
+tests/cli/test_terminal.py compares the samples of output with what is printed.
+"""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from titanic_nn.__main__ import COMMANDS
 from titanic_nn.config import Config
 
 REPO = Path(__file__).parents[1]
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((REPO / "docs").glob("*.md")))]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
 
@@ -51,3 +57,37 @@ def test_the_make_targets_exist() -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:`|\$ )make (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+OPTIONS = {
+    name: {
+        o
+        for action in import_module(f"titanic_nn.cli.{name}").PARSER._actions
+        for o in action.option_strings
+    }
+    for name in COMMANDS
+}
+# Those of a benchmark stand in its source.
+BENCHMARKS = "".join(path.read_text("utf-8") for path in (REPO / "benchmarks").glob("*.py"))
+
+
+def spans(page: str) -> list[str]:
+    """What a page shows as code: the lines of its blocks, and what stands between backticks."""
+    text = (REPO / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL)
+    inline = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return [*inline, *(line for block in blocks for line in block.splitlines())]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_options_exist(page: str) -> None:
+    for span in spans(page):
+        command = re.search(r"(?:-m titanic_nn[. ]|titanic-nn )([a-z]\w*)(.*)", span)
+        if command:
+            name, rest = command.groups()
+            assert name in OPTIONS, span
+            options = re.findall(r"(?<!\S)--[a-z][\w-]*", rest.split("#")[0])
+            assert OPTIONS[name].issuperset(options), span
+        elif span.startswith("--"):
+            option = re.split(r"[\s=]", span)[0]
+            assert option in set().union(*OPTIONS.values()) or f'"{option}"' in BENCHMARKS, span

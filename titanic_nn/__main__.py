@@ -3,8 +3,9 @@
 import sys
 from importlib import import_module
 
-from titanic_nn.cli.console import MISTAKE
+from titanic_nn.cli.console import MISTAKE, say, warn
 from titanic_nn.cli.streams import standard_streams
+from titanic_nn.errors import did_you_mean
 from titanic_nn.version import __version__
 
 COMMANDS = {
@@ -20,7 +21,7 @@ COMMANDS = {
     "predict": "predict any table with a saved model",
     "export": "write a saved model's nets as an ONNX file",
     "download": "fetch a competition's tables from Kaggle",
-    "submit": "send a submission to Kaggle, exactly once, and wait for its score",
+    "submit": "submit to Kaggle, exactly once, and wait for the score",
 }
 
 
@@ -32,15 +33,17 @@ def main() -> None:
         import_module(f"titanic_nn.cli.{command}").main(arguments)
         return
     with standard_streams():
-        if name not in ("-h", "--help"):
-            known = ", ".join(COMMANDS)
-            why = f"there is no command {name!r}; choose from: {known}"
-            print(f"titanic-nn: {why}", file=sys.stderr)
+        if name == "--version":
+            print(f"titanic-nn {__version__}")
+        elif name in ("-h", "--help"):
+            say("usage: titanic-nn NAME [OPTIONS]\n")
+            for command, what in COMMANDS.items():
+                say(f"  {command:<14} {what}")
+            say("\nEach has --help. `titanic-nn --version` prints the version.")
+        else:
+            near = did_you_mean(command, COMMANDS) or f"; choose from: {', '.join(COMMANDS)}"
+            warn(f"titanic-nn: there is no command {name!r}{near}")
             sys.exit(MISTAKE)
-        print(f"titanic_nn {__version__}\n")
-        for command, what in COMMANDS.items():
-            print(f"  titanic-nn {command:<14} {what}")
-        print("\nEach has --help.")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Every value has one default: a run's stands here, a net's in nets/config.py. A c
 bring values that were tuned for it; they are merged over the defaults, and a user's file over both.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.errors import ConfigError, DataError, did_you_mean
 from titanic_nn.files import read_bytes
 from titanic_nn.nets.config import STRICT, Count, NetConfig
 from titanic_nn.nets.registry import NETS
@@ -75,7 +74,8 @@ class Config:
     def _known_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         for model in models:
             if model not in NETS:
-                raise ValueError(f"there is no net {_shown(model)}; choose from {', '.join(NETS)}")
+                known = f"choose from {', '.join(NETS)}{did_you_mean(model, NETS)}"
+                raise ValueError(f"there is no net {_shown(model)}; {known}")
         for model in NETS:
             if models.count(model) > 1:
                 raise ValueError(f"{model} is named {models.count(model)} times")
@@ -174,14 +174,13 @@ def _one_line(error: ValidationError, path: Path | None, prefix: str) -> str:
     first = error.errors()[0]
     # pydantic adds the names of its own steps ("constrained-int") after the setting's.
     names = [part for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
-    name = ".".join(str(part) for part in (prefix, *names) if part != "") or "settings"
+    places = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in names)
+    name = "".join([prefix, *places]).removeprefix(".") or "settings"
     name = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
     where = f"{path}: " if path else ""
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "unexpected_keyword_argument":
-        near = difflib.get_close_matches(name, _names(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{where}there is no setting {name}{hint}"
+        return f"{where}there is no setting {name}{did_you_mean(name, _names())}"
     if first["type"] == "value_error":
         return f"{where}{name}: {message}"
     return f"{where}{name} = {_shown(first['input'])}: {message[0].lower()}{message[1:]}"

@@ -1,5 +1,8 @@
 """The few exceptions that a user sees: each message is one clear line that says what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class TitanicError(Exception):
     """A mistake that the user can mend. The commands print its message and exit with code 2."""
@@ -48,3 +51,9 @@ class SubmissionError(TitanicError):
 
 class KaggleError(TitanicError):
     """Kaggle, or the way to it, failed: not the user's to mend. The commands exit with code 3."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known one that is nearest, if one is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -68,7 +68,7 @@ def test_relu_is_the_default() -> None:
     [
         (["--models", "dep"], "'dep'"),
         (["--folds", "1"], "folds = 1"),
-        (["--n-seeds", "0"], "n_seeds = 0"),
+        (["--n-seeds", "0"], "error: --n-seeds = 0: input"),
         (["--data", "nowhere"], "nowhere: cannot be read as a folder"),
         (["--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["--out", "."], "--out .: is there already"),

@@ -59,6 +59,15 @@ def test_a_caption_is_as_wide_as_the_terminal(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("terminal")
+def test_a_command_and_a_path_stay_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    command, path = f"`titanic-nn {WORDS[:90]}`", 30 * "folder/"
+    console().print(f"next: {command} or {path}; {WORDS}")
+    first, second, third, fourth, *rest = capsys.readouterr().out.splitlines()
+    assert [first, second, third, fourth] == ["next:", command, "or", f"{path};"]
+    assert " ".join(rest) == WORDS
+
+
+@pytest.mark.usefixtures("terminal")
 def test_the_bar_shows_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(console(), ["[/x]"]) as advance:
         advance("[/y]", 0.5)

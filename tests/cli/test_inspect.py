@@ -93,6 +93,13 @@ def test_of_a_wide_tensor_the_first_columns_are_shown(
         (["mine", "relu", "--net", "3"], "net 3: choose from 1 to 2"),
         (["empty"], "empty: holds no saved models; train again"),
         (["nowhere"], "run nowhere: no such folder"),
+        (
+            ["relu.w1"],
+            "error: run relu.w1: no such folder, here or in runs/; name a run before relu.w1: "
+            "`titanic-nn inspect RUN relu.w1`\n",
+        ),
+        (["mine", "rellu"], "choose from linear, relu; did you mean relu?\n"),
+        (["mine", "relu.layer11"], "did you mean layer1?\n"),
     ],
 )
 def test_a_mistake_gets_one_line_and_exit_code_2(

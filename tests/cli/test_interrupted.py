@@ -150,7 +150,7 @@ def test_tune_says_what_it_keeps_when_its_results_fail(
     journal = "runs/studies/titanic-bundled-linear/journal.log"
     assert capsys.readouterr().err == (
         f"interrupted: 4 of 4 trials finished, kept in {journal}. "
-        f"To continue: python -m titanic_nn tune {words}\n"
+        f"To continue: `python -m titanic_nn tune {words}`\n"
     )
     tune.main([*TUNE, "--quiet"])
     assert Path("runs/studies/titanic-bundled-linear/best.toml").is_file()

@@ -1,11 +1,14 @@
 """The command as a user types it."""
 
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +17,14 @@ from bad_tables import BAD_TABLES, BadTable, write_good_pair
 from refusals import refused
 from titanic_tables import bundled
 
+from titanic_nn.__main__ import COMMANDS
+from titanic_nn.__main__ import main as titanic_nn
 from titanic_nn.cli.importance import main as importance
 from titanic_nn.cli.train import main
 from titanic_nn.cli.tune import main as tune
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.config import Config
+from titanic_nn.version import __version__
 
 QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 FILES = {
@@ -70,11 +76,35 @@ def test_the_table_has_every_model_and_the_end_says_where_things_lie(
 ) -> None:
     for model in ["sex_rule", "logistic_regression", "gradient_boosting", *Config.models]:
         assert f"\n{model} " in trained.stdout
-    for text in ("P(best)", "±", "runs/mine", "submissions/mine-deep.csv", "offline score"):
+    for text in (
+        "P(best)",
+        "±",
+        "runs/mine",
+        "\nSubmissions, in submissions/\n",
+        "offline score\n",
+    ):
         assert text in trained.stdout
-    assert trained.stdout.count("(recommended)") == 1
+    for model in Config().predictors:
+        assert re.search(
+            rf"^mine-{model}\.csv +{model} .*0\.\d{{5}}$", trained.stdout, re.MULTILINE
+        )
+    assert len(re.findall(r"^mine-\w+\.csv .* yes ", trained.stdout, re.MULTILINE)) == 1
+    assert trained.stdout.count("not Kaggle's, and nothing was chosen by it") == 1
     assert "\x1b" not in trained.stdout  # no colours where nobody sees them
     assert trained.stderr == ""
+
+
+def test_the_results_begin_with_the_reports_first_sentences(
+    trained: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    summary = json.loads((folder / "runs/mine/summary.json").read_text(encoding="utf-8"))
+    _, _, empty, first, second, *_ = trained.stdout.splitlines()
+    assert not empty
+    assert first.startswith(f"{summary['recommended']} is recommended: on held-out passengers its")
+    assert re.fullmatch(r"By log loss .* best of all models with probability \d+ %\.", second)
+    page = (folder / "runs/mine/report.html").read_text(encoding="utf-8")
+    text = html.unescape(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{first} {second}".replace("_", " ") in text
 
 
 def test_the_run_holds_what_it_was_made_of_and_what_it_found(
@@ -193,14 +223,38 @@ def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
         assert f"--{option}" in done.stdout
 
 
-def test_the_package_lists_its_commands(folder: Path) -> None:
-    done = python(folder, "-m", "titanic_nn")
-    assert done.returncode == 0
-    assert "titanic-nn train" in done.stdout
-    unknown = python(folder, "-m", "titanic_nn", "tran")
-    assert unknown.returncode == 2
-    assert "no command 'tran'" in unknown.stderr
-    assert unknown.stderr.count("\n") == 1
+def test_the_package_lists_its_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["titanic-nn", *arguments])
+        titanic_nn()
+        return capsys.readouterr().out
+
+    assert printed() == printed("--help")
+    assert printed().startswith("usage: titanic-nn NAME [OPTIONS]\n")
+    for command, what in COMMANDS.items():
+        assert re.search(rf"^  {command} +{re.escape(what)}$", printed(), flags=re.MULTILINE)
+    assert max(map(len, printed().splitlines())) <= 80
+    assert printed("--version") == f"titanic-nn {__version__}\n"
+    for unknown, near in (("tran", "train"), ("learning-curves", "learning_curve")):
+        with pytest.raises(SystemExit) as stopped:
+            printed(unknown)
+        assert stopped.value.code == 2
+        why = f"titanic-nn: there is no command '{unknown}'; did you mean {near}?\n"
+        assert capsys.readouterr().err == why
+    with pytest.raises(SystemExit):
+        printed("xyzzy")
+    assert capsys.readouterr().err.endswith(f"; choose from: {', '.join(COMMANDS)}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_calls_itself_by_its_name(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        import_module(f"titanic_nn.cli.{command}").main(["--help"])
+    assert capsys.readouterr().out.startswith(f"usage: titanic-nn {command} ")
 
 
 @pytest.mark.parametrize("bad", BAD_TABLES, ids=lambda bad: bad.id)
@@ -231,8 +285,15 @@ def test_a_bad_table_gets_one_line_and_exit_code_2(
     ("arguments", "said"),
     [
         (["--folds", "three"], "argument --folds: invalid int value: 'three'"),
-        (["--folds", "1"], "folds = 1"),
-        (["--models", "relu,dep"], "'dep'"),
+        (["--folds", "1"], "error: --folds = 1: input should be greater than or equal to 2\n"),
+        (["--inner-folds", "1"], "error: --inner-folds = 1: choose 2 or more, or 0 for none\n"),
+        (["--config", "settings.toml", "--folds", "1"], "error: --folds = 1: "),
+        (["--competition", "x"], "error: --competition 'x' is not known here"),
+        (
+            ["--models", "relu,dep"],
+            "error: --models: there is no net 'dep'; choose from linear, relu, deep, resnet; "
+            "did you mean deep?\n",
+        ),
         (["--device", "tpu"], "device = 'tpu'"),
         (["--config", "missing.toml"], "missing.toml: cannot be read"),
         (["--colour"], "unrecognized arguments: --colour"),

@@ -72,13 +72,18 @@ def tune(folder: Path, *arguments: str) -> Done:
 
 @pytest.fixture(scope="module")
 def tuned(folder: Path) -> Done:
-    done = tune(folder, "--model", "all", "--trials", "12")
+    done = tune(folder, "--trials", "12")
     assert done.returncode == 0, done.stderr
     return done
 
 
 def test_all_nets_are_tuned_one_after_the_other(tuned: Done, folder: Path) -> None:
     assert tuned.stderr == ""
+    first, second = tuned.stdout.splitlines()[:2]
+    assert first == (
+        "Tuning the nets that train compares: linear, relu, deep. --model NET tunes one of them."
+    )
+    assert second.startswith("Passengers: ")
     for model in MODELS:
         assert f"Study titanic-bundled-{model}: 0 of 12 trials finished" in tuned.stdout
         study = folder / f"runs/studies/titanic-bundled-{model}"
@@ -102,6 +107,7 @@ def test_the_best_settings_are_scored_on_both_kinds_of_folds(tuned: Done, folder
     # By hand: the gain on the search's folds, minus the gain on fresh ones.
     gains = [losses["shipped"] - losses["best"] for losses in (search, fresh)]
     assert summary["optimism"] == pytest.approx(gains[0] - gains[1])
+    assert tuned.stdout.count("\nOn the folds of the search, the log loss of the best ") == 3
     low, high = (summary["higher_than_best"]["shipped"][end] for end in ("low", "high"))
     assert low < gains[1] < high
 
@@ -156,8 +162,11 @@ def test_another_study_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "rely"], "invalid choice: 'rely'"),
-        ([], "required: --model"),
+        (
+            ["--model", "rely"],
+            "error: --model rely: there is no such net; choose from linear, relu, deep, resnet, "
+            "all; did you mean relu?\n",
+        ),
         (["--model", "relu", "--trials", "0"], "--trials 0: ask for at least 1"),
         (["--model", "relu", "--trials", "-3"], "--trials -3: ask for at least 1"),
         (["--model", "relu", "--batch", "0"], "--batch 0: ask for at least 1"),
@@ -194,7 +203,7 @@ def test_ctrl_c_keeps_finished_trials(folder: Path) -> None:
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     found = re.fullmatch(
-        r"interrupted: (\d+) of 100000 trials finished, kept in (.*)\. To continue: (.*)\n", error
+        r"interrupted: (\d+) of 100000 trials finished, kept in (.*)\. To continue: `(.*)`\n", error
     )
     assert found, error
     assert int(found[1]) > 0

@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from optuna.trial import create_trial
 
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Rule
 from titanic_nn.competitions.registry import get_competition
+from titanic_nn.evaluation.comparison import Difference
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
 from titanic_nn.report import sentences
+from titanic_nn.tuning.results import Rescored
 
 TITANIC = get_competition("titanic")
 # Another competition, whose words must be used.
@@ -66,7 +69,8 @@ def row(worse: float, equivalent: float) -> dict[str, float]:
 
 def test_scores_and_the_effect_of_chance() -> None:
     words = text(summary())
-    assert "On held-out travellers its accuracy is 80.0 % (95 % interval 77.0 % to 83.0 %)" in words
+    recommended = "relu is recommended: on held-out travellers its accuracy is 80.0 % (95 % "
+    assert f"{recommended}interval 77.0 % to 83.0 %), its log loss 0.400." in words
     assert 'The accuracy of the rule "sleepers go" is 78.0 %.' in words
     # 1.96 * sqrt(0.8 * 0.2 / 4) = 0.392
     assert "With 4 travellers, chance alone moves an accuracy by ± 39.2 points" in words
@@ -81,7 +85,7 @@ def test_better_equivalent_and_undecided_are_told_apart() -> None:
         "4 travellers are too few to tell whether relu is better than tree (posterior 90 %)."
         in (words)
     )
-    assert "relu is the best of all models with probability 60 %." in words
+    assert "By log loss relu is the best of all models with probability 60 %." in words
 
 
 def test_nothing_is_claimed_below_the_threshold() -> None:
@@ -95,7 +99,8 @@ def test_a_better_baseline_is_stated() -> None:
     rows = found["comparison"]["models"]
     found["comparison"]["models"] = {"gradient_boosting": rows["relu"], "relu": row(0.96, 0.0)}
     words = text(found)
-    assert "The best model by log loss is the baseline gradient_boosting." in words
+    best = "By log loss the baseline gradient_boosting is the best of all models with probability"
+    assert f"{best} 60 %." in words
     assert "gradient_boosting is better than relu (" in words
 
 
@@ -116,8 +121,60 @@ def test_a_model_without_learning_curves() -> None:
     assert "training loss" not in text(summary(), HISTORY.iloc[:0])
 
 
+def test_the_findings_begin_with_the_conclusion() -> None:
+    found = summary(deep=row(0.02, 0.97))
+    first, second = sentences.conclusion(found, OTHER)
+    assert text(found).startswith(f"{first} {second} ")
+    assert first.startswith("relu is recommended: ")
+
+
 def test_a_single_model() -> None:
     assert "relu was compared with no other model." in text(summary())
+
+
+def gain(mean: float, low: float, high: float) -> Difference:
+    return Difference(mean, low, high, p_value=0.5, p_better=0.5, p_equivalent=0.0, p_worse=0.5)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "difference", "expected"),
+    [
+        (
+            (0.42, 0.405),
+            gain(0.005, 0.001, 0.009),
+            "On the folds of the search, the log loss of the best settings is 0.0200 lower than "
+            "that of the shipped ones; on fresh folds 0.0050 lower (95 % interval 0.0010 to "
+            "0.0090): the best settings are better. The folds of the search overestimate the gain "
+            "by 0.0150.",
+        ),
+        (
+            (0.3999, 0.3996),
+            gain(-0.0004, -0.002, 0.0012),
+            "On the folds of the search, the log loss of the best settings is 0.0001 higher than "
+            "that of the shipped ones; on fresh folds 0.0004 higher (95 % interval -0.0020 to "
+            "0.0012): the interval holds 0, so it is not known which are better. The folds of the "
+            "search overestimate the gain by 0.0003.",
+        ),
+        (
+            (0.39, 0.38),
+            gain(-0.02, -0.03, -0.01),
+            "the shipped settings are better. The folds of the search overestimate the gain by "
+            "0.0100.",
+        ),
+        (
+            (0.4, 0.41),
+            gain(0.01, 0.005, 0.015),
+            "The folds of the search do not overestimate the gain.",
+        ),
+    ],
+)
+def test_what_a_search_gained(
+    shipped: tuple[float, float], difference: Difference, expected: str
+) -> None:
+    search, fresh = ({"best": 0.4, "shipped": loss} for loss in shipped)
+    best = create_trial(value=0.4)
+    found = Rescored("titanic", best, {}, search, fresh, {"shipped": difference})
+    assert expected in sentences.tuning(found)
 
 
 def case(**changes: Any) -> Diagnosis:

@@ -75,6 +75,22 @@ def test_the_worse_half_is_pruned_after_the_first_repeat(
             assert trial.value == pytest.approx(of_trial.mean(), abs=1e-6)
 
 
+def test_progress_is_made_within_a_batch(objective: Objective, space: Space) -> None:
+    study, fractions = study_of(space), list[float]()
+    at_batch: list[float] = []
+    search(
+        objective,
+        study,
+        8,
+        HALVING,
+        batch=4,
+        on_batch=lambda: at_batch.append(sum(fractions)),
+        on_progress=fractions.append,
+    )
+    assert at_batch == pytest.approx([0.5, 1.0])
+    assert len(fractions) >= 4  # two stages in each batch, at least
+
+
 def test_batches_end_at_the_total_and_are_reported(objective: Objective, space: Space) -> None:
     study, seen = study_of(space), []
     search(objective, study, 7, HALVING, batch=3, on_batch=lambda: seen.append(study.finished()))

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {printable(message)} (see --help)", file=sys.stderr)
+        warn(f"{self.prog}: {printable(message)} (see --help)")
         sys.exit(MISTAKE)
 
     def command(self, work: Callable[[argparse.Namespace], None]) -> Callable[..., None]:
@@ -43,17 +43,17 @@ class Parser(argparse.ArgumentParser):
                     work(self.parse_args(typed, argparse.Namespace(typed=typed)))
                 except TitanicError as error:
                     kept = _kept(error, written if isinstance(error, WriteError) else ())
-                    print(printable("; ".join([f"error: {error}", *kept])), file=sys.stderr)
+                    warn(printable("; ".join([f"error: {error}", *kept])))
                     if error.help:
-                        print(error.help, file=sys.stderr)
+                        warn(error.help)
                     sys.exit(THEIRS if isinstance(error, KaggleError) else MISTAKE)
                 except OSError as error:  # of a file that no other code expects to fail
                     why = ": ".join(str(s) for s in (error.filename, error.strerror or error) if s)
-                    print(f"error: {printable(why)}", file=sys.stderr)
+                    warn(f"error: {printable(why)}")
                     sys.exit(MISTAKE)
                 except KeyboardInterrupt as interrupt:
                     kept = _kept(interrupt, written) or ["nothing was written"]
-                    print(f"interrupted: {printable('; '.join(kept))}", file=sys.stderr)
+                    warn(f"interrupted: {printable('; '.join(kept))}")
                     sys.exit(INTERRUPTED)
 
         return main
@@ -97,7 +97,11 @@ def if_stopped(message: Callable[[], str]) -> Iterator[None]:
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
-    """Where a command prints: styled on a terminal, plain and unwrapped elsewhere."""
+    """Where a command prints: styled and wrapped at words on a terminal, plain elsewhere.
+
+    A path, or a command in `quotes like these`, is not broken, so that it can be copied; nor is a
+    line that is printed with `soft_wrap=True`.
+    """
     from titanic_nn.cli.printable import PrintableConsole
 
     stream: Any = sys.stderr if stderr else sys.stdout
@@ -113,6 +117,16 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     if not shown.is_terminal:
         shown.width = 10_000
     return shown
+
+
+def say(text: str) -> None:
+    """Print a text on stdout, as `console` does."""
+    console().print(text)
+
+
+def warn(text: str) -> None:
+    """Print a text on stderr, as `console` does."""
+    console(stderr=True).print(text)
 
 
 def print_table(shown: "Console", table: "Table") -> None:

@@ -1,7 +1,6 @@
 """Fetch a competition's train.csv and test.csv from Kaggle, check them, and put them in place."""
 
 import re
-import sys
 import zipfile
 from argparse import Namespace
 from collections import Counter
@@ -9,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser
+from titanic_nn.cli.console import Parser, say, warn
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
 from titanic_nn.files import check_place, hidden_folder, move
@@ -41,11 +40,11 @@ def main(args: Namespace) -> None:
     with suppress(DataError):  # damaged tables are fetched again
         tables = None if args.force else competition.load(folder)
     if tables:
-        print(f"{folder} has good tables already; --force fetches them again")
+        say(f"{folder} has good tables already; --force fetches them again")
     else:
         tables = _fetch(competition)
     option = "" if args.competition == Config.competition else f" --competition {competition.slug}"
-    print(
+    say(
         f"{folder}: {len(tables.train)} train and {len(tables.test)} test {row_names}, "
         f"SHA-256 {tables.fingerprint}\nNext: python -m titanic_nn.train{option}"
     )
@@ -58,7 +57,7 @@ def _fetch(competition: "Competition") -> "Tables":
 
     kaggle = Kaggle(competition.slug, RetryPolicy.from_environment())
     if kaggle.credentials.warning:
-        print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
+        warn(f"warning: {kaggle.credentials.warning}")
     folder = competition.folder
     check_place(folder)
     with hidden_folder(folder) as fresh:

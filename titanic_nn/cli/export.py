@@ -4,7 +4,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from titanic_nn.cli.console import Parser
+from titanic_nn.cli.console import Parser, say
 from titanic_nn.cli.options import add_model_arguments
 from titanic_nn.errors import ConfigError
 from titanic_nn.files import write_bytes
@@ -37,4 +37,4 @@ def main(args: Namespace) -> None:
         # The graph reads encoded columns; its metadata name them.
         names, classifier = model[0].get_feature_names_out(), model[-1]
     write_bytes(args.onnx, to_onnx(classifier, names))
-    print(f"Written: {args.onnx}, from {classifier.n_features_in_} features to probabilities")
+    say(f"Written: {args.onnx}, from {classifier.n_features_in_} features to probabilities")

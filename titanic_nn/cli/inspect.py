@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import Parser, console, print_table
 from titanic_nn.cli.options import add_run_argument
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, did_you_mean
+from titanic_nn.nets.registry import NETS
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -27,13 +28,20 @@ def main(args: Namespace) -> None:
     from titanic_nn.analysis.net_summary import summarize_net
     from titanic_nn.runs.find import find_run
 
-    folder = find_run(args.run)
+    try:
+        folder = find_run(args.run)
+    except ConfigError as error:
+        if args.name is None and (args.run or "").partition(".")[0] in NETS:
+            how = f"`titanic-nn inspect RUN {args.run}`"
+            raise ConfigError(f"{error}; name a run before {args.run}: {how}") from None
+        raise
     models = {path.parent.name: path.parent for path in folder.glob("models/*/model.safetensors")}
     if not models:
         raise ConfigError(f"{folder}: holds no saved models; train again")
     model, _, part = (args.name or "").partition(".")
     if model and model not in models:
-        raise ConfigError(f"{model}: no such model; choose from {', '.join(sorted(models))}")
+        known = f"choose from {', '.join(sorted(models))}{did_you_mean(model, models)}"
+        raise ConfigError(f"{model}: no such model; {known}")
     for name in [model] if model else sorted(models):
         _show(summarize_net(models[name], args.net), part)
 
@@ -47,8 +55,9 @@ def _show(net: "NetSummary", part: str) -> None:
         return
     layers = {name: layer for layer, tensors in net.layers.items() for name in tensors}
     if part not in layers:
-        known = ", ".join([*net.layers, *layers])
-        raise ConfigError(f"{net.model}.{part}: no such part; choose from {known}")
+        known = [*net.layers, *layers]
+        near = did_you_mean(part, known)
+        raise ConfigError(f"{net.model}.{part}: no such part; choose from {', '.join(known)}{near}")
     print_table(console(), parameter(net, layers[part], part))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser
 from titanic_nn.config import Config
+from titanic_nn.errors import ConfigError
 from titanic_nn.nets.config import NetConfig
 from titanic_nn.nets.registry import NETS
 
@@ -106,4 +107,11 @@ def training_config(args: argparse.Namespace, path: Path | None, **more: Any) ->
 
     models = args.models and [name for names in args.models for name in names.split(",")]
     names = ("competition", "folds", "repeats", "seed", "n_seeds", "device")
-    return load_config(path, models=models, **{n: getattr(args, n) for n in names}, **more)
+    chosen = {"models": models, **{name: getattr(args, name) for name in names}, **more}
+    for name, value in chosen.items():
+        try:  # each by itself, so that an error names the option, not the file
+            load_config(**{name: value})
+        except ConfigError as error:
+            reason = str(error).removeprefix("settings: ").removeprefix(name)
+            raise ConfigError(f"--{name.replace('_', '-')}{reason}") from None
+    return load_config(path, **chosen)

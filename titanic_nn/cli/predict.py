@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from titanic_nn.cli.console import Parser
+from titanic_nn.cli.console import Parser, warn
 from titanic_nn.cli.options import add_model_arguments
 from titanic_nn.cli.streams import write_result
 from titanic_nn.errors import ConfigError, DataError, ModelError
@@ -44,7 +44,7 @@ def main(args: Namespace) -> None:
         parts = read_in_parts(stream, file=name, rows=ROWS_AT_ONCE, schema=schema)
         first = next(parts)
         for note in first.notes:
-            print(f"note: {note}", file=sys.stderr)
+            warn(f"note: {note}")
         with _written(args.output) as write:
             write(_csv(model, schema, first.table, header=True))
             for part in parts:

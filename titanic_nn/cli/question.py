@@ -101,6 +101,6 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
         print_table(shown, table)
     for sentence in result.sentences:
         shown.print(f"\n{sentence}")
-    shown.print(f"\nWritten: {folder}  ({', '.join(result.files)})", soft_wrap=True)
+    shown.print(f"\nWritten: {folder}  ({', '.join(result.files)})")
     if args.json:
         print(to_json({"folder": str(folder), **result.found}), end="")

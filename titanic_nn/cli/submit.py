@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, spinner
+from titanic_nn.cli.console import Parser, console, if_interrupted, print_table, say, spinner, warn
 from titanic_nn.cli.options import add_run_argument
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, KaggleError, SubmissionError
@@ -56,23 +56,23 @@ def main(args: Namespace) -> None:
 
     file = read_submission(args.file) if args.file else find_submission(args.run, args.model)
     if file.changed:
-        print(f"{file.path}: was changed after it was written; nothing is known of its contents")
+        say(f"{file.path}: was changed after it was written; nothing is known of its contents")
     known = file.manifest.competition if file.manifest else None
     competition = get_competition(args.competition or known or Config.competition)
     if known and competition.slug != known:
         raise ConfigError(f"--competition {competition.slug}: {file.path} was made for {known}")
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
-        print(f"{file.path} was sent already; --resend sends it again")
+        say(f"{file.path} was sent already; --resend sends it again")
         _report(sent, file, competition)
         return
 
     message = args.message or file.message()
     if not sent or args.dry_run:
         _check(file, competition)
-        print(f"Competition: {competition.slug}\nMessage:     {message}")
+        say(f"Competition: {competition.slug}\nMessage:     {message}")
     if args.dry_run:
-        print("Dry run: nothing was sent.")
+        say("Dry run: nothing was sent.")
         return
 
     # Imported late: it loads the kaggle package.
@@ -81,23 +81,23 @@ def main(args: Namespace) -> None:
 
     kaggle = Kaggle(competition.slug, retry_policy)
     if kaggle.credentials.warning:
-        print(f"warning: {kaggle.credentials.warning}", file=sys.stderr)
+        warn(f"warning: {kaggle.credentials.warning}")
     if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
-        print("Nothing was sent.")
+        say("Nothing was sent.")
         return
     cut_off = ledger.cut_off(file.sha256, competition.slug)
     if cut_off and args.now:
-        print("The last try was cut off and may still arrive: with --now it may be there twice.")
+        say("The last try was cut off and may still arrive: with --now it may be there twice.")
     elif cut_off and (left := seconds_left(cut_off)):
-        print(
+        say(
             "The last try was cut off while Kaggle may have been creating the submission: "
             f"searching for it, for up to {left:.0f} s before it is sent again (--now: at once)."
         )
     waiting = spinner(console(stderr=True), "Kaggle: sending")
-    with if_interrupted(lambda: "the same command goes on from here"), waiting as say:
+    with if_interrupted(lambda: "the same command goes on from here"), waiting as update:
 
         def show(state: str) -> None:
-            say(f"Kaggle: {state}")
+            update(f"Kaggle: {state}")
 
         entry = send(file, message, kaggle, ledger, show, resend=args.resend, now=args.now)
         if not args.no_wait:
@@ -112,9 +112,9 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
 
     if file.manifest and file.manifest.source == "bundled":
         score = offline_score(file.path, competition.load(bundled=True))
-        print(f"Offline score {score:.5f} on the bundled table: not Kaggle's")
+        say(f"Offline score {score:.5f} on the bundled table: not Kaggle's")
         if find_credentials() is None:
-            print(f"To enter the competition:\n{how_to_get_credentials(competition.slug)}")
+            say(f"To enter the competition:\n{how_to_get_credentials(competition.slug)}")
         raise SubmissionError(
             f"{file.path}: was made from the bundled table, whose {competition.schema.row_names} "
             "have other ids at Kaggle; run `python -m titanic_nn download` and train again"
@@ -126,7 +126,7 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
             f"{file.path}: was made from another test.csv than the one in {tables.location}; "
             "train again with that"
         )
-    print(
+    say(
         f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
         f"{tables.schema.row_names}, {codes.sum()} predicted as {tables.schema.class_names[1]}"
     )
@@ -147,10 +147,10 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
             f"Kaggle could not score submission {entry.ref}: {entry.error or 'no reason is given'}"
         )
     if entry.status == "pending":
-        print(f"Sent as submission {entry.ref}; `--list` shows its score when there is one.")
+        say(f"Sent as submission {entry.ref}; `--list` shows its score when there is one.")
         return
     rows = len(file.content.splitlines()) - 1
-    print(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
+    say(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
 
 
 def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
@@ -159,7 +159,7 @@ def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:
 
     entries = ledger.entries()
     if not entries:
-        print(f"{ledger.path}: nothing was sent yet")
+        say(f"{ledger.path}: nothing was sent yet")
         return
     pending = [entry for entry in entries if entry.status == "pending"]
     try:

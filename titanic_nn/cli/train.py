@@ -3,6 +3,7 @@
 import gc
 import shlex
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from titanic_nn.evaluation.compare_models import ModelComparison
 
 
-PARSER = Parser(prog="titanic_nn.train", description=__doc__)
+PARSER = Parser(prog="titanic-nn train", description=__doc__)
 add = PARSER.add_argument
 add_data_options(PARSER)
 add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
@@ -40,7 +41,8 @@ def main(args: Namespace) -> None:
     from titanic_nn.runs.folder import choose_folder, run_files, summary, to_json
     from titanic_nn.runs.submissions import SUBMISSIONS, write_submissions
 
-    tables = get_competition(config.competition).load(args.data)
+    competition = get_competition(config.competition)
+    tables = competition.load(args.data)
     shown.print(tables.describe())
     for note in tables.notes:
         shown.print(f"note: {note}")
@@ -67,38 +69,41 @@ def main(args: Namespace) -> None:
         f"`titanic-nn report {quoted}` write what is missing of its submissions and its report"
     )
     with if_stopped(lambda: kept):
+        from titanic_nn.report import sentences
+        from titanic_nn.report import tables as results
         from titanic_nn.report.page import write_report
-        from titanic_nn.report.tables import run_tables
 
         submissions = write_submissions(folder)
         report = write_report(folder)
-    for table in run_tables(summary(result)):
+    found = summary(result)
+    shown.print()
+    for sentence in sentences.conclusion(found, competition):
+        shown.print(sentence)
+    files = results.submissions(
+        submissions, result.recommended, _offline_scores(submissions, result)
+    )
+    for table in (*results.run_tables(found), files):
         print_table(shown, table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
     shown.print(f"Its report:    {report}")
-    for model, path in submissions.items():
-        shown.print(f"Submission:    {path}{_remark(model, path, result)}")
-    shown.print(_next_step(result, folder))
+    if tables.source == "bundled":
+        shown.print(
+            f"Next: the bundled table has other {tables.schema.row_name} ids than Kaggle's. To "
+            "enter the competition, run python -m titanic_nn download, and train again."
+        )
+    else:
+        shown.print(f"Next: python -m titanic_nn.submit {quoted}", soft_wrap=True)
     if args.json:
-        found = {"run": str(folder), "submissions": {m: str(p) for m, p in submissions.items()}}
-        print(to_json({**found, **summary(result)}), end="")
+        places = {"run": str(folder), "submissions": {m: str(p) for m, p in submissions.items()}}
+        print(to_json({**places, **found}), end="")
 
 
-def _remark(model: str, path: Path, result: "ModelComparison") -> str:
-    """Which submission is recommended, and its offline score where the answers are known."""
+def _offline_scores(
+    submissions: Mapping[str, Path], result: "ModelComparison"
+) -> dict[str, float] | None:
+    """Each submission's score by the table's own answers; None where they are not known."""
     from titanic_nn.kaggle.offline import offline_score
 
-    remark = "  (recommended)" if model == result.recommended else ""
-    if result.tables.answers is not None:
-        score = offline_score(path, result.tables)
-        remark += f"  offline score {score:.5f}: not Kaggle's, and nothing was chosen by it"
-    return remark
-
-
-def _next_step(result: "ModelComparison", folder: Path) -> str:
-    if result.tables.source == "bundled":
-        return (
-            f"Next: the bundled table has other {result.tables.schema.row_name} ids than Kaggle's. "
-            "To enter the competition, run python -m titanic_nn download, and train again."
-        )
-    return f"Next: python -m titanic_nn.submit {folder}"
+    if result.tables.answers is None:
+        return None
+    return {model: offline_score(path, result.tables) for model, path in submissions.items()}

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
 from titanic_nn.cli.options import add_data_options, add_yes_option, check_size, training_config
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError, StudyError
+from titanic_nn.errors import ConfigError, StudyError, did_you_mean
 from titanic_nn.files import check_place
 from titanic_nn.nets.registry import NETS
 
@@ -34,7 +35,8 @@ def add(option: str, help: str, **more: Any) -> None:
     PARSER.add_argument(option, help=help + shown, **more)
 
 
-add("--model", "the net to tune", required=True, choices=[*NETS, "all"])
+NET = "the net to tune, or all: one after the other, those that train compares"
+add("--model", NET, default="all", metavar="NET")
 add("--trials", "of the study, those finished before included", type=int, default=200)
 add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
 add("--folds", "that a trial is scored on", type=int, default=5)
@@ -96,6 +98,9 @@ def main(args: Namespace) -> None:
         raise ConfigError(f"--timeout {args.timeout}: give a number of seconds above 0")
     if args.study and not (args.study.isprintable() and Path(args.study).name == args.study):
         raise ConfigError(f"--study {args.study}: choose a printable name that is no path")
+    if args.model not in (*NETS, "all"):
+        known = f"{', '.join(NETS)}, all{did_you_mean(args.model, NETS)}"
+        raise ConfigError(f"--model {args.model}: there is no such net; choose from {known}")
     shown = console(quiet=args.quiet)
 
     from titanic_nn.competitions.registry import get_competition
@@ -112,6 +117,9 @@ def main(args: Namespace) -> None:
     trials = [(space.model, net, together) for space in spaces for net in space.largest()]
     check_size(args, tables, config, trials=trials)
     experiment = Experiment.start(tables, config, {}, no_progress)
+    if args.model == "all":
+        names = ", ".join(config.models)
+        shown.print(f"Tuning the nets that train compares: {names}. --model NET tunes one of them.")
     shown.print(experiment.tables.describe())
     works = [_Work(args, experiment, space, shown) for space in spaces]
     for work in works:
@@ -151,10 +159,10 @@ def _study(work: _Work) -> None:
                 standing = work.standing(study)
             except StudyError:  # it is the storage that failed
                 standing = "finished trials"
-            return f"{standing}, kept in {study.where}. To continue: {work.command}"
+            return f"{standing}, kept in {study.where}. To continue: `{work.command}`"
 
         with if_stopped(kept):
-            with _bar(work, study) as on_batch:
+            with _bar(work, study) as (on_batch, on_progress):
                 search(
                     objective,
                     study,
@@ -163,13 +171,14 @@ def _study(work: _Work) -> None:
                     batch=args.batch,
                     timeout=args.timeout,
                     on_batch=on_batch,
+                    on_progress=on_progress,
                 )
             _results(work, study, objective)
 
 
 def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     """Score the best settings on fresh folds, write and print what was found."""
-    from titanic_nn.report import tables
+    from titanic_nn.report import sentences, tables
     from titanic_nn.tuning.results import importances, rescore, trials_table, write_results
 
     show = work.shown.print
@@ -187,6 +196,7 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
 
     print_table(work.shown, tables.best_trials(trials_table(study)))
     print_table(work.shown, tables.rescored(rescored))
+    show(f"\n{sentences.tuning(rescored)}")
     if important:
         ranked = ", ".join(f"{parameter} {part:.0%}" for parameter, part in important.items())
         show(f"\nImportances (fANOVA): {ranked}")
@@ -194,13 +204,15 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     if study.finished() < work.args.trials:
         show(f"Next: continue with the same command; {work.standing(study)}")
     else:
-        show(f"Next: python -m titanic_nn.train --config {work.folder / 'best.toml'}")
+        best = shlex.quote(str(work.folder / "best.toml"))
+        show(f"Next: python -m titanic_nn.train --config {best}", soft_wrap=True)
 
 
 def _nested(work: _Work) -> None:
     """Tune within each outer fold, and print the scores on its held-out rows."""
     from titanic_nn.evaluation.comparison import ROPES, compare
     from titanic_nn.files import write_text
+    from titanic_nn.report.sentences import lower
     from titanic_nn.runs.folder import to_csv
     from titanic_nn.tuning.nested import nested_estimate
 
@@ -214,24 +226,37 @@ def _nested(work: _Work) -> None:
     gain = compare(shipped, best, test_fraction=1 / config.folds, rope=rope)
     work.shown.print(
         f"\n{model}, tuned with {trials} trials within each of {len(found)} outer folds: log loss "
-        f"{best.mean():.4f}; shipped settings {shipped.mean():.4f}; "
-        f"difference {gain.mean:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}\n"
+        f"{best.mean():.4f}, {lower(gain.mean)} than with the shipped settings "
+        f"({shipped.mean():.4f}; 95 % interval {gain.low:.4f} to {gain.high:.4f}).\n"
         f"Written: {path}"
     )
 
 
 @contextmanager
-def _bar(work: _Work, study: "SharedStudy") -> Iterator[Callable[[], None]]:
-    """A bar with the best loss so far and the time left; yields what updates it."""
+def _bar(
+    work: _Work, study: "SharedStudy"
+) -> Iterator[tuple[Callable[[], None], Callable[[float], None]]]:
+    """A bar with the best loss so far and the time left.
+
+    Yields what moves it after a batch, and what moves it while one trains, as `search` calls them.
+    """
     before, total = study.finished(), work.args.trials
-    missing = max(1, total - before)
+    missing, moved, label, lock = max(1, total - before), 0.0, study.name, Lock()
     with progress(work.shown, [study.name]) as move_on:
 
+        def on_progress(fraction: float) -> None:
+            nonlocal moved
+            with lock:
+                moved += fraction * total / missing
+                move_on(label, fraction * total / missing)
+
         def on_batch() -> None:
-            nonlocal before
+            nonlocal moved, label
             finished, best = study.finished(), study.best()
             loss = f", best {best.value:.4f}" if best else ""
-            move_on(f"{study.name}: {finished} of {total}{loss}", (finished - before) / missing)
-            before = finished
+            label = f"{study.name}: {finished} of {total}{loss}"
+            done = (finished - before) / missing
+            move_on(label, done - moved)  # others may have finished trials, too
+            moved = done
 
-        yield on_batch
+        yield on_batch, on_progress

@@ -15,6 +15,7 @@ from titanic_nn.nets.config import NetConfig
 if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
     from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.tuning.results import Rescored
 
 MATTERS = ROPES["log_loss"]
 
@@ -31,14 +32,36 @@ def findings(
     model, rows = summary["recommended"], len(oof) // oof["repeat"].nunique()
     error = 100 * summary["models"][model]["calibration_error"]
     paragraphs = [
-        _scores(model, summary["models"], rows, competition),
-        _comparison(model, summary["comparison"], f"{rows} {competition.schema.row_names}"),
+        " ".join(conclusion(summary, competition)),
+        *_comparison(summary["comparison"], f"{rows} {competition.schema.row_names}"),
+        _chance(model, summary["models"], rows, competition),
         _mistakes(model, oof, competition),
         f"The expected calibration error of {model} is {error:.1f} points: its predicted "
         "probabilities and the fractions of positives differ by this much on average.",
     ]
     curves = history[history["model"] == model]  # an ensemble has none
     return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
+
+
+def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[str, str]:
+    """The two sentences with which a run's results begin: the recommended model, the best one.
+
+    Args:
+        summary: the run's summary.json.
+        competition: whose tables it was made from.
+    """
+    model, (best, *others) = summary["recommended"], summary["comparison"]["models"]
+    scores = summary["models"][model]
+    mean, low, high = (percent(scores["accuracy"][name], 1) for name in ("mean", "low", "high"))
+    recommended = (
+        f"{model} is recommended: on held-out {competition.schema.row_names} its accuracy is "
+        f"{mean} (95 % interval {low} to {high}), its log loss {scores['log_loss']['mean']:.3f}."
+    )
+    if not others:
+        return recommended, f"{best} was compared with no other model."
+    name = best if best == model else f"the baseline {best}"
+    p_best = percent(summary["comparison"]["models"][best]["p_best"])
+    return recommended, f"By log loss {name} is the best of all models with probability {p_best}."
 
 
 def learning_curve(result: "LearningCurve") -> str:
@@ -118,35 +141,53 @@ def shared_outcome(found: pd.DataFrame, related: pd.DataFrame, competition: Comp
     )
 
 
+def tuning(result: "Rescored") -> str:
+    """What a search gained, on its own folds and on fresh ones."""
+    fresh = result.differences["shipped"]
+    searched = result.search_folds["shipped"] - result.search_folds["best"]
+    if fresh.low > 0:
+        verdict = "the best settings are better"
+    elif fresh.high < 0:
+        verdict = "the shipped settings are better"
+    else:
+        verdict = "the interval holds 0, so it is not known which are better"
+    optimism = f"overestimate the gain by {result.optimism:.4f}"
+    return (
+        f"On the folds of the search, the log loss of the best settings is {lower(searched)} than "
+        f"that of the shipped ones; on fresh folds {lower(fresh.mean)} (95 % interval "
+        f"{fresh.low:.4f} to {fresh.high:.4f}): {verdict}. The folds of the search "
+        f"{optimism if result.optimism > 0 else 'do not overestimate the gain'}."
+    )
+
+
+def lower(gain: float) -> str:
+    """0.002 as 0.0020 lower, -0.002 as 0.0020 higher."""
+    return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"
+
+
 def percent(fraction: float, digits: int = 0) -> str:
     """0.79 as 79 %."""
     return f"{100 * fraction:.{digits}f} %"
 
 
-def _scores(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
-    accuracy, rule = models[model]["accuracy"], competition.rule
-    mean, low, high = (percent(accuracy[name], 1) for name in ("mean", "low", "high"))
-    text = (
-        f"{model} is recommended. On held-out {competition.schema.row_names} its accuracy is "
-        f"{mean} (95 % interval {low} to {high}), its log loss "
-        f"{models[model]['log_loss']['mean']:.3f}."
-    )
+def _chance(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
+    """The rule's accuracy, and how far chance moves one."""
+    accuracy, rule, text = models[model]["accuracy"], competition.rule, ""
     if rule.name in models:
         of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
-        text += f' The accuracy of the rule "{rule.description}" is {of_rule}.'
+        text = f'The accuracy of the rule "{rule.description}" is {of_rule}. '
     # Two standard errors of a proportion.
     error = 196 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / rows)
     return (
-        f"{text} With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
+        f"{text}With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
         f"± {error:.1f} points."
     )
 
 
-def _comparison(model: str, comparison: Mapping[str, Any], rows: str) -> str:
+def _comparison(comparison: Mapping[str, Any], rows: str) -> list[str]:
+    """Which models the best is better than, as a paragraph; none without other models."""
     found = comparison["models"]
     best, *others = found
-    if not others:
-        return f"{best} was compared with no other model."
     worse = [other for other in others if found[other]["p_worse"] >= DECISIVE]
     same = [other for other in others if found[other]["p_equivalent"] >= DECISIVE]
     unsure = [
@@ -154,17 +195,22 @@ def _comparison(model: str, comparison: Mapping[str, Any], rows: str) -> str:
         for other in others
         if other not in worse + same
     ]
-    text = f"The best model by log loss is the baseline {best}. " if best != model else ""
+    told = []
     if worse:
-        text += f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)}). "
+        told.append(
+            f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)})."
+        )
     if same:
-        text += f"{_listed(same)} {'is' if len(same) == 1 else 'are'} practically equivalent to "
-        text += f"{best} (difference of at most {ROPES[comparison['metric']]:g}). "
+        are = "is" if len(same) == 1 else "are"
+        told.append(
+            f"{_listed(same)} {are} practically equivalent to {best} (difference of at most "
+            f"{ROPES[comparison['metric']]:g})."
+        )
     if unsure:
-        text += f"{rows} are too few to tell whether {best} is better than "
-        text += f"{_listed(unsure, 'or')}. "
-    p_best = percent(found[best]["p_best"])
-    return f"{text}{best} is the best of all models with probability {p_best}."
+        told.append(
+            f"{rows} are too few to tell whether {best} is better than {_listed(unsure, 'or')}."
+        )
+    return [" ".join(told)] if told else []
 
 
 def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:

@@ -4,8 +4,10 @@
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +109,30 @@ def calibration(summary: Mapping[str, Any]) -> Table:
     records = [{"net": net, **row} for net, row in summary["calibration"].items()]
     caption = "On held-out rows. ECE: expected calibration error. Weight: in the ensemble, mean."
     return _table("Calibration and ensemble", columns, records, caption)
+
+
+def submissions(
+    files: Mapping[str, Path], recommended: str, offline: Mapping[str, float] | None = None
+) -> Table:
+    """A row per model with its file; `offline`: its offline score, where answers are known."""
+    folder = next(iter(files.values())).parent
+    columns = {"file": "{path.name}", "model": "{model}", "recommended": "{choice}"}
+    if offline is not None:
+        columns["offline score"] = "{score:.5f}"
+    records = [
+        {
+            "path": path,
+            "model": model,
+            "choice": "yes" if model == recommended else "",
+            "score": (offline or {}).get(model),
+        }
+        for model, path in files.items()
+    ]
+    caption = "Bold: recommended."
+    if offline is not None:
+        caption += " The offline score is not Kaggle's, and nothing was chosen by it."
+    table = _table(f"Submissions, in {folder}{os.sep}", columns, records, caption)
+    return replace(table, highlighted_row=list(files).index(recommended))
 
 
 def diagnosis(cases: Sequence[Diagnosis]) -> Table:
@@ -253,7 +279,6 @@ def rescored(result: "Rescored") -> Table:
         "Log loss on the folds of the search, and on fresh ones",
         ["settings", "search folds", "fresh folds", "higher than best by", "95 % interval"],
         rows,
-        f"optimism of the search, against the shipped settings: {result.optimism:.4f}",
     )
 
 

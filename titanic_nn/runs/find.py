@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from titanic_nn.errors import ConfigError, DataError
+from titanic_nn.errors import ConfigError, DataError, did_you_mean
 from titanic_nn.files import HIDDEN, read_bytes
 
 RUNS = Path("runs")
@@ -38,7 +38,7 @@ class Run:
         if model is not None and model not in self.predictors:
             raise ConfigError(
                 f"--model {model}: {self.folder} has no such model; "
-                f"choose from {', '.join(self.predictors)}"
+                f"choose from {', '.join(self.predictors)}{did_you_mean(model, self.predictors)}"
             )
         return model or self.recommended
 

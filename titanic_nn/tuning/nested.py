@@ -5,10 +5,12 @@ helped to choose them. Here no outer held-out row takes part in its fold's searc
 2006; Cawley and Talbot 2010).
 """
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from titanic_nn.engine.train import scaled
 from titanic_nn.errors import StudyError
 from titanic_nn.evaluation.experiment import Experiment
 from titanic_nn.tables.splits import stratified_folds
@@ -26,7 +28,7 @@ def nested_estimate(
 
     Args:
         experiment: the tables; its `folds` are the outer ones, its `config` has the number of
-            inner folds and the shipped settings, and its `on_progress` is called after each fold.
+            inner folds and the shipped settings, and its `on_progress` is called as nets train.
         space: what is searched.
         trials, batch: of each search, as `search` takes them.
 
@@ -42,11 +44,13 @@ def nested_estimate(
     """
     config, y = experiment.config, experiment.tables.y
     rows: list[dict[str, Any]] = []
+    on_progress = scaled(partial(experiment.on_progress, space.model), 1 / len(experiment.folds))
     for split in experiment.folds:
         inner = stratified_folds(split.train, y, config.inner_folds, 0, [config.seed, 0])
         study = SharedStudy("inner", in_memory(), space, {}, seed=config.seed)
         schedule = Schedule([len(inner)], no_pruning)
-        search(Objective(experiment, inner), study, trials, schedule, batch=batch)
+        objective = Objective(experiment, inner)
+        search(objective, study, trials, schedule, batch=batch, on_progress=on_progress)
         found = study.best()
         if found is None:
             raise StudyError(
@@ -57,5 +61,4 @@ def nested_estimate(
         best, shipped = Objective(experiment, [split]).losses(rivals)[:, 0]
         scores = {"best": best, "shipped": shipped}
         rows.append({"repeat": split.repeat, "fold": split.fold, **scores, **found.params})
-        experiment.on_progress(space.model, 1 / len(experiment.folds))
     return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
 """The objective of a search: a trial's mean log loss over held-out folds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.members import Members, structure
-from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.engine.train import SplitData, scaled, train_nets
 from titanic_nn.evaluation.experiment import Experiment
 from titanic_nn.evaluation.metrics import EPS, log_loss
 from titanic_nn.nets.config import NetConfig
@@ -38,13 +38,18 @@ class Objective:
         self.y = experiment.tables.y  # (labelled rows,)
 
     def losses(
-        self, trials: Sequence[NetConfig], first: int = 0, last: int | None = None
+        self,
+        trials: Sequence[NetConfig],
+        first: int = 0,
+        last: int | None = None,
+        *,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> NDArray[np.float64]:
         """The log loss of each trial on the held-out rows of splits `first` to `last`.
 
         It is WORST where the net of any of its seeds diverged. Trials that differ only in what the
         members of a program may differ in are trained together. The shape is (trials, splits asked
-        for).
+        for). `on_progress` is called, by several threads, with the fraction that was just done.
         """
         of_structure: dict[tuple[object, ...], list[int]] = {}
         for i, trial in enumerate(trials):
@@ -53,7 +58,13 @@ class Objective:
         losses = np.empty((len(trials), len(self.splits[first:last])))
         with self._workers(len(groups)) as pool:
             found = pool.map(
-                lambda group: self._group_losses([trials[i] for i in group], first, last), groups
+                lambda group: self._group_losses(
+                    [trials[i] for i in group],
+                    first,
+                    last,
+                    scaled(on_progress, len(group) / len(trials)),
+                ),
+                groups,
             )
             for group, of_group in zip(groups, found, strict=True):
                 losses[group] = of_group
@@ -76,7 +87,11 @@ class Objective:
                 pool.shutdown(cancel_futures=True)
 
     def _group_losses(
-        self, trials: Sequence[NetConfig], first: int, last: int | None
+        self,
+        trials: Sequence[NetConfig],
+        first: int,
+        last: int | None,
+        on_progress: Callable[[float], None],
     ) -> NDArray[np.float64]:
         """`losses` of trials that one program can train."""
         splits, n_seeds = self.splits[first:last], self.experiment.config.n_seeds
@@ -88,6 +103,7 @@ class Objective:
             history_points=0,
             keep_diverged=True,
             long_job=True,  # a study is worth compiling for, though each of its programs is not
+            on_progress=on_progress,
         )
         # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
         by_seed = nets.probability.cpu().numpy()

@@ -8,6 +8,7 @@ from itertools import compress, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from titanic_nn.engine.train import scaled
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.study import SharedStudy, Trial
 
@@ -50,11 +51,14 @@ def search(
     batch: int,
     timeout: float | None = None,
     on_batch: Callable[[], None] = lambda: None,
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> None:
     """Run batches until `total` trials of the study are finished, by this worker or others.
 
     `batch` trials are proposed and trained together, and pruned as `schedule` says; after each
-    batch `on_batch` is called. After `timeout` seconds no further batch is begun.
+    batch `on_batch` is called, and while it trains `on_progress`, by several threads, with the
+    fraction of all trials' work that was just done. After `timeout` seconds no further batch is
+    begun.
     """
     start = time.monotonic()
     while study.finished() < total:
@@ -65,19 +69,26 @@ def search(
             time.sleep(WAIT)  # other workers run the rest; should they die, it is taken here
         else:
             with study.running(trials):
-                run_batch(objective, study, trials, schedule)
+                report = scaled(on_progress, len(trials) / total)
+                run_batch(objective, study, trials, schedule, report)
         on_batch()
 
 
 def run_batch(
-    objective: Objective, study: SharedStudy, trials: Sequence[Trial], schedule: Schedule
+    objective: Objective,
+    study: SharedStudy,
+    trials: Sequence[Trial],
+    schedule: Schedule,
+    on_progress: Callable[[float], None],
 ) -> None:
     """Train a batch stage by stage; record pruned trials after their stage, the rest at the end."""
     remaining = list(trials)
     losses = np.empty((len(trials), 0))
     for start, end in pairwise([0, *schedule.stages]):
         configs = [study.space.config(trial.params) for trial in remaining]
-        losses = np.hstack([losses, objective.losses(configs, start, end)])
+        report = scaled(on_progress, (end - start) / schedule.stages[-1])
+        of_stage = objective.losses(configs, start, end, on_progress=report)
+        losses = np.hstack([losses, of_stage])
         if end == schedule.stages[-1]:
             break
         pruned = schedule.pruner(losses)
