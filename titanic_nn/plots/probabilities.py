@@ -65,8 +65,8 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
 
     def curve(y: Floats, probability: Floats) -> Floats:
         precision, recall, _ = precision_recall_curve(y, probability)
-        # Recall ascending; at each of `recalls`, the first threshold that reaches it.
-        first = np.searchsorted(recall[::-1], recalls)
+        # Recall ascending; at each of `recalls`, the first threshold that reaches it, rounded.
+        first = np.searchsorted(recall[::-1], recalls - 1e-9)
         return np.asarray(precision[::-1][first])
 
     note = f"{FOLDS_NOTE} AP: average precision, mean over folds."
