@@ -1,5 +1,7 @@
 """ROC, precision-recall, calibration, confusion and threshold, with scikit-learn as referee."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_sco
 
 from titanic_nn import plots
 from titanic_nn.plots.probabilities import wilson
+from titanic_nn.report.pictures import as_svg
 
 
 def area(line: Line2D) -> float:
@@ -125,6 +128,14 @@ def test_the_confusion_matrix_counts_rows_once(oof: pd.DataFrame) -> None:
     predicted = oof["relu"] >= 0.5
     assert counts[0] == round((~predicted & (oof["label"] == 0)).sum() / 2)
     assert counts[3] == round((predicted & (oof["label"] == 1)).sum() / 2)
+
+
+def test_the_confusion_matrix_tints_what_is_behind_it(oof: pd.DataFrame) -> None:
+    svg = as_svg(plots.confusion_matrix(oof, "relu")).svg
+    cells = re.findall(r"fill: #0072b2; fill-opacity: ([\d.]+)", svg)
+    assert len(cells) == 4
+    assert max(map(float, cells)) < 0.6
+    assert "#000000" not in svg  # the numbers have the page's colour
 
 
 def test_the_threshold_curve_is_the_accuracy_at_each_cut(oof: pd.DataFrame) -> None:

@@ -117,7 +117,7 @@ def test_names_are_text_on_the_page_and_in_its_pictures(run: Path) -> None:
     shown = r"&lt;b&gt;$\frac$ \x1b[31m\u202e\x07&amp;amp;"
     assert page.count(f">{shown}<") >= 3  # its panels and rows
     assert rf"({shown}\udcff)" in page
-    assert r"<h1>x\x1b\u202e\udcff</h1>" in page
+    assert r">Run x\x1b\u202e\udcff. Titanic" in page
 
 
 def test_the_words_are_the_competition_s(finished: Path) -> None:

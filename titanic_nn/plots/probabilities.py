@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import (
@@ -16,7 +17,17 @@ from sklearn.metrics import (
 
 from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.evaluation.metrics import expected_calibration_error, roc_auc
-from titanic_nn.plots.style import FAINT, INK, colour, panels, shade, spoken, styled
+from titanic_nn.plots.style import (
+    BLUE,
+    FAINT,
+    INK,
+    colour,
+    legend_above,
+    panels,
+    shade,
+    spoken,
+    styled,
+)
 
 Floats = NDArray[np.float64]
 Curve = Callable[[Floats, Floats], Any]
@@ -50,7 +61,7 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
         label = f"{spoken(model)}, AUC {auc:.3f}"
         _mean_and_range(axes, GRID, _by_fold(oof, model, curve), model, label)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
-    axes.legend(loc="lower right")
+    legend_above(axes)
     return figure
 
 
@@ -77,7 +88,7 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
         label = f"{spoken(model)}, AP {ap:.3f}"
         _mean_and_range(axes, recalls, _by_fold(oof, model, curve), model, label)
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
-    axes.legend(loc="lower left")
+    legend_above(axes)
     return figure
 
 
@@ -136,12 +147,13 @@ def confusion_matrix(
         "class.",
         height=2.8,
     )
-    # A faint tint, so that the dark numbers are legible on every shade.
-    axes.pcolormesh([0, 1], [0, 1], of_class, cmap="Blues", vmin=0, vmax=2.2)
+    # A tint of whatever is behind it, so that the numbers are legible on a light and a dark page.
+    tint = LinearSegmentedColormap.from_list("tint", [(BLUE, 0.0), (BLUE, 0.6)])
+    axes.pcolormesh([0, 1], [0, 1], of_class, cmap=tint, vmin=0, vmax=1)
     axes.invert_yaxis()
     for row, column in np.ndindex(2, 2):
         text = f"{counts[row, column]:.0f}\n{of_class[row, column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=13, color="black")
+        axes.text(column, row, text, ha="center", va="center", fontsize=13)
     axes.set_xticks([0, 1], class_names)
     axes.set_yticks([0, 1], class_names)
     axes.set(xlabel="Predicted class (rows)", ylabel="True class (rows)")
