@@ -9,11 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_curve,
-    roc_curve,
-)
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.evaluation.metrics import expected_calibration_error, roc_auc
@@ -52,14 +48,15 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
 
     def curve(y: Floats, probability: Floats) -> Floats:
         false_positive_rate, true_positive_rate, _ = roc_curve(y, probability)
-        return np.asarray(np.interp(GRID, false_positive_rate, true_positive_rate))
+        drawn = np.interp(GRID, false_positive_rate, true_positive_rate)
+        return np.append(drawn, roc_auc(y, probability))
 
     figure, (axes,) = panels("ROC curve", f"{FOLDS_NOTE} AUC: mean over folds.", height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
     for model in models or models_of(oof):
-        auc = _by_fold(oof, model, roc_auc).mean()
-        label = f"{spoken(model)}, AUC {auc:.3f}"
-        _mean_and_range(axes, GRID, _by_fold(oof, model, curve), model, label)
+        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
+        label = f"{spoken(model)}, AUC {found[:, -1].mean():.3f}"
+        _mean_and_range(axes, GRID, found[:, :-1], model, label)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
     legend_above(axes)
     return figure
@@ -78,15 +75,16 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
         precision, recall, _ = precision_recall_curve(y, probability)
         # Recall ascending; at each of `recalls`, the first threshold that reaches it, rounded.
         first = np.searchsorted(recall[::-1], recalls - 1e-9)
-        return np.asarray(precision[::-1][first])
+        average_precision = -(np.diff(recall) * precision[:-1]).sum()
+        return np.append(precision[::-1][first], average_precision)
 
     note = f"{FOLDS_NOTE} AP: average precision, mean over folds."
     figure, (axes,) = panels("Precision-recall curve", note, height=3.9)
     axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
     for model in models or models_of(oof):
-        ap = _by_fold(oof, model, average_precision_score).mean()
-        label = f"{spoken(model)}, AP {ap:.3f}"
-        _mean_and_range(axes, recalls, _by_fold(oof, model, curve), model, label)
+        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
+        label = f"{spoken(model)}, AP {found[:, -1].mean():.3f}"
+        _mean_and_range(axes, recalls, found[:, :-1], model, label)
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
     legend_above(axes)
     return figure
