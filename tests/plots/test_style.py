@@ -76,7 +76,8 @@ def test_a_legend_covers_neither_marks_nor_words(oof: pd.DataFrame) -> None:
         plots.study_history(trials),
         plots.study_optimism({"search_folds": losses, "fresh_folds": losses}),
     ):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
         (axes,) = figure.axes
         legend = axes.get_legend()
         assert legend is not None

@@ -62,8 +62,8 @@ def open_page(browser: Chrome, run: Path, width: int, scheme: str = "light") -> 
 
 def pixels(element: WebElement) -> NDArray[np.float64]:
     """An element as it is seen: (height, width) grey values, 0 black to 1 white."""
-    seen = imread(io.BytesIO(element.screenshot_as_png))  # type: ignore[arg-type]
-    return np.asarray(seen, np.float64)[..., :3].mean(axis=2)
+    seen: NDArray[np.float64] = imread(io.BytesIO(element.screenshot_as_png))[..., :3].mean(axis=2)
+    return seen
 
 
 def errors(browser: Chrome) -> list[dict[str, object]]:
