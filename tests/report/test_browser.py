@@ -122,8 +122,9 @@ def test_a_table_that_fits_shows_no_shade(browser: Chrome, finished: Path) -> No
         assert np.ptp(pixels(frame)[:, -20:]) < 0.02
 
 
-def test_cards_fill_their_rows(browser: Chrome, asked: Path) -> None:
-    open_page(browser, asked, 1280)
+@pytest.mark.parametrize("run", ["finished", "asked"])
+def test_cards_fill_their_rows(browser: Chrome, run: str, request: pytest.FixtureRequest) -> None:
+    open_page(browser, request.getfixturevalue(run), 1280)
     script = """return [...document.querySelectorAll(".pictures")].map((grid) => [
         grid.getBoundingClientRect().right,
         [...grid.children].map((card) => card.getBoundingClientRect().toJSON())])"""

@@ -107,9 +107,13 @@ def test_an_answer_is_on_the_page_as_a_sentence_and_a_picture(asked: Path) -> No
 
 
 def test_what_was_not_asked_is_named_with_its_command(finished: Path) -> None:
-    text = Elements(page_of(finished)).text
-    assert "is there enough data (titanic-nn learning_curve small)" in text
-    assert "which rows do all models misclassify (titanic-nn misclassified small)." in text
+    page = page_of(finished)
+    for question, command in (
+        ("Is there enough data?", "learning_curve"),
+        ("Which rows do all models misclassify?", "misclassified"),
+    ):
+        said = f"<dt>{question}</dt><dd><code>titanic-nn {command} small</code></dd>"
+        assert said in page
 
 
 def test_the_heading_is_a_sentence_about_the_run(finished: Path) -> None:

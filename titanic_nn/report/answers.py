@@ -17,10 +17,10 @@ from titanic_nn.runs.find import read_json
 
 # Command -> its question, for those whose answers are files of the run.
 QUESTIONS = {
-    "learning_curve": "is there enough data",
-    "ablation": "does each feature improve the nets",
-    "importance": "which features do the nets use",
-    "misclassified": "which rows do all models misclassify",
+    "learning_curve": "Is there enough data?",
+    "ablation": "Does each feature improve the nets?",
+    "importance": "Which features do the nets use?",
+    "misclassified": "Which rows do all models misclassify?",
 }
 
 

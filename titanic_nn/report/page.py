@@ -1,5 +1,6 @@
 """A run's folder as one HTML page that loads nothing else."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def render(folder: Path) -> str:
         drawn = figures(folder, found, comparison, run.recommended, competition)
         return _template().render(
             run=run,
+            quoted=shlex.quote(run.name),
             summary=summary,
             competition=competition,
             headline=headline(summary, competition),
