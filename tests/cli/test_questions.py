@@ -118,6 +118,8 @@ def test_what_is_asked_of_a_run_is_written_beside_its_files(
         {"learning_curve.csv", "learning_curve.json"},
         {"ablation.csv", "ablation.json"},
     )
+    # Its report has the answer now.
+    assert after.pop("report.html") != before.pop("report.html")
     assert all(after[name] == content for name, content in before.items())
     assert not refused(command, [str(run), "--out", "new"], "--out: runs/mine has its own", capsys)
     assert not refused(

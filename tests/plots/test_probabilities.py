@@ -1,5 +1,7 @@
 """ROC, precision-recall, calibration, confusion and threshold, with scikit-learn as referee."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,27 +12,60 @@ from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_sco
 
 from titanic_nn import plots
 from titanic_nn.plots.probabilities import wilson
+from titanic_nn.report.pictures import as_svg
 
 
 def area(line: Line2D) -> float:
     return float(np.trapezoid(ys(line), xs(line)))
 
 
-def by_repeat(oof: pd.DataFrame) -> list[pd.DataFrame]:
-    return [part for _, part in oof.groupby("repeat")]
+def folds(oof: pd.DataFrame) -> list[pd.DataFrame]:
+    return [part for _, part in oof.groupby(["repeat", "fold"])]
 
 
-def test_the_area_under_the_roc_curve_is_the_auc(oof: pd.DataFrame) -> None:
-    auc = np.mean([roc_auc_score(part["label"], part["relu"]) for part in by_repeat(oof)])
-    line = line_of(plots.roc(oof), "relu")
-    assert area(line) == pytest.approx(auc, abs=0.01)  # the grid rounds a step
-    assert line.get_label() == f"relu, AUC {auc:.3f}"
+@pytest.fixture
+def shifted(oof: pd.DataFrame) -> pd.DataFrame:
+    """Each fold's probabilities are on a scale of their own, which changes no rank within it.
+
+    The rule has two probabilities in each fold.
+    """
+    lower = 0.05 * oof["fold"] + 0.01 * oof["repeat"]
+    return oof.assign(relu=0.8 * oof["relu"] + lower, rule=0.6 * (oof["linear"] > 0.5) + lower)
 
 
-def test_the_area_under_precision_is_the_average_precision(oof: pd.DataFrame) -> None:
-    parts = by_repeat(oof)
-    ap = np.mean([average_precision_score(part["label"], part["relu"]) for part in parts])
-    assert area(line_of(plots.precision_recall(oof), "relu")) == pytest.approx(ap, abs=0.01)
+@pytest.mark.parametrize("model", ["relu", "rule"])
+def test_the_area_under_the_roc_curve_is_the_mean_auc_of_the_folds(
+    shifted: pd.DataFrame, model: str
+) -> None:
+    auc = np.mean([roc_auc_score(part["label"], part[model]) for part in folds(shifted)])
+    line = line_of(plots.roc(shifted), model)
+    assert area(line) == pytest.approx(auc, abs=0.004)  # the grid rounds a step
+    assert line.get_label() == f"{model}, AUC {auc:.3f}"
+
+
+@pytest.mark.parametrize("model", ["relu", "rule"])
+def test_the_area_under_precision_is_the_mean_average_precision(
+    shifted: pd.DataFrame, model: str
+) -> None:
+    ap = np.mean([average_precision_score(part["label"], part[model]) for part in folds(shifted)])
+    line = line_of(plots.precision_recall(shifted), model)
+    assert ys(line).mean() == pytest.approx(ap, abs=0.004)
+    assert line.get_label() == f"{model}, AP {ap:.3f}"
+
+
+def test_the_curves_of_a_rule_with_two_probabilities_are_straight() -> None:
+    # In each fold it is positive for 7 of 10 positives and 2 of 10 negatives; the two
+    # probabilities differ between folds.
+    fold = pd.DataFrame({"label": [1] * 10 + [0] * 10, "repeat": 0})
+    positive = np.array([1] * 7 + [0] * 3 + [1] * 2 + [0] * 8)
+    oof = pd.concat(
+        [fold.assign(fold=i, rule=0.1 + 0.1 * i + 0.5 * positive) for i in range(4)],
+        ignore_index=True,
+    )
+    line = line_of(plots.roc(oof), "rule")
+    assert ys(line) == pytest.approx(np.interp(xs(line), [0, 0.2, 1], [0, 0.7, 1]))
+    line = line_of(plots.precision_recall(oof), "rule")
+    assert ys(line) == pytest.approx(np.where(xs(line) < 0.7001, 7 / 9, 0.5))
 
 
 def test_a_band_reaches_over_the_repeats(oof: pd.DataFrame) -> None:
@@ -38,7 +73,9 @@ def test_a_band_reaches_over_the_repeats(oof: pd.DataFrame) -> None:
     assert len(both.collections) == 1
     one = plots.roc(oof[oof["repeat"] == 0], ["relu"]).axes[0]
     assert not one.collections  # one repeat has no range
-    curves = [line_of(plots.roc(part, ["relu"]), "relu") for part in by_repeat(oof)]
+    curves = [
+        line_of(plots.roc(part, ["relu"]), "relu") for part in [p for _, p in oof.groupby("repeat")]
+    ]
     middle = np.mean([ys(line) for line in curves], axis=0)
     assert ys(line_of(plots.roc(oof, ["relu"]), "relu")) == pytest.approx(middle)
 
@@ -91,6 +128,14 @@ def test_the_confusion_matrix_counts_rows_once(oof: pd.DataFrame) -> None:
     predicted = oof["relu"] >= 0.5
     assert counts[0] == round((~predicted & (oof["label"] == 0)).sum() / 2)
     assert counts[3] == round((predicted & (oof["label"] == 1)).sum() / 2)
+
+
+def test_the_confusion_matrix_tints_what_is_behind_it(oof: pd.DataFrame) -> None:
+    svg = as_svg(plots.confusion_matrix(oof, "relu")).svg
+    cells = re.findall(r"fill: #0072b2; fill-opacity: ([\d.]+)", svg)
+    assert len(cells) == 4
+    assert max(map(float, cells)) < 0.6
+    assert "#000000" not in svg  # the numbers have the page's colour
 
 
 def test_the_threshold_curve_is_the_accuracy_at_each_cut(oof: pd.DataFrame) -> None:

@@ -77,3 +77,22 @@ def test_misclassified_rows_are_labelled_by_their_display_columns() -> None:
     assert second == "Al Poe\nplanet Earth, age 0.5, went"
     assert list(xs(axes.lines[-1])) == [0, 1]  # the crosses
     assert rows(plots.misclassified(table, ["relu"]).axes[0]) == ["2\n0", "3\n1", "1\n1"]
+
+
+def test_an_ablation_shows_the_group_and_the_largest_changes() -> None:
+    variants = pd.DataFrame(
+        {
+            "model": "relu",
+            "kind": ["all", "plain", "drop", "drop", "drop", "add"],
+            "feature": ["", "", "age", "sex", "deck", "kin"],
+            "change": [0.0, 0.05, 0.01, 0.03, -0.001, -0.02],
+        }
+    ).assign(low=lambda t: t["change"] - 0.01, high=lambda t: t["change"] + 0.01)
+    others = variants.assign(model="deep", change=1.0)
+    axes = plots.ablation(pd.concat([variants, others]), "relu", "kin", top=2).axes[0]
+    assert rows(axes) == ["all of kin", "sex", "age"]
+    bars, dots = axes.collections
+    assert list(np.asarray(dots.get_offsets())[:, 0]) == pytest.approx([0.05, 0.03, 0.01])
+    assert list(segments(bars)[1][:, 0]) == pytest.approx([0.02, 0.04])
+    ungrouped = variants[variants["kind"] == "drop"]
+    assert rows(plots.ablation(ungrouped, "relu").axes[0]) == ["sex", "age", "deck"]

@@ -8,6 +8,7 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from titanic_nn import plots
 from titanic_nn.escape import printable, printable_lines
@@ -56,6 +57,37 @@ def test_every_picture_has_a_title_a_note_and_labelled_axes(
     assert figure.get_supxlabel()  # the note: what is a box, a band, a line
     assert all(axes.get_xlabel() for axes in figure.axes)
     assert picture == "fold_scores" or figure.axes[0].get_ylabel()  # there, models' names
+
+
+def test_a_legend_covers_neither_marks_nor_words(oof: pd.DataFrame) -> None:
+    curve = pd.DataFrame({"epoch": [1, 2], "training_loss": 0.5, "held_out_loss": [0.5, 0.1]})
+    rises = pd.DataFrame({"feature": ["age", "sex"], "log_loss_increase": [0.0, 1.0]})
+    wrong = oof.head(3).assign(Name="Roe, Mr. Al")
+    ledger = pd.DataFrame({"model": ["relu"], "cv_accuracy": [0.8], "public_score": [0.7]})
+    trials = pd.DataFrame({"number": [0, 1], "state": "complete", "log_loss": [0.5, 0.4]})
+    losses = {"best": 0.4, "shipped": 0.5}
+    for figure in (
+        plots.roc(oof),
+        plots.precision_recall(oof),
+        plots.compare_curves({"slow": curve, "fast": curve}, "Learning rate"),
+        plots.importance(pd.concat([rises.assign(model=m) for m in ("linear", "relu", "deep")])),
+        plots.misclassified(wrong, ["linear", "relu"], ("Name",)),
+        plots.cv_against_public(ledger, 418),
+        plots.study_history(trials),
+        plots.study_optimism({"search_folds": losses, "fresh_folds": losses}),
+    ):
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        legend = axes.get_legend()
+        assert legend is not None
+        box = legend.get_window_extent()
+        title = figure.texts[0]
+        assert title.get_text() == figure.get_suptitle()
+        assert box.y0 >= axes.get_window_extent().y1 - 1
+        assert box.y1 <= title.get_window_extent().y0 + 1
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("name", [r"$\frac$", "$x$", "\x1b[31m\u202e", "\udcff", "\0"])

@@ -1,10 +1,12 @@
 """A small run on disk, made by the package itself."""
 
+import shutil
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
+from titanic_nn.cli import ablation, importance, learning_curve, misclassified
 from titanic_nn.competitions.registry import get_competition, load_tables
 from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.report.page import write_report
@@ -21,3 +23,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_run(result, Path("runs/small"))
         write_report(Path("runs/small"))
     return home / "runs/small"
+
+
+@pytest.fixture(scope="session")
+def asked(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run after every question that a command answers. Copy it before you change it."""
+    run = Path(shutil.copytree(finished, tmp_path_factory.mktemp("asked") / "small"))
+    quick = ["--folds", "2", "--repeats", "1", "--n-seeds", "1", "--quiet"]
+    learning_curve.main(
+        [str(run), "--train-fractions", "0.1", "0.3", "0.6", "1", "--models", "relu", *quick]
+    )
+    ablation.main([str(run), *quick])  # of relu
+    importance.main([str(run), "--models", "linear", *quick])
+    misclassified.main([str(run)])
+    return run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn.errors import TitanicError
+from titanic_nn.errors import DataError, TitanicError
 from titanic_nn.report.page import write_report
 
 SMUGGLED = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -91,6 +91,106 @@ def test_files_of_other_commands_add_their_pictures(run: Path) -> None:
     assert "Age 20, " in after
 
 
+def test_an_answer_is_on_the_page_as_a_sentence_and_a_picture(asked: Path) -> None:
+    """The commands have written the page anew."""
+    text = Elements(page_of(asked)).text
+    answer = json.loads((asked / "learning_curve.json").read_text())["answer"]
+    of_relu = json.loads((asked / "ablation.json").read_text())["answers"]["relu"]
+    for sentence in (answer, of_relu):
+        assert sentence.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%") in text
+    assert "Does a net over- or underfit?" in text
+    assert "Permuting one of 24 features raises the held-out log loss most for " in text
+    assert "All 6 models misclassify " in text
+    for title in ("Loss by epoch", "Learning curve", "Ablation of relu", "Permutation importance"):
+        assert title in text
+    assert "Not asked yet" not in text
+
+
+def test_what_was_not_asked_is_named_with_its_command(finished: Path) -> None:
+    page = page_of(finished)
+    for question, command in (
+        ("Is there enough data?", "learning_curve"),
+        ("Which rows do all models misclassify?", "misclassified"),
+    ):
+        said = f"<dt>{question}</dt><dd><code>titanic-nn {command} small</code></dd>"
+        assert said in page
+
+
+def test_the_heading_is_a_sentence_about_the_run(finished: Path) -> None:
+    page = page_of(finished)
+    summary = json.loads((finished / "summary.json").read_text())
+    best = summary["recommended"]
+    accuracy = 100 * summary["models"][best]["accuracy"]["mean"]
+    start = (
+        f"<h1>{best} predicts {accuracy:.1f}\N{NO-BREAK SPACE}% of held-out passengers correctly"
+    )
+    assert start in page
+    assert "Run small. Titanic: 891 labelled" in page
+
+
+def test_the_glossary_explains_every_word_of_a_feature(finished: Path) -> None:
+    page = page_of(finished)
+    for term in ("deck=rare", "party", "survival surplus", "men survival surplus", "men lost"):
+        assert f"<dt>{term}</dt>" in page
+    assert "the values of deck that fewer than 5 training rows have" in page
+
+
+def test_commands_in_a_sentence_keep_their_names(run: Path) -> None:
+    sentence = {
+        "law": "",
+        "models": {},
+        "answer": "Ask `titanic-nn learning_curve` <b>again_now</b>.",
+    }
+    (run / "learning_curve.json").write_text(json.dumps(sentence))
+    curve = {"model": "relu", "train_fraction": [0.5, 1.0], "rows": [50, 100], "repeat": 0}
+    losses = pd.DataFrame({**curve, "fold": 0, "training_loss": 0.3, "held_out_loss": 0.4})
+    losses.to_csv(run / "learning_curve.csv", index=False)
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "Ask <code>titanic-nn learning_curve</code> &lt;b&gt;again now&lt;/b&gt;." in page
+
+
+def test_too_few_epochs_for_a_diagnosis_are_named(run: Path) -> None:
+    history = pd.read_csv(run / "history.csv")
+    history[history["epoch"] == history.groupby("model")["epoch"].transform("max")].to_csv(
+        run / "history.csv", index=False
+    )
+    page = Elements(write_report(run).read_text(encoding="utf-8"))
+    assert "No diagnosis: history.csv: has 1 epochs of linear, too few" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_curve.json", {"answer": 1}),
+        ("learning_curve.json", []),
+        ("ablation.json", {"answers": {"relu": "Yes."}, "variants": {}}),
+        ("ablation.json", {"answers": {"relu": "Yes."}, "variants": []}),
+        ("ablation.json", {"answers": {"relu": "Yes."}, "variants": [1]}),
+        ("ablation.json", {"answers": {"relu": "Yes."}, "variants": [{"change": "much"}]}),
+        ("ablation.json", {"answers": ["Yes."], "variants": []}),
+    ],
+)
+def test_a_broken_answer_gets_one_line_and_keeps_the_report(
+    run: Path, name: str, value: object
+) -> None:
+    before = page_of(run)
+    (run / name).write_text(json.dumps(value))
+    with pytest.raises(DataError) as refused:
+        write_report(run)
+    command = name.removesuffix(".json")
+    said = f"{run / name}: is not what `titanic-nn {command}` writes; ask again"
+    assert str(refused.value) == said
+    assert page_of(run) == before
+
+
+def test_an_infinite_change_is_refused(asked: Path, run: Path) -> None:
+    found = (asked / "ablation.json").read_text()
+    value = json.loads(found)["variants"][2]["change"]
+    (run / "ablation.json").write_text(found.replace(str(value), "Infinity"))
+    with pytest.raises(DataError, match="ask again"):
+        write_report(run)
+
+
 def test_what_files_hold_is_escaped(run: Path) -> None:
     misclassified_table(run, SMUGGLED[:30]).to_csv(run / "misclassified.csv", index=False)
     environment = json.loads((run / "environment.json").read_text())
@@ -117,7 +217,7 @@ def test_names_are_text_on_the_page_and_in_its_pictures(run: Path) -> None:
     shown = r"&lt;b&gt;$\frac$ \x1b[31m\u202e\x07&amp;amp;"
     assert page.count(f">{shown}<") >= 3  # its panels and rows
     assert rf"({shown}\udcff)" in page
-    assert r"<h1>x\x1b\u202e\udcff</h1>" in page
+    assert r">Run x\x1b\u202e\udcff. Titanic" in page
 
 
 def test_the_words_are_the_competition_s(finished: Path) -> None:

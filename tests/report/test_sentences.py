@@ -285,3 +285,25 @@ def test_how_often_related_rows_share_the_class() -> None:
     assert unknown == "None of them is in a group with other labelled travellers."
     counted = sentences.misclassified(found, ["linear", "relu"], 9, OTHER)
     assert counted == "All 2 models misclassify 2 of 9 travellers: linear and relu."
+
+
+def test_the_headline_is_the_recommended_model_s_accuracy_beside_the_rule_s() -> None:
+    found = summary()
+    said = "relu predicts 80.0 % of held-out travellers correctly"
+    assert sentences.headline(found, OTHER) == f'{said}, the rule "sleepers go" 78.0 %'
+    del found["models"]["sleep_rule"]
+    assert sentences.headline(found, OTHER) == said
+
+
+def test_the_answer_of_a_permutation_importance() -> None:
+    rises = {"age": [0.0, 0.02], "sex": [0.07, 0.09], "deck": [0.001, 0.002], "port": [0.0, 0.0]}
+    rows = [
+        {"model": model, "feature": feature, "log_loss_increase": rise * factor}
+        for model, factor in (("relu", 1), ("deep", 9))
+        for feature, of_folds in rises.items()
+        for rise in of_folds
+    ]
+    assert sentences.importance(pd.DataFrame(rows), "relu") == (
+        "Which features does relu use? Permuting one of 4 features raises the held-out log loss "
+        "most for sex (0.080), age (0.010) and deck (0.002), and by more than 0.005 for 2."
+    )

@@ -23,6 +23,7 @@ def main(args: Namespace) -> None:
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.files import write_text
     from titanic_nn.report import sentences, tables
+    from titanic_nn.report.page import write_report
     from titanic_nn.runs.find import find_run, read_run
     from titanic_nn.runs.folder import read_table, read_tables, to_csv
 
@@ -43,3 +44,4 @@ def main(args: Namespace) -> None:
         shown.print(sentences.shared_outcome(found, related, competition))
     print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")
+    shown.print(f"Report: {write_report(folder)}", soft_wrap=True)

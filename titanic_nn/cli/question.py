@@ -104,3 +104,7 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
     shown.print(f"\nWritten: {folder}  ({', '.join(result.files)})")
     if args.json:
         print(to_json({"folder": str(folder), **result.found}), end="")
+    if run:
+        from titanic_nn.report.page import write_report
+
+        shown.print(f"Report: {write_report(run)}", soft_wrap=True)

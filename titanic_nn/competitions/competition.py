@@ -1,7 +1,7 @@
 """What differs from one competition to the next, in one object."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -47,6 +47,8 @@ class Competition:
     reference_scores: Sequence[tuple[float, str]] = ()
     # The columns by which a person recognizes a row, the first as its name.
     display_columns: Sequence[str] = ()
+    # The words of its features' descriptions that a reader may not know, each with its meaning.
+    glossary: Mapping[str, str] = field(default_factory=dict)
     # From a checked table to the number of each row's group (rows,), where rows belong together.
     groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
 

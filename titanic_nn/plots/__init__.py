@@ -11,7 +11,7 @@ from titanic_nn.plots.probabilities import (
     roc,
     threshold,
 )
-from titanic_nn.plots.reasons import coefficients, hidden_units, importance, misclassified
+from titanic_nn.plots.reasons import ablation, coefficients, hidden_units, importance, misclassified
 from titanic_nn.plots.scores import cv_against_public, differences, fold_scores
 from titanic_nn.plots.style import STYLE
 from titanic_nn.plots.training import compare_curves, learning_curves, rows_curve
@@ -19,6 +19,7 @@ from titanic_nn.plots.tuning import study_history, study_importances, study_opti
 
 __all__ = [
     "STYLE",
+    "ablation",
     "calibration",
     "coefficients",
     "compare_curves",

@@ -6,24 +6,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titanic_nn.analysis.misclassified import models_of
-from titanic_nn.evaluation.metrics import expected_calibration_error
-from titanic_nn.plots.style import FAINT, INK, colour, panels, shade, spoken, styled
+from titanic_nn.evaluation.metrics import expected_calibration_error, roc_auc
+from titanic_nn.plots.style import (
+    BLUE,
+    FAINT,
+    INK,
+    colour,
+    legend_above,
+    panels,
+    shade,
+    spoken,
+    styled,
+)
 
 Floats = NDArray[np.float64]
+Curve = Callable[[Floats, Floats], Any]
 
 GRID: Floats = np.linspace(0, 1, 201)
 REPEATS_NOTE = "Band: range over the repeats of the cross-validation."
-CURVES_NOTE = f"All out-of-fold probabilities of a repeat. Dotted: chance. {REPEATS_NOTE}"
+FOLDS_NOTE = f"Mean of the folds' curves. Dotted: chance. {REPEATS_NOTE}"
 
 
 @styled
 def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
     """True against false positive rate over all thresholds, a curve per model.
+
+    Every fold has its own model, whose probabilities rank the rows of that fold only. So a fold has
+    its own curve, and the mean of their true positive rates is drawn (vertical averaging, Fawcett
+    2006). One curve of all folds' probabilities would rank rows by fold.
 
     Args:
         oof: a run's oof.csv.
@@ -32,35 +48,45 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
 
     def curve(y: Floats, probability: Floats) -> Floats:
         false_positive_rate, true_positive_rate, _ = roc_curve(y, probability)
-        return np.asarray(np.interp(GRID, false_positive_rate, true_positive_rate))
+        drawn = np.interp(GRID, false_positive_rate, true_positive_rate)
+        return np.append(drawn, roc_auc(y, probability))
 
-    figure, (axes,) = panels("ROC curve", CURVES_NOTE, height=3.9)
+    figure, (axes,) = panels("ROC curve", f"{FOLDS_NOTE} AUC: mean over folds.", height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
     for model in models or models_of(oof):
-        auc = _by_repeat(oof, model, roc_auc_score).mean()
-        label = f"{spoken(model)}, AUC {auc:.3f}"
-        _mean_and_range(axes, GRID, _by_repeat(oof, model, curve), model, label)
+        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
+        label = f"{spoken(model)}, AUC {found[:, -1].mean():.3f}"
+        _mean_and_range(axes, GRID, found[:, :-1], model, label)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
-    axes.legend(loc="lower right")
+    legend_above(axes)
     return figure
 
 
 @styled
 def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
-    """Precision against recall over all thresholds, a curve per model; arguments as in `roc`."""
+    """Precision against recall over all thresholds, a curve per model; arguments as in `roc`.
+
+    A fold's precision between two recalls is that of the higher one, the steps whose area is the
+    average precision; the mean of the folds' steps is drawn.
+    """
+    recalls = GRID[1:]  # without positive predictions there is no precision
 
     def curve(y: Floats, probability: Floats) -> Floats:
         precision, recall, _ = precision_recall_curve(y, probability)
-        # Recall ascending; at each point of GRID, the first threshold that reaches it.
-        first = np.searchsorted(recall[::-1], GRID)
-        return np.asarray(precision[::-1][first])
+        # Recall ascending; at each of `recalls`, the first threshold that reaches it, rounded.
+        first = np.searchsorted(recall[::-1], recalls - 1e-9)
+        average_precision = -(np.diff(recall) * precision[:-1]).sum()
+        return np.append(precision[::-1][first], average_precision)
 
-    figure, (axes,) = panels("Precision-recall curve", CURVES_NOTE, height=3.9)
+    note = f"{FOLDS_NOTE} AP: average precision, mean over folds."
+    figure, (axes,) = panels("Precision-recall curve", note, height=3.9)
     axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
     for model in models or models_of(oof):
-        _mean_and_range(axes, GRID, _by_repeat(oof, model, curve), model, spoken(model))
+        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
+        label = f"{spoken(model)}, AP {found[:, -1].mean():.3f}"
+        _mean_and_range(axes, recalls, found[:, :-1], model, label)
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
-    axes.legend(loc="lower left")
+    legend_above(axes)
     return figure
 
 
@@ -119,12 +145,13 @@ def confusion_matrix(
         "class.",
         height=2.8,
     )
-    # A faint tint, so that the dark numbers are legible on every shade.
-    axes.pcolormesh([0, 1], [0, 1], of_class, cmap="Blues", vmin=0, vmax=2.2)
+    # A tint of whatever is behind it, so that the numbers are legible on a light and a dark page.
+    tint = LinearSegmentedColormap.from_list("tint", [(BLUE, 0.0), (BLUE, 0.6)])
+    axes.pcolormesh([0, 1], [0, 1], of_class, cmap=tint, vmin=0, vmax=1)
     axes.invert_yaxis()
     for row, column in np.ndindex(2, 2):
         text = f"{counts[row, column]:.0f}\n{of_class[row, column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=13, color="black")
+        axes.text(column, row, text, ha="center", va="center", fontsize=13)
     axes.set_xticks([0, 1], class_names)
     axes.set_yticks([0, 1], class_names)
     axes.set(xlabel="Predicted class (rows)", ylabel="True class (rows)")
@@ -160,12 +187,20 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
     return figure
 
 
-def _by_repeat(oof: pd.DataFrame, model: str, curve: Callable[[Floats, Floats], Any]) -> Floats:
+def _by_repeat(oof: pd.DataFrame, model: str, curve: Curve) -> Floats:
     """The curve of a model's labels and probabilities in each repeat, (repeats, ...)."""
-    parts = [
-        part.astype(np.float64) for _, part in oof[["repeat", "label", model]].groupby("repeat")
-    ]
-    return np.stack([curve(part["label"].to_numpy(), part[model].to_numpy()) for part in parts])
+    return np.stack(_of_each("repeat", oof, model, curve))
+
+
+def _by_fold(oof: pd.DataFrame, model: str, curve: Curve) -> Floats:
+    """The mean of the curves of a repeat's folds, (repeats, ...)."""
+    repeats = [part for _, part in oof.groupby("repeat")]
+    return np.stack([np.mean(_of_each("fold", part, model, curve), axis=0) for part in repeats])
+
+
+def _of_each(key: str, oof: pd.DataFrame, model: str, curve: Curve) -> list[Any]:
+    parts = [part.astype(np.float64) for _, part in oof[[key, "label", model]].groupby(key)]
+    return [curve(part["label"].to_numpy(), part[model].to_numpy()) for part in parts]
 
 
 def _mean_and_range(axes: Axes, x: Floats, curves: Floats, model: str, label: str = "") -> None:

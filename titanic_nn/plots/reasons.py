@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.plots.style import (
     FAINT,
     INK,
     NEGATIVE,
     POSITIVE,
     colour,
+    legend_above,
     name_rows,
     panels,
     spoken,
@@ -50,6 +52,38 @@ def coefficients(table: pd.DataFrame, top: int = 20) -> Figure:
 
 
 @styled
+def ablation(variants: pd.DataFrame, model: str, group: str = "", top: int = 15) -> Figure:
+    """The change of the log loss when a net is trained without a feature.
+
+    Args:
+        variants: those of an ablation.json: model, kind, feature, change, low, high.
+        model: whose to draw.
+        group: the name of the group of features that is dropped as a whole, if there is one.
+        top: how many features to show, the largest change first.
+    """
+    of_model = variants[variants["model"] == model]
+    dropped = of_model[of_model["kind"] == "drop"].sort_values("change", ascending=False)
+    whole_group = of_model[of_model["kind"] == "plain"].assign(feature=f"all of {group}")
+    shown = pd.concat([whole_group, dropped.head(top)])
+    figure, (axes,) = panels(
+        f"Ablation of {spoken(model)}",
+        f"Change of the held-out log loss when {spoken(model)} is trained without a feature, with "
+        "its 95 % interval (corrected resampled t-test). To the right: it was better with it. "
+        f"Grey: practically equivalent (at most {ROPES['log_loss']:g}). The "
+        f"{min(top, len(dropped))} largest changes of {len(dropped)}.",
+        height=0.8 + 0.21 * len(shown),
+    )
+    axes.axvspan(-ROPES["log_loss"], ROPES["log_loss"], color=FAINT, alpha=0.2, linewidth=0)
+    axes.axvline(0, color=INK, linewidth=1)
+    places = range(len(shown))
+    axes.hlines(places, shown["low"], shown["high"], colors=colour(model), linewidth=2)
+    axes.scatter(shown["change"], places, s=25, color=colour(model), zorder=3)
+    name_rows(axes, [spoken(str(name)) for name in shown["feature"]])
+    axes.set_xlabel("change of the log loss (nats per row)")
+    return figure
+
+
+@styled
 def importance(table: pd.DataFrame, top: int = 10) -> Figure:
     """Permutation importance: the rise of the log loss when a feature is shuffled.
 
@@ -77,7 +111,7 @@ def importance(table: pd.DataFrame, top: int = 10) -> Figure:
         axes.plot(mean[model], places, "o", color=colour(model), label=spoken(model), markersize=4)
     name_rows(axes, [spoken(str(name)) for name in mean.index])
     axes.set_xlabel("rise of the log loss (nats per row)")
-    axes.legend(loc="lower right")
+    legend_above(axes, len(models))
     return figure
 
 
@@ -160,8 +194,7 @@ def misclassified(
     ]
     name_rows(axes, labels, fontsize=8)
     axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of class {class_names[1]}")
-    # Above the rows: its dots are none of theirs.
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, labelcolor=INK)
+    legend_above(axes, 4)
     return figure
 
 

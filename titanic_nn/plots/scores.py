@@ -6,7 +6,16 @@ from matplotlib.figure import Figure
 
 from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.plots.style import FAINT, INK, colour, name_rows, panels, spoken, styled
+from titanic_nn.plots.style import (
+    FAINT,
+    INK,
+    colour,
+    legend_above,
+    name_rows,
+    panels,
+    spoken,
+    styled,
+)
 
 
 @styled
@@ -110,5 +119,5 @@ def cv_against_public(ledger: pd.DataFrame, rows: int) -> Figure:
     ends = [float(scored["cv"].min()), float(scored["cv"].max())]
     axes.plot(ends, ends, ":", color=FAINT)
     axes.set(xlabel="cross-validated accuracy", ylabel="public score")
-    axes.legend(loc="upper left")
+    legend_above(axes, 4)
     return figure

@@ -110,7 +110,7 @@ def panels(
     """
     columns = min(2, count)
     rows = -(-count // columns)
-    note = textwrap.fill(note, 92)
+    note = textwrap.fill(note, 92, break_on_hyphens=False)
     words = 0.5 + 0.16 * note.count("\n")  # inches for title and note
     figure = Figure(figsize=(WIDTH, rows * height + words))
     every = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -121,6 +121,16 @@ def panels(
     for left in every[::columns]:
         left.set_ylabel(y_label)
     return figure, list(every[:count])
+
+
+def legend_above(axes: Axes, columns: int = 2) -> None:
+    """A legend above the axes, where it covers nothing; the figure grows by its height."""
+    figure, (handles, labels) = axes.get_figure(root=True), axes.get_legend_handles_labels()
+    assert figure is not None
+    lines = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.17 * lines)
+    place: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    axes.legend(handles, labels, ncols=columns, columnspacing=1.2, **place)
 
 
 def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:

@@ -7,7 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from titanic_nn.plots.style import CHOICE_COLOURS, INK, colour, panels, shade, spoken, styled
+from titanic_nn.plots.style import (
+    CHOICE_COLOURS,
+    colour,
+    legend_above,
+    panels,
+    shade,
+    spoken,
+    styled,
+)
 
 TRAINING, HELD_OUT = "--", "-"
 Y_LABELS = {"loss": "loss (nats)", "accuracy": "accuracy"}
@@ -55,7 +63,7 @@ def compare_curves(curves: Mapping[str, pd.DataFrame], title: str, score: str = 
         axes.plot(curve["epoch"], curve[f"training_{score}"], TRAINING, color=own, alpha=0.7)
         axes.plot(curve["epoch"], curve[f"held_out_{score}"], HELD_OUT, color=own, label=name)
     axes.set(xlabel="epochs", ylabel=Y_LABELS[score])
-    axes.legend()
+    legend_above(axes, 3)
     return figure
 
 
@@ -87,5 +95,4 @@ def _curves(
     lows, highs = zip(*(axes.get_ylim() for axes in every), strict=True)
     for axes in every:
         axes.set_ylim(min(lows), max(highs))
-    every[0].legend(labelcolor=INK)
     return figure

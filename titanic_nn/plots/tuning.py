@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, PercentFormatter
 
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.plots.style import BLUE, FAINT, RED, name_rows, panels, spoken, styled
+from titanic_nn.plots.style import BLUE, FAINT, RED, legend_above, name_rows, panels, spoken, styled
 
 NOT_PARAMETERS = ("number", "state", "log_loss", "splits")
 # From this ratio of the largest to the smallest value on, an axis is logarithmic.
@@ -33,7 +33,7 @@ def study_history(trials: pd.DataFrame) -> Figure:
     best = np.minimum.accumulate(complete["log_loss"])
     axes.step(complete["number"], best, where="post", color=RED, label="best so far")
     axes.set(xlabel="trial", ylabel=METRICS["log_loss"].label)
-    axes.legend(loc="upper right")
+    legend_above(axes)
     return figure
 
 
@@ -116,5 +116,5 @@ def study_optimism(log_loss: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.plot([0, 1], [search[name], fresh[name]], "o-", color=own_colour, label=name)
     axes.set_xticks([0, 1], ["the search's folds", "fresh folds"])
     axes.set(xlim=(-0.2, 1.2), xlabel="scored on", ylabel=METRICS["log_loss"].label)
-    axes.legend()
+    legend_above(axes)
     return figure

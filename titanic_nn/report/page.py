@@ -1,5 +1,6 @@
 """A run's folder as one HTML page that loads nothing else."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from titanic_nn.config import Config
 from titanic_nn.errors import DataError
 from titanic_nn.escape import printable_lines
 from titanic_nn.files import write_text
-from titanic_nn.report.pictures import as_svg, figures
-from titanic_nn.report.sentences import findings
+from titanic_nn.report.answers import QUESTIONS, answers
+from titanic_nn.report.pictures import answer_figures, as_svg, figures
+from titanic_nn.report.sentences import findings, headline
 from titanic_nn.report.tables import run_tables
 from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
@@ -36,7 +38,8 @@ def render(folder: Path) -> str:
     run = read_run(folder)
     summary, environment = (read_json(folder / f"{n}.json") for n in ("summary", "environment"))
     settings = folder / "settings.toml"
-    competition = get_competition(Config.from_toml(settings).competition)
+    config = Config.from_toml(settings)
+    competition = get_competition(config.competition)
     models = list(run.models)
     # Columns of text, of numbers, and of intervals' bounds; the optional files are those of other
     # commands.
@@ -56,14 +59,21 @@ def render(folder: Path) -> str:
     }
     try:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
+        answered = answers(folder, found, config, run.recommended, competition)
+        asked = answer_figures(folder, found, answered, competition)
         drawn = figures(folder, found, comparison, run.recommended, competition)
         return _template().render(
             run=run,
+            quoted=shlex.quote(run.name),
             summary=summary,
             competition=competition,
+            headline=headline(summary, competition),
             paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
             tables=run_tables(summary, wide=True),
+            answers=[as_svg(figure, answer) for figure, answer in asked],
+            not_asked={name: text for name, text in QUESTIONS.items() if name not in answered},
             pictures=[as_svg(figure) for figure in drawn],
+            rare=config.features.min_category_rows,
             environment=environment,
             settings=settings.read_text(encoding="utf-8"),
         )

@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,60 +18,80 @@ from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.plots.style import INK, NOTE
+from titanic_nn.report.answers import read_variants
 from titanic_nn.runs.find import MODELS_FOLDER
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG element, its title and the note on how to read it."""
+    """An SVG element, its title, the note on how to read it, and the answer that it illustrates."""
 
     title: str
     note: str
     svg: str
+    answer: Sequence[str] = ()
+
+
+def answer_figures(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    answers: Mapping[str, Sequence[str]],
+    competition: Competition,
+) -> Iterator[tuple[Figure, Sequence[str]]]:
+    """A figure with each answer that was asked of a run; see `figures` and `answers`."""
+    yield plots.learning_curves(tables["history.csv"]), answers["diagnose"]
+    if "learning_curve.csv" in tables:
+        curve = plots.rows_curve(tables["learning_curve.csv"])
+        yield curve, answers.get("learning_curve", ())
+    if "ablation" in answers:
+        variants = read_variants(folder)
+        grouped = (f.group for f in competition.features.features if f.group)
+        group = next(grouped, "")
+        for model, answer in zip(variants["model"].unique(), answers["ablation"], strict=False):
+            yield plots.ablation(variants, model, group), [answer]
+    if "importance" in answers:
+        yield plots.importance(tables["importance.csv"]), answers["importance"]
+    if "misclassified" in answers:
+        wrong, names = tables["misclassified.csv"], competition.display_columns
+        class_names = competition.schema.class_names
+        models = models_of(tables["oof.csv"])
+        figure = plots.misclassified(wrong, models, names, class_names)
+        yield figure, answers["misclassified"]
 
 
 def figures(
     folder: Path,
-    tables: dict[str, pd.DataFrame],
+    tables: Mapping[str, pd.DataFrame],
     comparison: pd.DataFrame,
     model: str,
     competition: Competition,
 ) -> Iterator[Figure]:
-    """The figures that a run's folder allows, of all models or the one named.
+    """The figures that every run's folder allows, of all models or the one named.
 
     `tables` holds its CSV files by name.
     """
-    metrics, oof, history = (tables[f"{name}.csv"] for name in ("metrics", "oof", "history"))
+    metrics, oof = tables["metrics.csv"], tables["oof.csv"]
     class_names = competition.schema.class_names
     others = [str(other) for other in comparison.index if other != model]
     yield plots.fold_scores(metrics)
     yield plots.fold_scores(metrics, "accuracy")
     if others:
         yield plots.differences(comparison)
-    yield plots.learning_curves(history)
-    yield plots.calibration(oof, [model, *others[:1]])
     yield plots.confusion_matrix(oof, model, class_names)
-    yield plots.threshold(oof, model)
     yield plots.roc(oof)
     yield plots.precision_recall(oof)
+    yield plots.calibration(oof, [model, *others[:1]])
+    yield plots.threshold(oof, model)
     relu = folder / MODELS_FOLDER / "relu"
     if (relu / "model.json").is_file():
         net = summarize_net(relu)
         w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
         yield plots.hidden_units(w1, w2, net.features, class_names)
-    # Files of other commands.
-    if "learning_curve.csv" in tables:
-        yield plots.rows_curve(tables["learning_curve.csv"])
-    if "importance.csv" in tables:
-        yield plots.importance(tables["importance.csv"])
     if "coefficients.csv" in tables:
         yield plots.coefficients(tables["coefficients.csv"])
-    if "misclassified.csv" in tables:
-        wrong, names = tables["misclassified.csv"], competition.display_columns
-        yield plots.misclassified(wrong, models_of(oof), names, class_names)
 
 
-def as_svg(figure: Figure) -> Picture:
+def as_svg(figure: Figure, answer: Sequence[str] = ()) -> Picture:
     """A figure as an SVG element whose text and axes take the page's colours.
 
     Title and note are left to the page: on a phone the picture shrinks, and they must not.
@@ -94,4 +114,4 @@ def as_svg(figure: Figure) -> Picture:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # not unique in the page, and never referred to
     svg = svg.replace(INK, "var(--ink)").replace(NOTE, "var(--note)")
-    return Picture(title, note, svg)
+    return Picture(title, note, svg, answer)

@@ -64,6 +64,29 @@ def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[st
     return recommended, f"By log loss {name} is the best of all models with probability {p_best}."
 
 
+def headline(summary: Mapping[str, Any], competition: Competition) -> str:
+    """What a run achieved, in one sentence."""
+    model, models, rule = summary["recommended"], summary["models"], competition.rule
+    of_model = percent(models[model]["accuracy"]["mean"], 1)
+    text = f"{model} predicts {of_model} of held-out {competition.schema.row_names} correctly"
+    if rule.name not in models:
+        return text
+    of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
+    return f'{text}, the rule "{rule.description}" {of_rule}'
+
+
+def importance(scores: pd.DataFrame, model: str) -> str:
+    """Which features a net uses most; `scores` are importance.csv."""
+    of_model = scores[scores["model"] == model]
+    increase = of_model.groupby("feature")["log_loss_increase"].mean().sort_values(ascending=False)
+    most = [f"{name} ({by:.3f})" for name, by in increase.head(3).items()]
+    return (
+        f"Which features does {model} use? Permuting one of {len(increase)} features raises the "
+        f"held-out log loss most for {_listed(most)}, and by more than {MATTERS:g} for "
+        f"{(increase > MATTERS).sum()}."
+    )
+
+
 def learning_curve(result: "LearningCurve") -> str:
     """Would more training rows lower the held-out loss of the best net?"""
     net, law = result.best, result.extrapolation[result.best]

@@ -31,5 +31,13 @@ TITANIC = Competition(
         (0.797, "the top 5 %"),
     ),
     display_columns=("Name", "Sex", "Age", "Pclass"),
+    glossary={
+        "companions": "the other passengers of a passenger's party",
+        "party": "passengers who are linked, directly or through others, by a ticket number in "
+        "one class, or by family name, class, port and fare",
+        "survival surplus": "how many companions survived, minus the number expected from their "
+        "sex, class and age (child or adult), divided by the number of companions plus one; the "
+        "passenger's own outcome is never used",
+    },
     groups=parties,
 )
