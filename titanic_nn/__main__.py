@@ -10,6 +10,7 @@ from titanic_nn.version import __version__
 COMMANDS = {
     "train": "train and compare the nets, and write a submission of each",
     "report": "write a run's report, and open it in a browser",
+    "compare": "a leaderboard of runs, what differs, and whether that is more than luck",
     "inspect": "a trained net's layers, shapes and parameters",
     "learning_curve": "do I have enough data? scores on growing fractions of the rows",
     "tune": "search a net's settings, hundreds of trials in one program",

@@ -116,6 +116,9 @@ def test_each_command_with_hostile_tables_and_a_hostile_run(
     dests = [action.dest for action in parser(name)._actions]
     if "run" in dests:
         words = [run.name, *words]
+    if name == "compare":
+        shutil.copytree(run, "runs/copy")
+        words = [run.name, "copy"]
     if name == "tune":
         words = [*words, "--data", "tables", "--study", "[b]$\\frac$ =x"]
     monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
