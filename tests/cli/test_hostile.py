@@ -24,6 +24,7 @@ WORDS: dict[str, list[str]] = {
     "train": ["--data", "tables", "--models", "linear", "--folds", "2", "--repeats", "1"],
     "tune": ["--model", "linear", "--trials", "2", "--folds", "2", "--repeats", "1"],
     "learning_curve": ["--train-fractions", "0.4", "0.6", "0.8", "1"],
+    "lr_find": ["--lowest", "0.01", "--highest", "0.1"],
     "importance": ["--permutations", "1"],
     "predict": ["--input", "tables/test.csv"],
     "export": ["--onnx", HOSTILE.replace("/", "")],

@@ -4,6 +4,7 @@ A Figure is displayed at the end of a notebook's cell (after `%matplotlib inline
 `figure.savefig("name.png")`. pyplot, with its global state, is not used.
 """
 
+from titanic_nn.plots.learning_rate import learning_rate_sweep
 from titanic_nn.plots.probabilities import (
     calibration,
     confusion_matrix,
@@ -29,6 +30,7 @@ __all__ = [
     "hidden_units",
     "importance",
     "learning_curves",
+    "learning_rate_sweep",
     "misclassified",
     "precision_recall",
     "roc",

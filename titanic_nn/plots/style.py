@@ -1,5 +1,6 @@
 """The style of every picture: one width, one set of colours, a title and a note."""
 
+import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -121,6 +122,13 @@ def panels(
     for left in every[::columns]:
         left.set_ylabel(y_label)
     return figure, list(every[:count])
+
+
+def as_png(figure: Figure) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=150)
+    return file.getvalue()
 
 
 def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
