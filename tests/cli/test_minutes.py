@@ -7,6 +7,7 @@ import pytest
 from frogs import FROGS, register, write_frogs
 from refusals import refused
 
+from titanic_nn.analysis.time_budget import fit_to_budget
 from titanic_nn.cli.train import main
 from titanic_nn.config import Config
 
@@ -41,12 +42,18 @@ def test_it_chooses_repeats_and_seeds_says_so_and_the_settings_repeat_the_run(
         assert Path("again", name).read_bytes() == Path("timed", name).read_bytes()
 
 
-def test_what_is_given_is_kept() -> None:
-    words = [*WORDS, *SMALL, "--minutes", "0.03", "--quiet"]
-    main([*words, "--repeats", "2", "--out", "repeats"])
-    assert settings("repeats").repeats == 2
-    main([*words, "--n-seeds", "2", "--out", "seeds"])
-    assert settings("seeds").n_seeds == 2
+def test_what_is_given_is_kept_and_the_rest_grows_in_proportion() -> None:
+    tables = FROGS.load(Path("frogs"))
+    config = FROGS.config(models=["linear"], folds=3, inner_folds=0, repeats=2, n_seeds=4)
+    both, seconds = fit_to_budget(tables, config, 60)
+    assert 10 < seconds < 60
+    assert both.n_seeds / both.repeats == pytest.approx(2, rel=0.2)
+    repeats, _ = fit_to_budget(tables, config, 60, free=["repeats"])
+    assert (repeats.n_seeds, repeats.folds) == (4, 3)
+    assert repeats.repeats > both.repeats
+    seeds, _ = fit_to_budget(tables, config, 60, free=["n_seeds"])
+    assert seeds.repeats == 2
+    assert seeds.n_seeds > both.n_seeds
 
 
 @pytest.mark.parametrize(
