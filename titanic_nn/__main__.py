@@ -8,6 +8,7 @@ from titanic_nn.cli.streams import standard_streams
 from titanic_nn.version import __version__
 
 COMMANDS = {
+    "explore": "a first look at the tables: rates by each column, missing values",
     "train": "train and compare the nets, and write a submission of each",
     "report": "write a run's report, and open it in a browser",
     "compare": "a leaderboard of runs, what differs, and whether that is more than luck",
