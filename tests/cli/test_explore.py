@@ -1,6 +1,7 @@
 """A first look at the tables, as a user takes it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from frogs import FROGS, register, write_frogs
 from refusals import refused
 
+from titanic_nn.analysis.exploration import explore
 from titanic_nn.cli.explore import main
 from titanic_nn.competitions.registry import get_competition
+from titanic_nn.errors import DataError
 
 BUNDLED = get_competition("titanic").search[-1][1]
 
@@ -103,3 +106,17 @@ def test_a_mistake_is_one_line(
     Path("mine").touch()
     refused(main, words, said, capsys)
     assert [path.name for path in Path().iterdir()] == ["mine"]
+
+
+def test_a_table_of_names_only_is_refused() -> None:
+    write_frogs(Path("frogs"))
+    tables = FROGS.load(Path("frogs"))
+    names = [f"colour {i}" for i in range(len(tables.train))]
+    with pytest.raises(DataError, match="frogs: every column is text with more than 10 values"):
+        explore(
+            replace(
+                tables,
+                schema=replace(tables.schema, columns=tables.schema.columns[1:]),
+                train=tables.train.assign(Colour=names),
+            )
+        )

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from titanic_nn.errors import DataError
 from titanic_nn.tables.sources import Tables
 
 MOST_VALUES = 10  # a column with more is cut into ranges, or is text that names single rows
@@ -37,7 +38,7 @@ class Exploration:
 
 
 def explore(tables: Tables) -> Exploration:
-    """Look at every column but id and target."""
+    """Look at every column but id and target. Raises DataError where none can be shown."""
     rows, left_out, missing = [], [], []
     for column in tables.schema.columns:
         name, values = column.name, tables.train[column.name]
@@ -49,6 +50,11 @@ def explore(tables: Tables) -> Exploration:
         fractions = {"train": values.isna().mean(), "test": tables.test[name].isna().mean()}
         if any(fractions.values()):
             missing.append({"column": name, **fractions})
+    if not rows:
+        raise DataError(
+            f"{tables.location}: every column is text with more than {MOST_VALUES} values, none "
+            "missing; there is nothing to show"
+        )
     return Exploration(
         rate=float(tables.y.mean()),
         rates=pd.DataFrame(rows, columns=["column", "value", "rows", "rate", "low", "high"]),

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
 
 PARSER = question_parser("lr_find", __doc__, folds=5, repeats=1, n_seeds=1)
 add = PARSER.add_argument
-add("--lowest", type=float, metavar="RATE", default=1e-5, help="lowest rate (%(default)g)")
-add("--highest", type=float, metavar="RATE", default=10.0, help="highest rate (%(default)g)")
-add("--epochs", type=int, default=5, help="that each net trains (%(default)s)")
+add("--lowest", type=float, metavar="RATE", help="lowest rate (1e-5)")
+add("--highest", type=float, metavar="RATE", help="highest rate (10)")
+add("--epochs", type=int, help="that each net trains (5)")
 
 
 @PARSER.command
 def main(args: Namespace) -> None:
-    from titanic_nn.analysis.learning_rate import sweep
+    from titanic_nn.analysis.learning_rate import EPOCHS, HIGHEST, LOWEST, sweep
     from titanic_nn.config import check_config
     from titanic_nn.nets.config import NetConfig
 
+    for name, default in (("lowest", LOWEST), ("highest", HIGHEST), ("epochs", EPOCHS)):
+        if getattr(args, name) is None:
+            setattr(args, name, default)
     args.rates = sweep(args.lowest, args.highest)
     check_config(NetConfig, {"epochs": args.epochs, "learning_rate": args.highest})
     ask(args, "lr_find", f" x {len(args.rates)} learning rates", _answer)

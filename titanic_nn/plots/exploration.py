@@ -7,6 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from titanic_nn.plots.style import FAINT, INK, NEGATIVE, POSITIVE, name_rows, panels, styled
 
+MOST_MISSING = 11  # columns with missing values that are shown
 LONGEST_VALUE = 16  # characters, so that the bars have most of the width
 
 
@@ -23,13 +24,14 @@ def first_look(
         class_name, row_names: what the positive class and the rows are called.
     """
     columns = [str(column) for column in rates["column"].unique()]
+    missing = missing.loc[missing["train"].sort_values(ascending=False).index].head(MOST_MISSING)
     most = max([*rates["column"].value_counts(), len(missing)])
     figure, every = panels(
         f"Fraction of class {class_name} by column",
         f"Bars: fraction of the labelled {row_names} with this value, whose number stands beside "
         "it; line: its 95 % interval (Wilson). Vertical line: of all. Ranges of numbers have about "
         "as many rows each."
-        + " Last: the fraction of values that are missing."
+        + " Last: the fraction of values that are missing, the most first."
         * bool(len(missing)),
         count=len(columns) + bool(len(missing)),
         height=0.7 + 0.17 * most,
