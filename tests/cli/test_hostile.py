@@ -23,7 +23,9 @@ RICH = re.compile(r"\x1b\[([0-9;]*m|\?25[lh]|[0-9]*A|2K)|\r")
 WORDS: dict[str, list[str]] = {
     "train": ["--data", "tables", "--models", "linear", "--folds", "2", "--repeats", "1"],
     "tune": ["--model", "linear", "--trials", "2", "--folds", "2", "--repeats", "1"],
+    "explore": ["--data", "tables"],
     "learning_curve": ["--train-fractions", "0.4", "0.6", "0.8", "1"],
+    "lr_find": ["--lowest", "0.01", "--highest", "0.1"],
     "importance": ["--permutations", "1"],
     "predict": ["--input", "tables/test.csv"],
     "export": ["--onnx", HOSTILE.replace("/", "")],
@@ -116,6 +118,9 @@ def test_each_command_with_hostile_tables_and_a_hostile_run(
     dests = [action.dest for action in parser(name)._actions]
     if "run" in dests:
         words = [run.name, *words]
+    if name == "compare":
+        shutil.copytree(run, "runs/copy")
+        words = [run.name, "copy"]
     if name == "tune":
         words = [*words, "--data", "tables", "--study", "[b]$\\frac$ =x"]
     monkeypatch.delenv("KAGGLE_USERNAME", raising=False)

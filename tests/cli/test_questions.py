@@ -16,6 +16,7 @@ from titanic_nn.cli import (
     diagnose,
     importance,
     learning_curve,
+    lr_find,
     misclassified,
     report,
     train,
@@ -104,7 +105,9 @@ def test_importance_shows_features_and_weights_and_writes_both(
     }
 
 
-@pytest.mark.parametrize("command", [ablation.main, importance.main, learning_curve.main])
+@pytest.mark.parametrize(
+    "command", [ablation.main, importance.main, learning_curve.main, lr_find.main]
+)
 def test_what_is_asked_of_a_run_is_written_beside_its_files(
     command: Callable[[list[str]], None], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +120,7 @@ def test_what_is_asked_of_a_run_is_written_beside_its_files(
         {"importance.csv", "coefficients.csv"},
         {"learning_curve.csv", "learning_curve.json"},
         {"ablation.csv", "ablation.json"},
+        {"lr_find.csv", "lr_find.json", "lr_find.png"},
     )
     # Its report has the answer now.
     assert after.pop("report.html") != before.pop("report.html")

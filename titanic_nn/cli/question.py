@@ -29,13 +29,13 @@ class Answer:
 
     Attributes:
         device: where the nets were trained.
-        files: name -> text, written beside the run's files.
+        files: name -> contents, written beside the run's files.
         tables, sentences: what is printed, in this order.
         found: what `--json` prints.
     """
 
     device: str
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
     tables: Sequence["Table"]
     sentences: Sequence[str]
     found: Mapping[str, Any]

@@ -2,12 +2,21 @@
 
 import gc
 import shlex
+import time
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
+from titanic_nn.cli.console import (
+    Parser,
+    console,
+    if_stopped,
+    print_table,
+    progress,
+    spinner,
+)
 from titanic_nn.cli.options import (
     add_data_options,
     add_training_options,
@@ -15,10 +24,15 @@ from titanic_nn.cli.options import (
     training_config,
 )
 from titanic_nn.config import Config
+from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from titanic_nn.evaluation.compare_models import ModelComparison
+    from rich.console import Console
 
+    from titanic_nn.evaluation.compare_models import ModelComparison
+    from titanic_nn.tables.sources import Tables
+
+LONGEST = 24 * 60  # minutes
 
 PARSER = Parser(prog="titanic-nn train", description=__doc__)
 add = PARSER.add_argument
@@ -27,11 +41,14 @@ add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<sour
 add_training_options(PARSER)
 INNER_FOLDS = f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})"
 add("--inner-folds", type=int, help=INNER_FOLDS)
+MINUTES = "choose repeats and n_seeds so that the run takes about so long"
+add("--minutes", type=float, metavar="N", help=MINUTES)
 add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
 
 
 @PARSER.command
 def main(args: Namespace) -> None:
+    start = time.monotonic()
     config = training_config(args, args.config, inner_folds=args.inner_folds)
     shown = console(stderr=args.json, quiet=args.quiet)
 
@@ -46,8 +63,10 @@ def main(args: Namespace) -> None:
     shown.print(tables.describe())
     for note in tables.notes:
         shown.print(f"note: {note}")
-    check_size(args, tables, config, inner=True)
     folder = choose_folder(args.out, tables.source)
+    if args.minutes is not None:
+        config = _in_minutes(args, config, tables, start, shown)
+    check_size(args, tables, config, inner=True)
     shown.print(
         f"Cross-validation: {config.folds} folds x {config.repeats} repeats, "
         f"{config.n_seeds} nets averaged on each"
@@ -96,6 +115,33 @@ def main(args: Namespace) -> None:
     if args.json:
         places = {"run": str(folder), "submissions": {m: str(p) for m, p in submissions.items()}}
         print(to_json({**places, **found}), end="")
+
+
+def _in_minutes(
+    args: Namespace, config: Config, tables: "Tables", start: float, shown: "Console"
+) -> Config:
+    """The settings with the repeats and seeds that fit into --minutes since `start`."""
+    free = [name for name in ("repeats", "n_seeds") if getattr(args, name) is None]
+    if not free:
+        raise ConfigError(
+            "--minutes chooses repeats and n_seeds: leave out --repeats, --n-seeds or both"
+        )
+    if not 0 < args.minutes <= LONGEST:
+        raise ConfigError(f"--minutes {args.minutes:g}: choose more than 0, at most {LONGEST}")
+    repeats, n_seeds = args.repeats or 1, args.n_seeds or 1
+    check_size(args, tables, replace(config, repeats=repeats, n_seeds=n_seeds), inner=True)
+
+    from titanic_nn.analysis.time_budget import fit_to_budget
+
+    left = 60 * args.minutes - (time.monotonic() - start)
+    with spinner(shown, "timing small runs"):
+        config, seconds = fit_to_budget(tables, config, left, free=free)
+    shown.print(
+        f"--minutes {args.minutes:g}: repeats = {config.repeats} and n_seeds = {config.n_seeds}, "
+        f"an estimated {seconds:.0f} seconds, from the times of small runs, not their scores. "
+        f"`--repeats {config.repeats} --n-seeds {config.n_seeds}` makes this run again."
+    )
+    return config
 
 
 def _offline_scores(

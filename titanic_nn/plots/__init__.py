@@ -4,6 +4,8 @@ A Figure is displayed at the end of a notebook's cell (after `%matplotlib inline
 `figure.savefig("name.png")`. pyplot, with its global state, is not used.
 """
 
+from titanic_nn.plots.exploration import first_look
+from titanic_nn.plots.learning_rate import learning_rate_sweep
 from titanic_nn.plots.probabilities import (
     calibration,
     confusion_matrix,
@@ -26,10 +28,12 @@ __all__ = [
     "confusion_matrix",
     "cv_against_public",
     "differences",
+    "first_look",
     "fold_scores",
     "hidden_units",
     "importance",
     "learning_curves",
+    "learning_rate_sweep",
     "misclassified",
     "precision_recall",
     "roc",

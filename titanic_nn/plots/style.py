@@ -1,5 +1,6 @@
 """The style of every picture: one width, one set of colours, a title and a note."""
 
+import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -131,6 +132,13 @@ def legend_above(axes: Axes, columns: int = 2) -> None:
     figure.set_figheight(figure.get_figheight() + 0.17 * lines)
     place: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
     axes.legend(handles, labels, ncols=columns, columnspacing=1.2, **place)
+
+
+def as_png(figure: Figure) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=150)
+    return file.getvalue()
 
 
 def name_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:

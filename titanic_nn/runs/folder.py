@@ -20,7 +20,7 @@ from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.escape import neutralized, restored
 from titanic_nn.evaluation.metrics import METRICS
-from titanic_nn.files import write_folder, write_text, writing
+from titanic_nn.files import write_bytes, write_folder, writing
 from titanic_nn.runs.find import MODELS_FOLDER, RUNS, read_run
 from titanic_nn.tables.sources import Tables
 from titanic_nn.version import __version__
@@ -62,10 +62,10 @@ def write_run(result: "ModelComparison", folder: Path) -> None:
     write_folder(folder, run_files(result))
 
 
-def write_answer(run: Path, files: Mapping[str, str]) -> None:
+def write_answer(run: Path, files: Mapping[str, str | bytes]) -> None:
     """Write an analysis of a run beside the run's own files; it replaces an older one."""
-    for name, text in files.items():
-        write_text(run / name, text)
+    for name, content in files.items():
+        write_bytes(run / name, content.encode() if isinstance(content, str) else content)
 
 
 def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from titanic_nn.evaluation.experiment import Experiment, no_progress
 from titanic_nn.files import write_bytes, write_text
 from titanic_nn.nets.config import NetConfig
 from titanic_nn.plots import study_history, study_slices
+from titanic_nn.plots.style import as_png
 from titanic_nn.runs.folder import to_csv, to_json
 from titanic_nn.tuning.objective import Objective
 from titanic_nn.tuning.storage import storage_faults
@@ -136,9 +136,7 @@ def write_results(
     }
     write_text(folder / "summary.json", to_json(found))
     for name, figure in (("history", study_history(trials)), ("slices", study_slices(trials))):
-        picture = BytesIO()
-        figure.savefig(picture, dpi=150)
-        write_bytes(folder / f"{name}.png", picture.getvalue())
+        write_bytes(folder / f"{name}.png", as_png(figure))
 
 
 def best_toml(study: SharedStudy, rescored: Rescored) -> str:
