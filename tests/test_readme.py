@@ -1,4 +1,4 @@
-"""README is true: its code runs, and its tree is the tree. So are the commands in docs/.
+"""README and docs/ are true: code runs, links lead somewhere, commands and options exist.
 
 tests/cli/test_terminal.py compares the samples of output with what is printed.
 """
@@ -14,14 +14,14 @@ from titanic_nn.config import Config
 
 REPO = Path(__file__).parents[1]
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((REPO / "docs").glob("*.md")))]
-README = (REPO / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    text = (REPO / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", blocks("python") + blocks("python", "docs/runs.md"))
 def test_the_python_code_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -30,14 +30,14 @@ def test_the_python_code_runs(
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("toml", blocks("toml"))
+@pytest.mark.parametrize("toml", blocks("toml", "docs/runs.md"))
 def test_the_settings_are_settings(toml: str, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(toml, encoding="utf-8")
     assert Config.from_toml(tmp_path / "settings.toml").nets["deep"].activation == "gelu"
 
 
 def test_the_tree_names_what_is_there() -> None:
-    (tree,) = (block for block in blocks("text") if block.startswith("titanic_nn/"))
+    (tree,) = blocks("text", "docs/structure.md")
     _, *lines = tree.splitlines()
     named = {line.split()[0].rstrip("/") for line in lines if line.startswith("  ")}
     present = {
@@ -48,14 +48,21 @@ def test_the_tree_names_what_is_there() -> None:
         assert line.startswith("  ") or (REPO / line.split()[0]).is_dir()
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (REPO / link).exists()
+def test_the_front_page_is_short() -> None:
+    assert len((REPO / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
-def test_the_make_targets_exist() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (REPO / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:\s]+)\)", text):
+        assert (REPO / page).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_make_targets_exist(page: str) -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"(?:`|\$ )make (\w+)", README)):
+    for target in set(re.findall(r"(?:`|\$ )make ([\w-]+)", (REPO / page).read_text("utf-8"))):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
