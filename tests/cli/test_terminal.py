@@ -54,7 +54,6 @@ COMMANDS = (
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
     ["tune", "--nested", *TUNE, "nested", "--trials", "2"],
     ["inspect", RUN, "relu"],
-    ["report", RUN],
     ["submit", "--dry-run", RUN],
     ["submit", "--dry-run", "--file", "settings.toml", "--competition", "nowhere"],
     ["export", RUN, "--onnx", "settings.toml"],
