@@ -37,11 +37,11 @@ def output() -> str:
 
 
 def first_table(printed: str) -> str:
-    """The lines up to the empty one after the first table, at most 100 characters long."""
+    """The lines up to the empty one after the first table, at most 120 characters long."""
     blocks = printed.split("\n\n")
     table = next(i for i, block in enumerate(blocks) if "log loss" in block and "─" in block)
     lines = "\n\n".join(blocks[: table + 1]).splitlines()
-    return "".join(f"{part}\n" for line in lines for part in (textwrap.wrap(line, 100) or [""]))
+    return "".join(f"{part}\n" for line in lines for part in (textwrap.wrap(line, 120) or [""]))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from titanic_nn.errors import did_you_mean
 from titanic_nn.version import __version__
 
 COMMANDS = {
-    "explore": "a first look at the tables: rates by each column, missing values",
+    "explore": "a first look at the tables: rates by column, missing values",
     "train": "train and compare the nets, and write a submission of each",
     "report": "write a run's report, and open it in a browser",
-    "compare": "a leaderboard of runs, what differs, and whether that is more than luck",
+    "compare": "a leaderboard of runs, and whether a difference is luck",
     "inspect": "a trained net's layers, shapes and parameters",
     "learning_curve": "do I have enough data? scores on growing fractions of the rows",
     "lr_find": "which learning rate? training losses over a sweep of them",
