@@ -4,7 +4,7 @@ import pytest
 from torture.__main__ import PARTS, attacks, failure
 from torture.attack import Attack
 
-TRIES = 2  # of each part
+TRIES = 1  # of each part
 
 
 @pytest.mark.parametrize(

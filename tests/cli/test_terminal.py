@@ -50,6 +50,8 @@ COMMANDS = (
     ],
     ["ablation", RUN, "--models", "relu"],
     ["importance", RUN, "--permutations", "1"],
+    ["lr_find", RUN, "--models", "linear", "--epochs", "1"],
+    ["explore", "--out", "first_look"],
     ["tune", *TUNE, NAME, "--trials", "12"],
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
     ["tune", "--nested", *TUNE, "nested", "--trials", "2"],

@@ -22,7 +22,7 @@ from studies import finish, make_study
 
 from titanic_nn.tuning import storage as storages
 
-TOTAL = 60
+TOTAL = 40
 # A worker with a short heartbeat interval, a name that the test knows, and sleep in place of
 # training, which would only make the test longer.
 WORKER = """
