@@ -14,8 +14,7 @@ import pandas as pd
 
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
-from titanic_nn.evaluation.comparison import comparison_table, interval
-from titanic_nn.evaluation.metrics import METRICS
+from titanic_nn.evaluation.comparison import comparison_table, summarize_folds
 
 # What folds are drawn from, besides the table.
 FOLD_SETTINGS = ("folds", "repeats", "seed")
@@ -117,12 +116,7 @@ def different_folds(a: ScoredRun, b: ScoredRun) -> list[str]:
 
 
 def _summary(run: ScoredRun) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": run.name, "model": run.model}
-    for metric in METRICS:
-        around = interval(run.scores[metric], test_fraction=1 / run.config.folds)
-        row |= {metric: around.mean, f"{metric}_sd": float(run.scores[metric].std())}
-        row |= {f"{metric}_low": around.low, f"{metric}_high": around.high}
-    return row
+    return {"run": run.name, "model": run.model, **summarize_folds(run.scores, run.config.folds)}
 
 
 def _differences(runs: Sequence[ScoredRun]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from titanic_nn.engine.train import TrainedNets
 from titanic_nn.estimators.assemble import assemble_pipeline
 from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.evaluation.baselines import baseline_probabilities, baselines
-from titanic_nn.evaluation.comparison import comparison_table, interval
+from titanic_nn.evaluation.comparison import comparison_table, summarize_folds
 from titanic_nn.evaluation.ensembling import (
     CalibratedEnsemble,
     Probabilities,
@@ -31,7 +31,7 @@ from titanic_nn.evaluation.experiment import (
     held_out_probabilities,
     no_progress,
 )
-from titanic_nn.evaluation.metrics import METRICS, expected_calibration_error, fold_metrics
+from titanic_nn.evaluation.metrics import expected_calibration_error, fold_metrics
 from titanic_nn.nets.batch import Params
 from titanic_nn.tables.encode import Encoder, SplitEncoders
 from titanic_nn.tables.sources import Tables
@@ -248,11 +248,7 @@ def _summary(
     """A row per model: mean, sd and interval of each metric, calibration error, seconds."""
     rows = {}
     for model, scores in metrics.groupby("model", sort=False):
-        row: dict[str, float] = {}
-        for metric in METRICS:
-            around = interval(scores[metric], test_fraction=1 / folds)
-            row |= {metric: around.mean, f"{metric}_sd": float(scores[metric].std())}
-            row |= {f"{metric}_low": around.low, f"{metric}_high": around.high}
+        row = summarize_folds(scores, folds)
         error = expected_calibration_error(oof["label"].to_numpy(), oof[str(model)].to_numpy())
         rows[model] = {**row, "calibration_error": float(error), "seconds": seconds[str(model)]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")

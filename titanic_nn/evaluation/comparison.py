@@ -68,6 +68,19 @@ def interval(scores: ArrayLike, *, test_fraction: float, level: float = 0.95) ->
     return Interval(mean, mean - reach, mean + reach)
 
 
+def summarize_folds(scores: pd.DataFrame, folds: int) -> dict[str, float]:
+    """Of each metric, a column of `scores` with a row per fold: mean, `_sd`, `_low` and `_high`.
+
+    `_sd` is over folds; `_low` to `_high` is `interval`, whose errors it raises.
+    """
+    summary: dict[str, float] = {}
+    for metric in METRICS:
+        around = interval(scores[metric], test_fraction=1 / folds)
+        summary |= {metric: around.mean, f"{metric}_sd": float(scores[metric].std())}
+        summary |= {f"{metric}_low": around.low, f"{metric}_high": around.high}
+    return summary
+
+
 def compare(
     a: ArrayLike,
     b: ArrayLike,

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
-from titanic_nn.errors import CredentialsError
+from titanic_nn.errors import CredentialsError, DataError
 from titanic_nn.escape import printable
+from titanic_nn.files import read_bytes
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings/api"
 LARGEST_FILE = 2**20  # bytes; a token has less than 2000
@@ -139,24 +140,17 @@ def _key() -> Iterator[Credentials]:
 def _token_file(source: str, path: Path) -> Iterator[Credentials]:
     """The token in a file; nothing if it is empty, as in the client."""
     try:
-        token = _read(path)
-    except (OSError, ValueError):
+        token = read_bytes(path, LARGEST_FILE).decode()
+    except (DataError, UnicodeDecodeError):
         raise CredentialsError(f"{path}: cannot be read as a file with a Kaggle token") from None
     if token.strip():
         yield Credentials(source, token=_usable(token, str(path)), file=path)
 
 
-def _read(path: Path) -> str:
-    """The text of a small regular file: a FIFO could block, a device never end."""
-    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-        raise OSError
-    return path.read_text(encoding="utf-8")
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(_read(path))
-    except (OSError, ValueError, RecursionError):  # its message could quote the file
+        values = json.loads(read_bytes(path, LARGEST_FILE).decode())
+    except (DataError, ValueError, RecursionError):  # its message could quote the file
         values = None
     if not isinstance(values, dict):
         raise CredentialsError(

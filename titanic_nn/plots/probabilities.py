@@ -53,12 +53,8 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
 
     figure, (axes,) = panels("ROC curve", f"{FOLDS_NOTE} AUC: mean over folds.", height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
-    for model in models or models_of(oof):
-        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
-        label = f"{spoken(model)}, AUC {found[:, -1].mean():.3f}"
-        _mean_and_range(axes, GRID, found[:, :-1], model, label)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
-    legend_above(axes)
+    _draw_curves(axes, GRID, oof, models, curve, "AUC")
     return figure
 
 
@@ -81,12 +77,8 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
     note = f"{FOLDS_NOTE} AP: average precision, mean over folds."
     figure, (axes,) = panels("Precision-recall curve", note, height=3.9)
     axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
-    for model in models or models_of(oof):
-        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
-        label = f"{spoken(model)}, AP {found[:, -1].mean():.3f}"
-        _mean_and_range(axes, recalls, found[:, :-1], model, label)
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
-    legend_above(axes)
+    _draw_curves(axes, recalls, oof, models, curve, "AP")
     return figure
 
 
@@ -185,6 +177,17 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
     axes.plot(cuts[best], mean[best], "o", color=colour(model))
     axes.set(xlabel="Threshold on the predicted probability", ylabel="Accuracy")
     return figure
+
+
+def _draw_curves(
+    axes: Axes, x: Floats, oof: pd.DataFrame, models: Sequence[str] | None, curve: Curve, area: str
+) -> None:
+    """Each model's curve over x, the mean of its folds'; `curve` appends the area to the points."""
+    for model in models or models_of(oof):
+        found = _by_fold(oof, model, curve)  # (repeats, points and the area)
+        label = f"{spoken(model)}, {area} {found[:, -1].mean():.3f}"
+        _mean_and_range(axes, x, found[:, :-1], model, label)
+    legend_above(axes)
 
 
 def _by_repeat(oof: pd.DataFrame, model: str, curve: Curve) -> Floats:
