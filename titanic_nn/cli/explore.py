@@ -2,16 +2,10 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import Parser, console, print_table
 from titanic_nn.cli.options import add_data_options
 from titanic_nn.config import Config
-
-if TYPE_CHECKING:
-    from titanic_nn.analysis.exploration import Exploration
-    from titanic_nn.report.tables import Table
-    from titanic_nn.tables.schema import TableSchema
 
 PARSER = Parser(prog="titanic-nn explore", description=__doc__)
 add = PARSER.add_argument
@@ -27,6 +21,7 @@ def main(args: Namespace) -> None:
     from titanic_nn.files import write_folder
     from titanic_nn.plots.exploration import first_look
     from titanic_nn.plots.style import as_png
+    from titanic_nn.report.tables import exploration
     from titanic_nn.runs.folder import choose_folder, to_csv, to_json
 
     tables = get_competition(args.competition or Config.competition).load(args.data)
@@ -45,7 +40,7 @@ def main(args: Namespace) -> None:
     shown.print(tables.describe())
     for note in tables.notes:
         shown.print(f"note: {note}")
-    for table in _tables(found, schema):
+    for table in exploration(found, schema):
         print_table(shown, table)
     if found.left_out:
         which = ", ".join(found.left_out)
@@ -60,29 +55,3 @@ def main(args: Namespace) -> None:
             "left_out": found.left_out,
         }
         print(to_json(answer), end="")
-
-
-def _tables(found: "Exploration", schema: "TableSchema") -> "list[Table]":
-    from titanic_nn.report.sentences import percent
-    from titanic_nn.report.tables import LONGEST_NAME, Table
-
-    def short(text: str) -> str:
-        return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
-
-    rows, last = [], ""
-    for row in found.rates.to_dict(orient="records"):
-        name, last = "" if row["column"] == last else row["column"], row["column"]
-        interval = f"{percent(row['low'])} to {percent(row['high'])}"
-        rows.append([name, short(row["value"]), str(row["rows"]), percent(row["rate"]), interval])
-    class_name = schema.class_names[1]
-    title = f"Fraction of class {class_name}: {percent(found.rate)} of {schema.row_names}"
-    caption = (
-        "Of labelled rows; 95 % interval: Wilson's. Ranges of numbers have about as many rows."
-    )
-    columns = ["column", "value", "rows", class_name, "95 % interval"]
-    tables = [Table(title, columns, rows, caption)]
-    if len(found.missing):
-        missing = found.missing.to_dict(orient="records")
-        cells = [[r["column"], percent(r["train"], 1), percent(r["test"], 1)] for r in missing]
-        tables.append(Table("Missing values", ["column", "train", "test"], cells))
-    return tables

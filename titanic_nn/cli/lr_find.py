@@ -2,14 +2,10 @@
 
 from argparse import Namespace
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from titanic_nn.cli.options import check_size
 from titanic_nn.cli.question import Answer, ask, question_parser
-
-if TYPE_CHECKING:
-    from titanic_nn.analysis.learning_rate import LearningRates, Suggestion
-    from titanic_nn.report.tables import Table
 
 PARSER = question_parser("lr_find", __doc__, folds=5, repeats=1, n_seeds=1)
 add = PARSER.add_argument
@@ -36,6 +32,7 @@ def _answer(args: Namespace, data: Any, **training: Any) -> Answer:
     from titanic_nn.analysis.learning_rate import learning_rates
     from titanic_nn.plots.learning_rate import learning_rate_sweep
     from titanic_nn.plots.style import as_png
+    from titanic_nn.report import sentences, tables
     from titanic_nn.runs.folder import to_csv, to_json
 
     config = training["config"]
@@ -56,44 +53,10 @@ def _answer(args: Namespace, data: Any, **training: Any) -> Answer:
         "lr_find.json": to_json(found),
         "lr_find.png": as_png(figure),
     }
-    sentences = [_sentence(model, one) for model, one in result.suggestions.items()]
-    sentences.append(
+    advice = [sentences.learning_rate(model, one) for model, one in result.suggestions.items()]
+    advice.append(
         "A suggestion is a tenth of the rate with the lowest loss, and right to a factor of a few: "
         "it assumes that the first epochs are a guide to the others, and sees no held-out rows. "
         "`titanic-nn tune` searches the rate together with weight decay and epochs."
     )
-    return Answer(result.device, files, [_table(result)], sentences, found)
-
-
-def _table(result: "LearningRates") -> "Table":
-    from titanic_nn.report.tables import DASH, Table
-
-    def cell(rate: float | None) -> str:
-        return DASH if rate is None else f"{rate:.2g}"
-
-    columns = ["model", "now", "suggested", "lowest loss", "at", "diverges from"]
-    rows = [
-        [
-            model,
-            cell(one.now),
-            cell(one.suggested),
-            f"{one.lowest:.3f}",
-            cell(one.lowest_at),
-            cell(one.diverged_from),
-        ]
-        for model, one in result.suggestions.items()
-    ]
-    caption = "Training loss after the last epoch, mean over folds. Now: the net's learning_rate."
-    return Table("Learning rates", columns, rows, caption)
-
-
-def _sentence(model: str, one: "Suggestion") -> str:
-    if one.suggested is None:
-        return (
-            f"{model}: no suggestion. The loss is lowest at {one.lowest_at:.2g}, an end of the "
-            "sweep; choose another --lowest or --highest."
-        )
-    return (
-        f"{model}: try {one.suggested:.2g}. Now its learning_rate is {one.now:.2g}, "
-        f"{one.now / one.suggested:.2g} times that."
-    )
+    return Answer(result.device, files, [tables.learning_rates(result)], advice, found)

@@ -15,6 +15,8 @@ from titanic_nn.nets.config import NetConfig
 if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
     from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.analysis.learning_rate import Suggestion
+    from titanic_nn.analysis.run_comparison import RunComparison
     from titanic_nn.tuning.results import Rescored
 
 MATTERS = ROPES["log_loss"]
@@ -180,6 +182,49 @@ def tuning(result: "Rescored") -> str:
         f"that of the shipped ones; on fresh folds {lower(fresh.mean)} (95 % interval "
         f"{fresh.low:.4f} to {fresh.high:.4f}): {verdict}. The folds of the search "
         f"{optimism if result.optimism > 0 else 'do not overestimate the gain'}."
+    )
+
+
+def run_comparison(result: "RunComparison", rows: str) -> list[str]:
+    """Which differences are more than luck, and which cannot be told; `rows`: how many of what."""
+    found = []
+    for table in result.comparisons:
+        best = str(table.index[0])
+        for other, row in table.iloc[1:].iterrows():
+            if row["p_worse"] >= DECISIVE:
+                verdict = f"{best} is better, by more than luck (posterior "
+                verdict += f"{percent(row['p_worse'])})."
+            elif row["p_equivalent"] >= DECISIVE:
+                verdict = "they are practically equivalent (difference of at most "
+                verdict += f"{ROPES['log_loss']:g}; posterior {percent(row['p_equivalent'])})."
+            else:
+                verdict = f"{rows} are too few to tell whether {best} is better, or lucky "
+                verdict += f"(posterior {percent(row['p_worse'])})."
+            found.append(f"{best} and {other} have the same folds: {verdict}")
+        if len(table) > 2:
+            p_best = percent(table["p_best"].iloc[0])
+            found.append(f"{best} is the best of these {len(table)} with probability {p_best}.")
+    first = result.leaderboard["run"].iloc[0]
+    for reasons in dict.fromkeys(map(tuple, result.unpaired.values())):
+        others = [run for run, why in result.unpaired.items() if tuple(why) == reasons]
+        found.append(
+            f"Whether {first} is better than {' or '.join(others)} cannot be told from these runs: "
+            f"their folds differ ({', '.join(reasons)}). Train on the same tables, with the same "
+            "folds, repeats and seed."
+        )
+    return found
+
+
+def learning_rate(model: str, one: "Suggestion") -> str:
+    """What a sweep of learning rates suggests for a net."""
+    if one.suggested is None:
+        return (
+            f"{model}: no suggestion. The loss is lowest at {one.lowest_at:.2g}, an end of the "
+            "sweep; choose another --lowest or --highest."
+        )
+    return (
+        f"{model}: try {one.suggested:.2g}. Now its learning_rate is {one.now:.2g}, "
+        f"{one.now / one.suggested:.2g} times that."
     )
 
 

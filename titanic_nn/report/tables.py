@@ -16,15 +16,20 @@ import pandas as pd
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.comparison import ROPES
+from titanic_nn.report.sentences import percent
+from titanic_nn.tables.schema import TableSchema
 
 if TYPE_CHECKING:  # they load torch or optuna
     from titanic_nn.analysis.ablation import Ablation
+    from titanic_nn.analysis.exploration import Exploration
     from titanic_nn.analysis.importance import Importance
     from titanic_nn.analysis.learning_curve import LearningCurve
+    from titanic_nn.analysis.learning_rate import LearningRates
     from titanic_nn.analysis.net_summary import NetSummary
     from titanic_nn.tuning.results import Rescored
 
 LONGEST_NAME = 36  # characters, so that a line fits 80 columns
+LONGEST_VALUE = 18  # characters of a run's setting or fact
 WIDE_ONLY = ("Brier", "F1", "ECE")
 BEST_TRIALS, LARGEST_WEIGHTS = 5, 12  # rows that are shown
 PARAMETER_COLUMNS = 6  # of a net's parameter
@@ -295,7 +300,7 @@ def misclassified(
 
     def cells(row: Mapping[Any, Any], indent: str, probability: str) -> list[str]:
         text = f"{indent}{row[name]}"
-        text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+        text = _shortened(text)
         label = "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])]
         return [
             text,
@@ -317,6 +322,93 @@ def misclassified(
         f"P: mean predicted probability of class {schema.class_names[1]}."
         + " Indented: rows of the same group; class ?: a row of test.csv." * bool(len(related)),
     )
+
+
+def leaderboard(leaderboard: pd.DataFrame) -> Table:
+    """A row per run, the best first."""
+    rows = [
+        [
+            row["run"],
+            row["model"],
+            f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
+            f"{row['log_loss']:.3f} ± {row['log_loss_sd']:.3f}",
+            f"{row['log_loss_low']:.3f}{DASH}{row['log_loss_high']:.3f}",
+            f"{row['roc_auc']:.3f}",
+        ]
+        for row in leaderboard.to_dict(orient="records")
+    ]
+    caption = "On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the mean "
+    caption += "log loss, corrected for overlapping folds."
+    columns = ["run", "model", "accuracy", "log loss", "interval", "AUC"]
+    return Table("Leaderboard", columns, rows, caption)
+
+
+def run_differences(differences: pd.DataFrame) -> Table:
+    """Settings and facts that are not the same in all runs, a column per run."""
+
+    def cell(value: Any) -> str:
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = DASH if value is None else text
+        half = LONGEST_VALUE // 2
+        # The end is seen too: of a path, or "-dirty" of a commit.
+        return text if len(text) <= LONGEST_VALUE else f"{text[: half - 1]}…{text[-half:]}"
+
+    rows = [
+        [str(name), *map(cell, row)]
+        for name, row in zip(differences.index, differences.to_numpy().tolist(), strict=True)
+    ]
+    same = "" if rows else "Nothing: settings, tables and environment are the same."
+    return Table("What differs", ["setting", *map(str, differences.columns)], rows, same)
+
+
+def learning_rates(result: "LearningRates") -> Table:
+    """Each net's sweep of learning rates."""
+
+    def cell(rate: float | None) -> str:
+        return DASH if rate is None else f"{rate:.2g}"
+
+    columns = ["model", "now", "suggested", "lowest loss", "at", "diverges from"]
+    rows = [
+        [
+            model,
+            cell(one.now),
+            cell(one.suggested),
+            f"{one.lowest:.3f}",
+            cell(one.lowest_at),
+            cell(one.diverged_from),
+        ]
+        for model, one in result.suggestions.items()
+    ]
+    caption = "Training loss after the last epoch, mean over folds. Now: the net's learning_rate."
+    return Table("Learning rates", columns, rows, caption)
+
+
+def exploration(found: "Exploration", schema: TableSchema) -> list[Table]:
+    """Rates by each column's values; missing values, if there are any."""
+    rows, last = [], ""
+    for row in found.rates.to_dict(orient="records"):
+        name, last = "" if row["column"] == last else row["column"], row["column"]
+        interval = f"{percent(row['low'])} to {percent(row['high'])}"
+        rows.append(
+            [name, _shortened(row["value"]), str(row["rows"]), percent(row["rate"]), interval]
+        )
+    class_name = schema.class_names[1]
+    title = f"Fraction of class {class_name}: {percent(found.rate)} of {schema.row_names}"
+    caption = (
+        "Of labelled rows; 95 % interval: Wilson's. Ranges of numbers have about as many rows."
+    )
+    columns = ["column", "value", "rows", class_name, "95 % interval"]
+    tables = [Table(title, columns, rows, caption)]
+    if len(found.missing):
+        missing = found.missing.to_dict(orient="records")
+        cells = [[r["column"], percent(r["train"], 1), percent(r["test"], 1)] for r in missing]
+        tables.append(Table("Missing values", ["column", "train", "test"], cells))
+    return tables
+
+
+def _shortened(text: str) -> str:
+    """A text of at most LONGEST_NAME characters."""
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
 def _cell(value: Any) -> str:
