@@ -77,11 +77,11 @@ class TableSchema:
     """The columns of a competition's two tables."""
 
     id: Column  # a row's identifier, unique in both tables
-    target: Column  # what is predicted; it parses to the class codes 0 and 1
+    target: Column  # what is predicted; it parses to the class codes 0, 1, ...
     columns: tuple[Column, ...]  # the others, which both tables have
     row_name: str  # what a row is, in the singular, as messages call it: "patient"
-    labels: tuple[str, str]  # how files write the classes 0 and 1
-    class_names: tuple[str, str]  # what they mean, in a word or two each: "healthy", "ill"
+    labels: tuple[str, ...]  # how files write the classes 0, 1, ...; two or more
+    class_names: tuple[str, ...]  # what they mean, in a word or two each: "healthy", "ill"
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
@@ -110,13 +110,14 @@ class CheckedTable:
 
 
 def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> CheckedTable:
-    """Check a labelled CSV file as `check_table` does, and that its rows have both labels."""
+    """Check a labelled CSV file as `check_table` does, and that its rows have several labels."""
     checked = check_table(content, file=file, columns=schema.train_columns, id=schema.id)
     codes = checked.table[schema.target.name].unique()
     if len(codes) == 1:
+        expected = "both " if len(schema.labels) == 2 else ""
         raise DataError(
             f"{file}, column {schema.target.name}: every {schema.row_name} has "
-            f"{schema.labels[codes[0]]}; expected both {' and '.join(schema.labels)}"
+            f"{schema.labels[codes[0]]}; expected {expected}{' and '.join(schema.labels)}"
         )
     return checked
 

@@ -68,8 +68,9 @@ class Tables:
         )
 
     def check_folds(self, folds: int) -> None:
-        """Check that each fold can have a row of either class. Raises DataError where not."""
-        for label, size in zip(self.schema.labels, np.bincount(self.y, minlength=2), strict=True):
+        """Check that each fold can have a row of every class. Raises DataError where not."""
+        labels = self.schema.labels
+        for label, size in zip(labels, np.bincount(self.y, minlength=len(labels)), strict=True):
             if size < folds:
                 raise DataError(
                     f"{self.location / TRAIN}, column {self.schema.target.name}: {size} "
