@@ -65,7 +65,7 @@ def _load(folder: Path) -> "tuple[Any, TableSchema]":
             "CompetitionFeatures and a classifier"
         )
     pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
-    return model, get_competition(pipeline[0].competition).schema
+    return model, get_competition(pipeline[0].competition_).schema
 
 
 def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> str:

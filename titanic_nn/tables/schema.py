@@ -70,6 +70,7 @@ class Column:
     parse: Callable[[Text], pd.Series]
     expected: str
     may_be_missing: bool = False
+    named_by: str = ""  # the file that names it, if a user's does; messages name that too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ class TableSchema:
     row_name: str  # what a row is, in the singular, as messages call it: "patient"
     labels: tuple[str, ...]  # how files write the classes 0, 1, ...; two or more
     class_names: tuple[str, ...]  # what they mean, in a word or two each: "healthy", "ill"
+    ignored: tuple[str, ...] = ()  # further columns, which are dropped without a note
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
@@ -111,7 +113,9 @@ class CheckedTable:
 
 def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> CheckedTable:
     """Check a labelled CSV file as `check_table` does, and that its rows have several labels."""
-    checked = check_table(content, file=file, columns=schema.train_columns, id=schema.id)
+    checked = check_table(
+        content, file=file, columns=schema.train_columns, id=schema.id, ignored=schema.ignored
+    )
     codes = checked.table[schema.target.name].unique()
     if len(codes) == 1:
         expected = "both " if len(schema.labels) == 2 else ""
@@ -123,7 +127,12 @@ def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> Checked
 
 
 def check_table(
-    content: bytes, *, file: str, columns: Sequence[Column], id: Column
+    content: bytes,
+    *,
+    file: str,
+    columns: Sequence[Column],
+    id: Column,
+    ignored: Sequence[str] = (),
 ) -> CheckedTable:
     """Check a CSV file's bytes against `columns`.
 
@@ -134,11 +143,12 @@ def check_table(
         file: what messages call it.
         columns: the columns that must be there.
         id: the one among them whose values must be unique.
+        ignored: extra columns that are dropped without a note.
 
     Raises:
         DataError: the first mistake found.
     """
-    (checked,) = _parts(io.BytesIO(content), file, columns, id)
+    (checked,) = _parts(io.BytesIO(content), file, columns, id, ignored=ignored)
     return checked
 
 
@@ -152,7 +162,8 @@ def read_in_parts(
     Raises:
         DataError: the first mistake found. Parts before it have been yielded.
     """
-    return _parts(stream, file, schema.test_columns, schema.id, rows, may_lack_id=True)
+    columns, ignored = schema.test_columns, schema.ignored
+    return _parts(stream, file, columns, schema.id, rows, may_lack_id=True, ignored=ignored)
 
 
 def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) -> pd.DataFrame:
@@ -249,6 +260,7 @@ def _parts(
     rows: int | None = None,
     *,
     may_lack_id: bool = False,
+    ignored: Sequence[str] = (),
 ) -> Iterator[CheckedTable]:
     """Check a file, so many rows at a time or, by default, all at once."""
     records = _records(stream, file)
@@ -262,8 +274,12 @@ def _parts(
         )
     if may_lack_id and id.name not in header:
         columns = [column for column in columns if column != id]
-    positions, dropped = _match_names(header, columns, where)
-    notes = tuple(f"{file}: {note}" for note in dropped)
+    positions, extra = _match_names(header, columns, where)
+    notes = tuple(
+        f"{file}: the extra column {shortened(name)} was dropped"
+        for name in extra
+        if name not in ignored
+    )
     # Hashes of ids, sorted, with the line of each: 16 bytes per row are all that is kept.
     seen = np.empty(0, np.uint64), np.empty(0, np.int64)
     part = list(islice(records, rows))
@@ -306,19 +322,19 @@ def _check_ids(
 def _match_names(
     found: Sequence[str], columns: Sequence[Column], where: str
 ) -> tuple[list[int], list[str]]:
-    """Find each column's position among the names; also return the notes."""
+    """Find each column's position among the names; also return the names of extra columns."""
     wanted = [column.name for column in columns]
     extra = [name for name in found if name not in wanted]
-    for name in wanted:
+    for name, column in zip(wanted, columns, strict=True):
         if name not in found:
             near = {candidate.lower(): candidate for candidate in extra}
             matches = difflib.get_close_matches(name.lower(), near, n=1)
             hint = f"; rename {near[matches[0]]!r}?" if matches else ""
-            raise DataError(f"{where}: the column {name} is missing{hint}")
+            by = f", which {column.named_by} names," if column.named_by else ""
+            raise DataError(f"{where}: the column {name}{by} is missing{hint}")
         if found.count(name) > 1:
             raise DataError(f"{where}: the column {name} stands {found.count(name)} times")
-    notes = [f"the extra column {shortened(name)} was dropped" for name in extra]
-    return [found.index(name) for name in wanted], notes
+    return [found.index(name) for name in wanted], extra
 
 
 def _parse(text: pd.Series, column: Column, where: str, rows: Sequence[int] | Lines) -> pd.Series:

@@ -102,7 +102,13 @@ def load_tables(
         contents = [read_bytes(location / name, LARGEST) for name in (TRAIN, TEST)]
     files = [str(location / name) for name in (TRAIN, TEST)]
     train = check_labelled(contents[0], file=files[0], schema=schema)
-    test = check_table(contents[1], file=files[1], columns=schema.test_columns, id=schema.id)
+    test = check_table(
+        contents[1],
+        file=files[1],
+        columns=schema.test_columns,
+        id=schema.id,
+        ignored=schema.ignored,
+    )
     check_pair(train, test, schema)
     return Tables(
         schema=schema,
