@@ -209,6 +209,32 @@ def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> 
         )
 
 
+def column_names(content: bytes, *, file: str) -> list[str]:
+    """The names in a CSV file's header. Raises DataError where it has none."""
+    return _header(_records(io.BytesIO(content), file), file)[1]
+
+
+def text_table(content: bytes, *, file: str) -> tuple[pd.DataFrame, Lines]:
+    """A CSV file's cells as text, NaN where one is missing, and the line of each row.
+
+    Raises DataError where it is not CSV, has no rows, or has a column twice.
+    """
+    records = _records(io.BytesIO(content), file)
+    line, header = _header(records, file)
+    for name in header:
+        if name and header.count(name) > 1:
+            raise DataError(
+                f"{file}, line {line}: the column {name} stands {header.count(name)} times"
+            )
+    rows = list(records)
+    if not rows:
+        raise DataError(f"{file}: has a header but no rows below it")
+    texts = zip(*(fields for _, fields in rows), strict=True)  # (columns, rows)
+    columns = [pd.Series(text, dtype=str) for text in texts]
+    table = pd.concat([text.mask(text.isin(MISSING)) for text in columns], axis=1)
+    return table.set_axis(header, axis=1), np.array([line for line, _ in rows], np.int64)
+
+
 def _text(stream: BinaryIO, file: str) -> Iterator[str]:
     """Yield a file's lines, each with its line break, once they are known to be UTF-8."""
     blocks = iter(lambda: stream.readline(LONGEST_LINE), b"")
@@ -252,6 +278,19 @@ def _records(stream: BinaryIO, file: str) -> Iterator[Record]:
         ) from error
 
 
+def _header(records: Iterator[Record], file: str) -> Record:
+    """A file's first record, which holds the columns' names."""
+    line, header = next(records, (0, []))
+    if not header:
+        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
+    if len(header) == 1:
+        raise DataError(
+            f"{file}, line {line}: {shortened(header[0])} is a single field; expected names "
+            "between commas"
+        )
+    return line, header
+
+
 def _parts(
     stream: BinaryIO,
     file: str,
@@ -264,14 +303,8 @@ def _parts(
 ) -> Iterator[CheckedTable]:
     """Check a file, so many rows at a time or, by default, all at once."""
     records = _records(stream, file)
-    header_line, header = next(records, (0, []))
+    header_line, header = _header(records, file)
     where = f"{file}, line {header_line}"
-    if not header:
-        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
-    if len(header) == 1:
-        raise DataError(
-            f"{where}: {shortened(header[0])} is a single field; expected names between commas"
-        )
     if may_lack_id and id.name not in header:
         columns = [column for column in columns if column != id]
     positions, extra = _match_names(header, columns, where)

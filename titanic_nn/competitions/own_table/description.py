@@ -58,7 +58,9 @@ class Description:
     categories: ColumnNames = ()
     booleans: ColumnNames = ()
     dates: ColumnNames = ()
-    groups: Annotated[str, Field(strict=True, max_length=200)] = ""  # rows that agree in it belong together; no feature
+    groups: Annotated[str, Field(strict=True, max_length=200)] = (
+        ""  # rows that agree in it belong together; no feature
+    )
     ignore: ColumnNames = ()
 
     @model_validator(mode="after")
@@ -133,7 +135,10 @@ def check_description(values: Any, path: Path | None = None, prefix: str = "") -
             where = f"{path}: " if path else ""
             near = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
             raise ConfigError(f"{where}there is no setting {name!r} of a table{near}")
-    return check_config(Description, values, path, prefix)
+    try:
+        return check_config(Description, values, path, prefix)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("settings: ", "", 1)) from None
 
 
 def _first_repeated(words: tuple[str, ...]) -> str | None:

@@ -135,7 +135,9 @@ def _parts(description: Description) -> Iterator[_Part]:
             if kind == "dates":
                 for what, of_part, part, reason in DATE_PARTS:
                     name = names.new(f"{column} {what}")
-                    yield _Part(Feature(name, of_part, f"{part} of {formula}", reason), column, what)
+                    yield _Part(
+                        Feature(name, of_part, f"{part} of {formula}", reason), column, what
+                    )
             else:
                 name, typed = names.new(column), cast(Any, of_feature)
                 yield _Part(Feature(name, typed, formula, why), column, "value")
