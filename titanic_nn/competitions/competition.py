@@ -37,8 +37,8 @@ class Rule:
 
 def name_of(reference: Reference) -> str:
     """A competition's slug; of an own table the name and a digest of its description."""
-    if isinstance(reference, str):
-        return reference
+    if not isinstance(reference, Mapping):
+        return str(reference)
     digest = sha256(json.dumps(reference, sort_keys=True).encode()).hexdigest()[:8]
     return f"{reference.get('name')} (own table, SHA-256 {digest})"
 

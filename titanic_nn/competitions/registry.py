@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from titanic_nn.competitions.competition import Competition
+from titanic_nn.competitions.competition import Competition, name_of
 from titanic_nn.competitions.own_table.competition import own_table
 from titanic_nn.competitions.own_table.description import check_description, read_description
 from titanic_nn.config import Config, Reference, read_toml
@@ -31,8 +31,8 @@ def get_competition(reference: Reference, path: Path | None = None) -> Competiti
     if found is None:
         known = ", ".join(COMPETITIONS)
         raise ConfigError(
-            f"competition {reference!r} is not known here; choose from {known}, or name a TOML "
-            "file that describes a table"
+            f"competition {reference!r} is not known here; choose from {known}, or a TOML file "
+            "that describes a table"
         )
     if isinstance(found, Competition):
         return found
@@ -44,11 +44,19 @@ def get_competition(reference: Reference, path: Path | None = None) -> Competiti
 def find_competition(named: Reference, path: Path | None = None) -> Competition:
     """The competition that a user names: by its slug, or by the path of a table's description.
 
-    Raises ConfigError where there is none, or the description is wrong.
+    path: the settings that name it, for messages. Raises ConfigError where there is none, or the
+    description is wrong.
     """
+    return get_competition(_reference(named, path), path)
+
+
+def _reference(named: Reference, path: Path | None) -> Reference:
+    """What a user names, as settings store it: a TOML file's path becomes what is in the file."""
+    if isinstance(named, Mapping):
+        return check_description(named, path, "competition").values()
     if isinstance(named, str) and named not in COMPETITIONS and named.lower().endswith(".toml"):
-        return own_table(read_description(Path(named)))
-    return get_competition(named, path)
+        return read_description(Path(named)).values()
+    return named
 
 
 def load_config(path: Path | None = None, **overrides: Any) -> Config:
@@ -57,12 +65,12 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     Raises ConfigError, in one line, where a setting is wrong or both name different competitions.
     """
     stated = read_toml(path).get("competition") if path else None
-    asked = overrides.get("competition")
-    competition = find_competition(asked or stated or Config.competition, path)
-    if stated and asked and find_competition(stated, path) is not competition:
-        of_file = find_competition(stated, path).identity
-        raise ConfigError(f"{path}: is for competition {of_file}, not {competition.identity}")
-    return competition.config(path, **overrides)
+    named = [_reference(name, path) for name in (stated, overrides.get("competition")) if name]
+    if len(named) == 2 and named[0] != named[1]:
+        raise ConfigError(
+            f"{path}: is for competition {name_of(named[0])}, not {name_of(named[1])}"
+        )
+    return get_competition((named or [Config.competition])[0], path).config(path, **overrides)
 
 
 def load_tables(data: Path | None = None, competition: Reference = Config.competition) -> Tables:
