@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ SMALL = [
 ]
 
 
-def _of_bunch(load: Callable[..., datasets.Bunch], rows: int | None = None) -> pd.DataFrame:
+def _of_bunch(load: Callable[..., Any], rows: int | None = None) -> pd.DataFrame:
     """A bundled table with the classes' names as labels."""
     bunch = load(as_frame=True)
     table: pd.DataFrame = bunch.data.assign(target=np.asarray(bunch.target_names)[bunch.target])
@@ -46,7 +47,7 @@ TWO_CLASSES: dict[str, Callable[[], pd.DataFrame]] = {
     "breast_cancer": lambda: _of_bunch(datasets.load_breast_cancer),
     "diabetes": _diabetes,
     "moons": lambda: _of_arrays(*datasets.make_moons(300, noise=0.2, random_state=0)),
-    "hastie": lambda: _of_arrays(*datasets.make_hastie_10_2(400, random_state=0)),
+    "hastie": lambda: _of_arrays(*datasets.make_hastie_10_2(1200, random_state=0)),
     "classification": lambda: _of_arrays(
         *datasets.make_classification(300, 12, n_informative=5, random_state=0)
     ),

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ from titanic_tables import BUNDLED, bundled
 
 from titanic_nn import CompetitionFeatures, load
 from titanic_nn.cli import (
-    ablation,
     compare,
     describe,
     diagnose,
@@ -25,7 +25,6 @@ from titanic_nn.cli import (
     inspect,
     misclassified,
     predict,
-    report,
     submit,
     train,
     tune,
@@ -57,7 +56,7 @@ def test_a_table_of_scikit_learn_is_described_and_trained(name: str, home: Path)
     train.main([*options, "--models", "linear", "relu", *SMALL, "--out", "runs/a", "--quiet"])
     models = json.loads(Path("runs/a/summary.json").read_text())["models"]
     best = min(models["linear"]["log_loss"]["mean"], models["relu"]["log_loss"]["mean"])
-    assert best < 0.9 * models["most_frequent"]["log_loss"]["mean"]
+    assert best < 0.95 * models["most_frequent"]["log_loss"]["mean"]
     submission = pd.read_csv("submissions/a-relu.csv", dtype=str)
     test = pd.read_csv("data/test.csv", dtype=str)
     train_labels = set(pd.read_csv("data/train.csv", dtype=str)["target"])
@@ -119,11 +118,9 @@ def test_every_question_is_answered_without_the_file(
 ) -> None:
     quick = ["--models", "linear", "--repeats", "1"]
     importance.main(["runs/a", "--permutations", "1", *quick])
-    ablation.main(["runs/a", *quick])
     diagnose.main(["runs/a"])
     misclassified.main(["runs/a"])
     inspect.main(["runs/a", "relu"])
-    report.main(["runs/a"])
     shown = capsys.readouterr()
     assert "180 train" in shown.out
     assert "log-odds of class ill" in shown.out
@@ -181,7 +178,8 @@ def test_another_description_of_the_same_name_is_another_table(
     train.main([*options, *trained, "--out", "runs/b", "--quiet"])
     message = "compare runs of one competition"
     refused(compare.main, ["runs/a", "runs/b"], message, capsys)
-    assert not {"a b", "a b 2"} & {*load(Path("runs/b/models/linear"))[0].get_feature_names_out()}
+    assert "a b 2" in load(Path("runs/a/models/linear"))[0].get_feature_names_out()
+    assert "a b 2" not in load(Path("runs/b/models/linear"))[0].get_feature_names_out()
     with pytest.raises(SystemExit):
         submit.main(["runs/a", "--dry-run", "--competition", "clinic.toml"])
     assert "was made for clinic (own table" in capsys.readouterr().err
@@ -245,7 +243,9 @@ def test_a_saved_model_reads_no_file(home: Path) -> None:
         get_competition("clinic.toml")
 
 
-def test_titanic_itself_described(home: Path, record_property: pytest.RecordProperty) -> None:
+def test_titanic_itself_described(
+    home: Path, record_property: Callable[[str, object], None]
+) -> None:
     """The generic encoder is far better than the rule, and worse than what was made by hand."""
     Path("ship.toml").write_text(
         """
@@ -288,13 +288,13 @@ def _entropy(y: np.ndarray) -> float:
         ('"household"', '"a_b"', "clinic.toml: the column 'a_b' is groups and numbers"),
         ('id = "case no"', 'id = "ill"', "clinic.toml: the column 'ill' is id and target"),
         ('id = "case no"', 'id = "fold"', "clinic.toml: the column 'fold' (id) has a name that a"),
-        ('id = "case no"', "", "clinic.toml: id"),
+        ('id = "case no"', "", "clinic.toml: id is missing; a table has id, target and labels"),
         (
             'id = "case no"',
             'id = "kase"',
-            "the column kase, which clinic.toml names, is missing; r",
+            "the column kase, which clinic.toml names, is missing",
         ),
-        ('"nein", "ja"', '"ja"', "clinic.toml: labels = ["),
+        ('"nein", "ja"', '"ja"', "clinic.toml: labels has 1 class; expected two or more"),
         ('"nein", "ja"', '"ja", "ja"', "clinic.toml: labels has 'ja' twice"),
         ('"nein", "ja"', '"", "ja"', "clinic.toml: labels[0] = '': "),
         ('"nein", "ja"', '"NA", "ja"', "clinic.toml: labels has 'NA', which stands for a missing"),

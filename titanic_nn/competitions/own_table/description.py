@@ -50,7 +50,7 @@ class Description:
     id: ColumnName
     target: ColumnName
     # The target's values as the file writes them. Of two, the second is the positive class.
-    labels: Annotated[tuple[Annotated[Word, BeforeValidator(_as_text)], ...], Field(min_length=2)]
+    labels: tuple[Annotated[Word, BeforeValidator(_as_text)], ...]
     class_names: tuple[Word, ...] = ()  # what they mean; the labels by default
     submission: Literal["labels", "probabilities"] = "labels"  # what a submission holds
 
@@ -65,6 +65,8 @@ class Description:
 
     @model_validator(mode="after")
     def _classes(self) -> Self:
+        if len(self.labels) < 2:
+            raise ValueError(f"labels has {len(self.labels)} class; expected two or more")
         if len(self.labels) > MOST_CLASSES:
             raise ValueError(
                 f"labels has {len(self.labels)} classes, at most {MOST_CLASSES} are possible; "
@@ -129,12 +131,14 @@ def read_description(path: Path) -> Description:
 
 def check_description(values: Any, path: Path | None = None, prefix: str = "") -> Description:
     """The description with these values. Raises ConfigError; the rest is as in `check_config`."""
-    known = [field.name for field in fields(Description)]
+    known, where = [field.name for field in fields(Description)], f"{path}: " if path else ""
     for name in values if isinstance(values, Mapping) else ():
         if name not in known:
-            where = f"{path}: " if path else ""
             near = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
             raise ConfigError(f"{where}there is no setting {name!r} of a table{near}")
+    for name in ("id", "target", "labels"):
+        if isinstance(values, Mapping) and name not in values:
+            raise ConfigError(f"{where}{name} is missing; a table has id, target and labels")
     try:
         return check_config(Description, values, path, prefix)
     except ConfigError as error:
