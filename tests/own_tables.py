@@ -70,7 +70,7 @@ def messy(rows: int = 240) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "case no": [f"{i:04}" for i in range(rows)],
-            "household": rng.integers(0, rows // 2, rows).astype(str),
+            "household": [f"h{i}" for i in rng.integers(0, rows // 2, rows)],
             "income=net": income,
             "a_b": rng.normal(size=rows).round(3),
             "a b": rng.normal(-2, 1, rows).round(3),

@@ -1,10 +1,15 @@
 """Anyone's own table, from its description to a submission; and all that can be wrong with it."""
 
 import json
+import re
+import shlex
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +17,10 @@ import pytest
 from own_tables import MESSY, MORE_CLASSES, SMALL, TWO_CLASSES, messy, write_table
 from refusals import refused
 from sklearn.metrics import log_loss
-from titanic_tables import BUNDLED, bundled
+from titanic_tables import BUNDLED, REPO, bundled
 
-from titanic_nn import CompetitionFeatures, load
+from titanic_nn import CompetitionFeatures
+from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.cli import (
     compare,
     describe,
@@ -29,6 +35,7 @@ from titanic_nn.cli import (
     train,
     tune,
 )
+from titanic_nn.competitions.own_table.description import Description
 from titanic_nn.competitions.registry import find_competition, get_competition, load_config
 from titanic_nn.errors import ConfigError
 from titanic_nn.evaluation.compare_models import compare_models
@@ -178,8 +185,8 @@ def test_another_description_of_the_same_name_is_another_table(
     train.main([*options, *trained, "--out", "runs/b", "--quiet"])
     message = "compare runs of one competition"
     refused(compare.main, ["runs/a", "runs/b"], message, capsys)
-    assert "a b 2" in load(Path("runs/a/models/linear"))[0].get_feature_names_out()
-    assert "a b 2" not in load(Path("runs/b/models/linear"))[0].get_feature_names_out()
+    nets = [summarize_net(Path(f"runs/{run}/models/linear")) for run in "ab"]
+    assert ["a b 2" in net.features for net in nets] == [True, False]
     with pytest.raises(SystemExit):
         submit.main(["runs/a", "--dry-run", "--competition", "clinic.toml"])
     assert "was made for clinic (own table" in capsys.readouterr().err
@@ -193,8 +200,8 @@ def test_a_run_is_repeated_from_its_settings(
 ) -> None:
     train.main(["--config", "runs/a/settings.toml", "--data", "data", "--out", "runs/b", "--quiet"])
     for name in ("metrics.csv", "oof.csv", "test_predictions.csv"):
-        same = [pd.read_csv(f"runs/{run}/{name}", dtype=str) for run in "ab"]
-        pd.testing.assert_frame_equal(*same)
+        first, again = (pd.read_csv(f"runs/{run}/{name}", dtype=str) for run in "ab")
+        pd.testing.assert_frame_equal(first, again)
     compare.main(["runs/a", "runs/b"])
 
 
@@ -257,7 +264,13 @@ categories = ["Pclass", "Sex", "Embarked"]
 ignore = ["Name", "Ticket", "Cabin"]
 """
     )
-    few = {"models": ("linear", "relu"), "folds": 5, "repeats": 1, "n_seeds": 1, "inner_folds": 2}
+    few: dict[str, Any] = {
+        "models": ("linear", "relu"),
+        "folds": 5,
+        "repeats": 1,
+        "n_seeds": 1,
+        "inner_folds": 2,
+    }
     own = find_competition("ship.toml")
     described = compare_models(own.load(BUNDLED), config=own.config(**few)).summary["log_loss"]
     by_hand = compare_models(bundled(), config=load_config(**few)).summary["log_loss"]
@@ -422,3 +435,32 @@ def test_columns_that_no_list_names_are_dropped_with_a_note(
     shown = capsys.readouterr().out
     assert "note: data/train.csv: the extra column 'a b' was dropped" in shown
     assert "'note' was dropped" not in shown
+
+
+# --- Its page ---
+
+
+def test_the_page_is_true(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every block of docs/own_table.md, from top to bottom."""
+    page = (REPO / "docs/own_table.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    ran = []
+    for language, block in re.findall(r"```(\w+)\n(.*?)```", page, flags=re.DOTALL):
+        if language == "python":
+            exec(compile(block, "own_table.md", "exec"), names)
+        elif language == "toml":
+            assert Path("tumours.toml").read_text(encoding="utf-8") == block
+        for command in block.splitlines() if language == "bash" else ():
+            _, name, *words = shlex.split(command)
+            quick = ["--models", "linear", "--config", "quick.toml", *SMALL, "--quiet"]
+            import_module(f"titanic_nn.cli.{name}").main(words + quick * (name == "train"))
+            ran.append(name)
+    assert ran == ["describe", "train", "predict", "submit"]
+    assert names["probabilities"].shape == (119, 2)
+    assert len(pd.read_csv("predicted.csv")) == 119
+    known = {field.name for field in fields(Description)} - {"name"}
+    assert known == {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+        for name in re.findall(r"\w+", row)
+    }
