@@ -29,16 +29,19 @@ TARGETS = ("target", "label", "class", "outcome", "response", "y")
 
 HEAD = """\
 # What titanic_nn needs to know of {file}. This is a guess: correct it.
-# A column stands in one list. One that stands in none is dropped, with a note.
+# Each column is in one list; one that is in none is dropped, with a note.
 
 id = {id}  # {why_id}
 target = {target}  # {why_target}
 labels = [{labels}]  # {counts}
-# class_names = [{labels}]  # what the labels mean, in a word or two each
+# What the labels mean, in a word or two each:
+# class_names = [{labels}]
 row_name = "row"  # what a row is: "patient"
 submission = "labels"  # or "probabilities"
-# groups = "..."  # rows that agree in this column belong together: folds keep them whole
-# slug = "..."  # if it is a Kaggle competition's table: the name in its address
+# Rows that agree in this column belong together, so folds keep them whole:
+# groups = "..."
+# Of a Kaggle competition, the name in its address:
+# slug = "..."
 """
 MEANINGS = {
     "numbers": "missing ones become the median; skewed ones their logarithm",
