@@ -43,6 +43,8 @@ class Competition:
     rule: Rule
     search: Places = ()  # places that are searched for tables, in order
     params: Path | None = None  # a folder with tuned settings, `<net>.toml`
+    # Settings of a run that differ from their defaults: `{"group_folds": True}`.
+    settings: Mapping[str, Any] = field(default_factory=dict)
     # Public scores in rising order, each with what has it.
     reference_scores: Sequence[tuple[float, str]] = ()
     # The columns by which a person recognizes a row, the first as its name.
@@ -59,12 +61,13 @@ class Competition:
         """
         return Config.from_toml(path, tuned=self.tuned(), **{**overrides, "competition": self.slug})
 
-    def tuned(self) -> Mapping[str, Mapping[str, Any]]:
-        """Net -> the settings that were tuned for this competition."""
+    def tuned(self) -> Mapping[str, Any]:
+        """The settings of this competition; those that were tuned for a net, by its name."""
         if self.params is None:
-            return {}
+            return self.settings
         files = {net: self.params / f"{net}.toml" for net in NETS}
-        return {net: read_toml(file).get(net, {}) for net, file in files.items() if file.exists()}
+        nets = {net: read_toml(file).get(net, {}) for net, file in files.items() if file.exists()}
+        return {**self.settings, **nets}
 
     @property
     def archive(self) -> str:

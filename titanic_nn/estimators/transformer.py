@@ -43,6 +43,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     Args:
         competition: its slug.
         min_category_rows: categories with fewer training rows share one column.
+        n_bins: bins of the piecewise-linear encoding of numbers; 0: numbers are standardized.
 
     Attributes, after `fit`:
         encoder_: the fitted encoder (`titanic_nn.tables.encode.Encoder`).
@@ -64,9 +65,11 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         competition: str = Config.competition,
         *,
         min_category_rows: int = FeatureConfig.min_category_rows,
+        n_bins: int = FeatureConfig.n_bins,
     ) -> None:
         self.competition = competition
         self.min_category_rows = min_category_rows
+        self.n_bins = n_bins
 
     @classmethod
     def from_encoder(
@@ -76,7 +79,10 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
         By default it has those of the competition's test table.
         """
-        features = cls(competition.slug, min_category_rows=encoder.config.min_category_rows)
+        config = encoder.config
+        features = cls(
+            competition.slug, min_category_rows=config.min_category_rows, n_bins=config.n_bins
+        )
         return features._take(encoder, columns or [c.name for c in competition.schema.test_columns])
 
     def state(self) -> dict[str, Any]:
@@ -119,7 +125,8 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Fit on training rows and encode them, (rows, features); no row sees its own label."""
         competition = get_competition(self.competition)
-        config = check_config(FeatureConfig, {"min_category_rows": self.min_category_rows})
+        settings = {"min_category_rows": self.min_category_rows, "n_bins": self.n_bins}
+        config = check_config(FeatureConfig, settings)
         encoder = Encoder(competition.features, config)
         rows, with_ids = self._columns(X)
         schema, labels = competition.schema, np.asarray(y)
