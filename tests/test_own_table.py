@@ -427,6 +427,21 @@ def test_a_target_of_one_value_is_refused(
     refused(train.main, options, message, capsys)
 
 
+def test_too_few_groups_for_the_folds_are_refused(
+    at_the_clinic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "test"):
+        table = pd.read_csv(f"data/{name}.csv", dtype=str)
+        table.assign(household=[f"h{i % 2}" for i in range(len(table))]).to_csv(
+            f"data/{name}.csv", index=False
+        )
+    before = sorted(Path().rglob("*"))
+    options = ["--competition", "moved.toml", "--data", "data", "--models", "linear", "--quiet"]
+    message = "folds = 10: the rows of a class are in 2 groups, which stay whole; choose at most 2"
+    refused(train.main, options, message, capsys)
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_columns_that_no_list_names_are_dropped_with_a_note(
     at_the_clinic: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

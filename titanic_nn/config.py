@@ -42,6 +42,9 @@ class FeatureConfig:
     count_groups_among: Literal["training", "known"] = "training"
     # Categories with fewer training rows than this share one column.
     min_category_rows: Count = 5
+    # Bins of the piecewise-linear encoding of a number, by which even a linear model can follow a
+    # curve; 0: a number is one column, in standard deviations from its mean.
+    n_bins: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -55,6 +58,9 @@ class Config:
     # Cross-validation: folds, drawn anew in every repeat.
     folds: Annotated[Count, Field(ge=2)] = 10
     repeats: Count = 3
+    # Whether the rows of a group stay in one fold, so that none of a held-out row's group trains:
+    # right where the rows to predict are of other groups. The competition says what a group is.
+    group_folds: bool = False
     # The random seed of everything that is random.
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
     # Nets per split whose probabilities are averaged, in every fold as in the final fit.
@@ -115,20 +121,27 @@ class Config:
         cls,
         path: Path | None = None,
         *,
-        tuned: Mapping[str, Mapping[str, Any]] | None = None,
+        tuned: Mapping[str, Any] | None = None,
         **overrides: Any,
     ) -> Self:
         """Settings from a TOML file, which may leave anything out.
 
         Args:
             path: the file; none by default. A net's settings are a table with the net's name.
-            tuned: net -> values that replace the defaults, as a competition brings them.
+            tuned: values that replace the defaults, as a competition brings them; a net's settings
+                are a mapping by its name.
             overrides: single settings that replace the file's; None is no override.
 
         Raises:
             ConfigError: in one line: file, setting, value, and what is wrong with it.
         """
         values = read_toml(path) if path else {}
+        tuned = tuned or {}
+        for name, value in tuned.items():
+            if name not in NETS:
+                own = values.get(name, value)
+                both = isinstance(own, dict) and isinstance(value, Mapping)
+                values[name] = {**value, **own} if both else own
         values |= {name: value for name, value in overrides.items() if value is not None}
         if "nets" in values:
             where = f"{path}: " if path else ""
@@ -137,7 +150,7 @@ class Config:
         for name, spec in NETS.items():
             table = values.pop(name, {})
             if isinstance(table, dict):
-                table = _merged((tuned or {}).get(name, {}), table)
+                table = _merged(tuned.get(name, {}), table)
             nets[name] = check_config(spec.config, table, path, prefix=name)
         return check_config(cls, {**values, "nets": nets}, path)
 

@@ -239,8 +239,8 @@ def test_rows_that_agree_are_a_group_and_others_are_alone() -> None:
     found = competition.groups(rows)
     assert found[0] == found[3]
     assert len(set(found.tolist())) == 4
-    assert competition.group_folds
-    assert not described(numbers=["x"]).group_folds
+    assert competition.config().group_folds
+    assert not described(numbers=["x"]).config().group_folds
     assert group_numbers(pd.DataFrame({"home": [np.nan]}), "home").tolist() == [0]
 
 

@@ -63,3 +63,22 @@ def test_the_final_split_trains_on_all_labelled_rows_and_holds_out_the_test_tabl
     assert split.train.tolist() == [0, 1, 2]
     assert split.held_out.tolist() == [3, 4]
     assert (split.repeat, split.fold) == (FINAL, FINAL)
+
+
+GROUPS = np.arange(len(Y)) // 2  # two rows each
+
+
+def test_no_group_is_on_both_sides_of_a_fold_and_every_row_is_held_out_once() -> None:
+    splits = repeated_stratified_splits(Y, folds=5, repeats=2, seed=0, groups=GROUPS)
+    for repeat in (splits[:5], splits[5:]):
+        held_out = np.concatenate([split.held_out for split in repeat])
+        np.testing.assert_array_equal(np.sort(held_out), np.arange(len(Y)))
+    for split in splits:
+        assert not set(GROUPS[split.train]) & set(GROUPS[split.held_out])
+        assert abs(Y[split.held_out].mean() - Y.mean()) < 0.1
+    assert set(splits[0].held_out) != set(splits[5].held_out)
+
+
+def test_more_folds_than_groups_of_a_class_are_refused() -> None:
+    with pytest.raises(ConfigError, match="folds = 5: the rows of a class are in 2 groups"):
+        repeated_stratified_splits(Y, folds=5, repeats=1, seed=0, groups=np.arange(len(Y)) % 2)

@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import argparse
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def add_training_options(parser: Parser, **defaults: Any) -> None:
     seeds = f"nets per split whose probabilities are averaged ({default.n_seeds})"
     add("--models", nargs="+", metavar="NET", help=models)
     add("--folds", type=int, help=f"folds of the cross-validation ({default.folds})")
+    add_group_folds_option(parser)
     add("--repeats", type=int, help=f"how often the folds are drawn ({default.repeats})")
     add("--seed", type=int, help=f"random seed ({default.seed})")
     add("--n-seeds", type=int, help=seeds)
@@ -52,6 +54,12 @@ def add_training_options(parser: Parser, **defaults: Any) -> None:
     add_yes_option(parser)
     add("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(**defaults)
+
+
+def add_group_folds_option(parser: Parser) -> None:
+    """For every command that draws folds."""
+    text = "keep the rows of a group in one fold; by default as the competition says"
+    parser.add_argument("--group-folds", action=BooleanOptionalAction, help=text)
 
 
 def add_yes_option(parser: Parser) -> None:
@@ -104,12 +112,19 @@ def check_size(
     refuse_too_large(*costs, hint=", or add --yes to try")
 
 
+def folds_in_words(config: Config) -> str:
+    """What cross-validation does, as commands print it first."""
+    groups = " of whole groups" if config.group_folds else ""
+    repeats = "repeat" if config.repeats == 1 else "repeats"
+    return f"{config.folds} folds{groups} x {config.repeats} {repeats}"
+
+
 def training_config(args: argparse.Namespace, path: Path | None, **more: Any) -> Config:
     """The settings in the file, under what the user chose; ConfigError where they are wrong."""
     from titanic_nn.competitions.registry import load_config
 
     models = args.models and [name for names in args.models for name in names.split(",")]
-    names = ("competition", "folds", "repeats", "seed", "n_seeds", "device")
+    names = ("competition", "folds", "group_folds", "repeats", "seed", "n_seeds", "device")
     chosen = {"models": models, **{name: getattr(args, name) for name in names}, **more}
     for name, value in chosen.items():
         try:  # each by itself, so that an error names the option, not the file

@@ -15,6 +15,7 @@ from titanic_nn.cli.options import (
     add_data_options,
     add_training_options,
     check_size,
+    folds_in_words,
     training_config,
 )
 from titanic_nn.errors import ConfigError
@@ -82,7 +83,7 @@ def ask(args: argparse.Namespace, name: str, each: str, answer: Callable[..., An
     folder = run or choose_folder(args.out, name)
     shown.print(tables.describe())
     shown.print(
-        f"{name.replace('_', ' ').capitalize()}: {config.folds} folds x {config.repeats} repeats"
+        f"{name.replace('_', ' ').capitalize()}: {folds_in_words(config)}"
         f"{each}, {config.n_seeds} nets averaged on each"
     )
     with ExitStack() as place:

@@ -21,6 +21,7 @@ from titanic_nn.cli.options import (
     add_data_options,
     add_training_options,
     check_size,
+    folds_in_words,
     training_config,
 )
 from titanic_nn.config import Config
@@ -68,8 +69,7 @@ def main(args: Namespace) -> None:
         config = _in_minutes(args, config, tables, start, shown)
     check_size(args, tables, config, inner=True)
     shown.print(
-        f"Cross-validation: {config.folds} folds x {config.repeats} repeats, "
-        f"{config.n_seeds} nets averaged on each"
+        f"Cross-validation: {folds_in_words(config)}, {config.n_seeds} nets averaged on each"
     )
     from titanic_nn.evaluation.compare_models import compare_models
 

@@ -10,7 +10,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser, console, if_stopped, print_table, progress
-from titanic_nn.cli.options import add_data_options, add_yes_option, check_size, training_config
+from titanic_nn.cli.options import (
+    add_data_options,
+    add_group_folds_option,
+    add_yes_option,
+    check_size,
+    training_config,
+)
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, StudyError, did_you_mean
 from titanic_nn.files import check_place
@@ -41,6 +47,7 @@ add("--trials", "of the study, those finished before included", type=int, defaul
 add("--space", "TOML that narrows or fixes what is searched", type=Path, metavar="FILE")
 add("--folds", "that a trial is scored on", type=int, default=5)
 add("--repeats", "of the folds, drawn anew each time", type=int, default=3)
+add_group_folds_option(PARSER)
 add("--seed", "random seed", type=int, default=Config.seed)
 add("--n-seeds", "nets per split whose probabilities are averaged", type=int, default=1)
 add("--device", "auto, cpu or cuda", default=Config.device)
@@ -148,6 +155,7 @@ def _study(work: _Work) -> None:
         "repeats": config.repeats,
         "seed": config.seed,
         "n_seeds": config.n_seeds,
+        **({"group_folds": True} if config.group_folds else {}),
         "features": f"{len(objective.feature_names)} columns, {digest(objective.feature_names)}",
     }
     with closing(open_storage(args.storage, work.folder)) as storage:

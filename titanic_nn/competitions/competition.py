@@ -54,6 +54,8 @@ class Competition:
     rule: Rule
     search: Places = ()  # places that are searched for tables, in order
     params: Path | None = None  # a folder with tuned settings, `<net>.toml`
+    # Settings of a run that differ from their defaults: `{"group_folds": True}`.
+    settings: Mapping[str, Any] = field(default_factory=dict)
     # Public scores in rising order, each with what has it.
     reference_scores: Sequence[tuple[float, str]] = ()
     # The columns by which a person recognizes a row, the first as its name.
@@ -62,8 +64,6 @@ class Competition:
     glossary: Mapping[str, str] = field(default_factory=dict)
     # From a checked table to the number of each row's group (rows,), where rows belong together.
     groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
-    # Whether the folds of cross-validation keep groups whole.
-    group_folds: bool = False
     # Of an own table: its description, as TOML holds it.
     own: Mapping[str, Any] | None = None
 
@@ -99,12 +99,13 @@ class Competition:
             path, tuned=self.tuned(), **{**overrides, "competition": self.reference}
         )
 
-    def tuned(self) -> Mapping[str, Mapping[str, Any]]:
-        """Net -> the settings that were tuned for this competition."""
+    def tuned(self) -> Mapping[str, Any]:
+        """The settings of this competition; those that were tuned for a net, by its name."""
         if self.params is None:
-            return {}
+            return self.settings
         files = {net: self.params / f"{net}.toml" for net in NETS}
-        return {net: read_toml(file).get(net, {}) for net, file in files.items() if file.exists()}
+        nets = {net: read_toml(file).get(net, {}) for net, file in files.items() if file.exists()}
+        return {**self.settings, **nets}
 
     @property
     def archive(self) -> str:

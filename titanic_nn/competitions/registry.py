@@ -17,6 +17,7 @@ from titanic_nn.tables.sources import Tables
 
 COMPETITIONS: dict[str, "str | Competition"] = {
     "titanic": "titanic_nn.competitions.titanic.competition:TITANIC",
+    "spaceship-titanic": "titanic_nn.competitions.spaceship.competition:SPACESHIP",
 }
 
 

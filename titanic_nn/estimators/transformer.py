@@ -43,6 +43,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     Args:
         competition: its slug, or the path of a TOML file that describes a table.
         min_category_rows: categories with fewer training rows share one column.
+        n_bins: bins of the piecewise-linear encoding of numbers; 0: numbers are standardized.
 
     Attributes, after `fit`:
         competition_: its slug or, of an own table, the description that the file then held.
@@ -65,9 +66,11 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         competition: Reference = Config.competition,
         *,
         min_category_rows: int = FeatureConfig.min_category_rows,
+        n_bins: int = FeatureConfig.n_bins,
     ) -> None:
         self.competition = competition
         self.min_category_rows = min_category_rows
+        self.n_bins = n_bins
 
     @classmethod
     def from_encoder(
@@ -77,8 +80,8 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
         By default it has those of the competition's test table.
         """
-        reference = competition.reference
-        features = cls(reference, min_category_rows=encoder.config.min_category_rows)
+        reference, config = competition.reference, encoder.config
+        features = cls(reference, min_category_rows=config.min_category_rows, n_bins=config.n_bins)
         columns = columns or [column.name for column in competition.schema.test_columns]
         return features._take(reference, encoder, columns)
 
@@ -122,7 +125,8 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Fit on training rows and encode them, (rows, features); no row sees its own label."""
         competition = find_competition(self.competition)
-        config = check_config(FeatureConfig, {"min_category_rows": self.min_category_rows})
+        settings = {"min_category_rows": self.min_category_rows, "n_bins": self.n_bins}
+        config = check_config(FeatureConfig, settings)
         encoder = Encoder(competition.features, config)
         rows, with_ids = _columns(competition, X)
         schema, labels = competition.schema, np.asarray(y)

@@ -104,7 +104,7 @@ def compare_models(
     final = final_split(len(tables.train), len(tables.test))
     # Nets trained on inner folds predict the rest of a split's training rows: with those rows the
     # split's own nets are calibrated and weighted.
-    inner = {split: inner_splits(split, tables.y, run.config) for split in [*run.folds, final]}
+    inner = {s: inner_splits(s, tables.y, run.config, run.groups) for s in [*run.folds, final]}
     encoders = run.encoders([*inner, *chain(*inner.values())], test_rows=True)
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)

@@ -28,18 +28,26 @@ INNER = 10**6
 ITERATIONS = 200
 
 
-def inner_splits(split: Split, y: NDArray[np.int64], config: Config) -> list[Split]:
+def inner_splits(
+    split: Split,
+    y: NDArray[np.int64],
+    config: Config,
+    groups: NDArray[np.int64] | None = None,
+) -> list[Split]:
     """A split's training rows in stratified folds of their own; none if `inner_folds` is 0.
 
-    `y` (labelled rows,) are the table's. There are fewer folds where the rarer class is too rare.
+    `y` and `groups` (labelled rows,) are the table's. There are fewer folds where the rarer class,
+    or groups with rows of it, are too few.
     """
-    rarer = int(np.unique(y[split.train], return_counts=True)[1].min())
+    members = np.arange(len(y)) if groups is None else groups
+    of_class = [split.train[y[split.train] == label] for label in np.unique(y[split.train])]
+    rarer = min(len(np.unique(members[rows])) for rows in of_class)
     folds = min(config.inner_folds, rarer)
     if folds < 2:
         return []
     number = (split.repeat + 1) * (config.folds + 1) + split.fold + 1  # the final split's is 0
     entropy = [config.seed, INNER, number]
-    return stratified_folds(split.train, y, folds, INNER + number, entropy, split)
+    return stratified_folds(split.train, y, folds, INNER + number, entropy, split, groups)
 
 
 def ensemble_weights(

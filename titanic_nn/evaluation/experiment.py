@@ -40,6 +40,7 @@ class Experiment:
         tables: both tables.
         device: where nets are trained.
         folds: the splits of cross-validation, repeat by repeat.
+        groups: the group of each labelled row, (train rows,), where folds keep groups whole.
         on_progress: is called as work is done.
     """
 
@@ -48,6 +49,7 @@ class Experiment:
     tables: Tables
     device: torch.device
     folds: list[Split]
+    groups: NDArray[np.int64] | None
     on_progress: Progress
 
     @classmethod
@@ -69,8 +71,15 @@ class Experiment:
         if tables.schema is not competition.schema:
             raise ConfigError(f"the tables are not those of competition {competition.slug}")
         tables.check_folds(config.folds)
-        folds = repeated_stratified_splits(tables.y, config.folds, config.repeats, config.seed)
-        return cls(competition, config, tables, device, folds, on_progress)
+        groups = None
+        if config.group_folds:
+            if competition.groups is None:
+                raise ConfigError(f"group_folds = true: {competition.slug} has no groups of rows")
+            groups = competition.groups(tables.train)
+        folds = repeated_stratified_splits(
+            tables.y, config.folds, config.repeats, config.seed, groups
+        )
+        return cls(competition, config, tables, device, folds, groups, on_progress)
 
     def encoders(self, splits: Sequence[Split], *, test_rows: bool = False) -> SplitEncoders:
         """An encoder for each split of the labelled rows; with `test_rows`, of both tables."""

@@ -1,11 +1,20 @@
 """From features to the numbers a net reads: impute, scale, one-hot, all fitted on training rows.
 
+A number is one scaled column, or a piecewise-linear encoding (Gorishniy, Rubachev and Babenko 2022,
+"On Embeddings for Numerical Features in Tabular Deep Learning"): a column for each of its bins,
+which rises from 0 to 1 within the bin,
+
+    column_b = (x - edge_b) / (edge_b+1 - edge_b), at least 0, at most 1
+
+A weighted sum of them is a function with a bend at every edge.
+
 scikit-learn has a class for each step. They are a line or two each here, because what was fitted
 can then be read, and saved, as plain numbers and names; the tests compare them with scikit-learn's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -42,6 +51,7 @@ class _EncoderState:
     categories: dict[str, list[str]]
     rare: dict[str, list[str]]
     scaling: dict[str, tuple[Number, Scale]]
+    edges: dict[str, list[Number]] = field(default_factory=dict)
 
 
 class Encoder:
@@ -51,7 +61,8 @@ class Encoder:
     medians: dict[str, dict[str, float]]  # number -> group of rows: ["age"]["Mr, 3"]
     categories: dict[str, list[str]]  # category feature -> the values that have their own column
     rare: dict[str, list[str]]  # category feature -> the values that share the column `deck=rare`
-    # Encoded column -> (mean, standard deviation); (0, 1) for what is not a number.
+    edges: dict[str, list[float]]  # number -> the edges of its bins, if it is encoded by bins
+    # Encoded column -> (mean, standard deviation); (0, 1) for what is not scaled.
     scaling: dict[str, tuple[float, float]]
 
     def __init__(self, features: FeatureSet, config: FeatureConfig) -> None:
@@ -59,7 +70,10 @@ class Encoder:
 
     @property
     def feature_names(self) -> list[str]:
-        """The encoded columns in order: `title=Mr`, `age`, `age missing`, `deck=rare`, ..."""
+        """The encoded columns in order: `title=Mr`, `age`, `age missing`, `deck=rare`, ...
+
+        With bins, `age=bin 1` and so on instead of `age`.
+        """
         return list(self.scaling)
 
     def fit(self, rows: Columns, y: NDArray[np.int64], known: Columns | None = None) -> Self:
@@ -74,6 +88,16 @@ class Encoder:
         numbers = [f for f in self.features.features if f.kind == "number"]
         self.medians = {n.name: _medians(plain[n.name], _groups(rows, n)) for n in numbers}
 
+        self.edges = {}
+        if self.config.n_bins:
+            for number in numbers:
+                # What is made from labels has a fixed scale, so it has no bins of its own either.
+                if not number.reads_labels:
+                    column = np.asarray(plain[number.name], np.float64)
+                    values = np.unique(_impute(column, rows, number, self.medians[number.name]))
+                    # Of distinct values: else a bill that most did not have would fill most bins.
+                    edges = np.quantile(values, np.linspace(0, 1, self.config.n_bins + 1))
+                    self.edges[number.name] = np.unique(edges).tolist()
         self.categories, self.rare = {}, {}
         for name in [f.name for f in self.features.features if f.kind == "category"]:
             counts, enough = sorted(rows.count(name).items()), self.config.min_category_rows
@@ -88,7 +112,8 @@ class Encoder:
             # From a constant column nothing can be learnt, yet a held-out row could differ in it
             # and meet a weight that was never trained.
             elif column.min() < column.max():
-                mean, sd = (column.mean(), column.std()) if is_number else (0, 1)
+                scaled = is_number and feature.name not in self.edges
+                mean, sd = (column.mean(), column.std()) if scaled else (0, 1)
                 self.scaling[label] = (float(mean), float(sd))
         return self
 
@@ -109,6 +134,7 @@ class Encoder:
             "categories": self.categories,
             "rare": self.rare,
             "scaling": {label: list(numbers) for label, numbers in self.scaling.items()},
+            "edges": self.edges,
         }
         check_state(_EncoderState, state, "encoder")
         return state
@@ -123,6 +149,12 @@ class Encoder:
         for name, medians in checked.medians.items():
             if "everyone" not in medians:
                 raise ModelError(f"encoder.medians.{name}.everyone is missing")
+        numbers = {feature.name for feature in features.features if feature.kind == "number"}
+        for name, edges in checked.edges.items():
+            if name not in numbers:
+                raise ModelError(f"encoder.edges: there is no number {name!r}")
+            if (np.diff(edges) <= 0).any() or not edges:
+                raise ModelError(f"encoder.edges.{name} do not rise")
         for name, values in checked.categories.items():  # in the order of their columns
             rare = checked.rare[name]
             if values != sorted({*values} - {*rare}) or rare != sorted({*rare}):
@@ -137,7 +169,7 @@ class Encoder:
         else:
             encoder.fitted = None
         encoder.medians, encoder.categories = checked.medians, checked.categories
-        encoder.rare = checked.rare
+        encoder.rare, encoder.edges = checked.rare, checked.edges
         # In their order as columns, which JSON does not promise to keep.
         labels = dict.fromkeys(label for f in features.features for label in encoder._labels(f))
         if unknown := sorted(checked.scaling.keys() - labels):
@@ -148,6 +180,7 @@ class Encoder:
     def transform(self, rows: Columns) -> NDArray[np.float32]:
         """Encode any rows: (rows, features), numbers in standard deviations from training means.
 
+        With bins, numbers are from 0 to 1; beyond the training rows' range they are 0 or 1.
         The rows beside a row make no difference. A category that no training row had is encoded as
         zeros, like a missing one.
         """
@@ -165,6 +198,9 @@ class Encoder:
 
     def _labels(self, feature: Feature) -> list[str]:
         """The labels of a feature's encoded columns, in order."""
+        if feature.name in self.edges:
+            bins = range(1, len(self.edges[feature.name]))
+            return [f"{feature.label}=bin {i:0{len(str(self.config.n_bins))}}" for i in bins]
         if feature.kind != "category":
             return [feature.label]
         # A value that is called as the column of rare ones is gets quotes.
@@ -188,7 +224,13 @@ class Encoder:
                     yield of_value, code == i, feature
             elif feature.kind == "number":
                 column = np.asarray(plain[name], np.float64)
-                yield label, _impute(column, rows, feature, self.medians[name]), feature
+                column = _impute(column, rows, feature, self.medians[name])
+                if name not in self.edges:
+                    yield label, column, feature
+                else:
+                    edges = pairwise(self.edges[name])
+                    for of_bin, (low, high) in zip(self._labels(feature), edges, strict=True):
+                        yield of_bin, np.clip((column - low) / (high - low), 0, 1), feature
             else:
                 yield label, plain[name], feature
 
@@ -233,7 +275,7 @@ class SplitEncoders:
             if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
                 self._kept[split] = encoder
         labels = [feature.label for feature in features.features]
-        # Features in the order of their table, the values of a category by name.
+        # Features in the order of their table, the values of a category, or bins, by name.
         self.feature_names = sorted(names, key=lambda n: (labels.index(n.partition("=")[0]), n))
 
     @property

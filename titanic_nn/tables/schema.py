@@ -80,10 +80,13 @@ class TableSchema:
     id: Column  # a row's identifier, unique in both tables
     target: Column  # what is predicted; it parses to the class codes 0, 1, ...
     columns: tuple[Column, ...]  # the others, which both tables have
+    ignored: tuple[str, ...] = ()  # further columns, which are dropped without a note
     row_name: str  # what a row is, in the singular, as messages call it: "patient"
     labels: tuple[str, ...]  # how files write the classes 0, 1, ...; two or more
     class_names: tuple[str, ...]  # what they mean, in a word or two each: "healthy", "ill"
-    ignored: tuple[str, ...] = ()  # further columns, which are dropped without a note
+    # What a submission states of each row: the likeliest class's label; or probabilities, of two
+    # classes that of class 1, under the target's name, of more a column per label.
+    submission: Literal["labels", "probabilities"] = "labels"
 
     @property
     def train_columns(self) -> tuple[Column, ...]:

@@ -1,11 +1,15 @@
-"""Which rows train and which are held out: repeated stratified folds, and the final fit."""
+"""Which rows train and which are held out: repeated stratified folds, and the final fit.
+
+Where rows belong together and the rows to predict are of other groups, folds keep groups whole:
+else the rest of a row's group would be known when the row is scored, but not when it counts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from titanic_nn.errors import ConfigError
 
@@ -31,19 +35,21 @@ class Split:
         )
 
 
-def repeated_stratified_splits(y: ArrayLike, folds: int, repeats: int, seed: int) -> list[Split]:
+def repeated_stratified_splits(
+    y: ArrayLike, folds: int, repeats: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> list[Split]:
     """Cut the labelled rows, y (rows,), into stratified folds, `repeats` times over, each shuffled.
 
     Within a repeat every row is held out exactly once. Asking for more repeats leaves the first
     ones as they were. The folds depend on the order of the rows, besides labels and seed.
-    Errors are those of `stratified_folds`.
+    `groups` and errors are those of `stratified_folds`.
     """
     y = np.asarray(y)
     rows = np.arange(len(y), dtype=np.int64)
     return [
         split
         for repeat in range(repeats)
-        for split in stratified_folds(rows, y, folds, repeat, [seed, repeat])
+        for split in stratified_folds(rows, y, folds, repeat, [seed, repeat], groups=groups)
     ]
 
 
@@ -54,6 +60,7 @@ def stratified_folds(
     repeat: int,
     entropy: Sequence[int],
     within: Split | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> list[Split]:
     """The rows at these positions in shuffled, stratified folds; also an outer split's train rows.
 
@@ -65,9 +72,12 @@ def stratified_folds(
         folds, repeat: how many folds, and the number of the repeat that they belong to.
         entropy: what seeds the shuffle.
         within: the split whose training rows these are, if they are one's.
+        groups: the group of each of the table's first rows, (labelled rows,): no group is in two
+            folds. By default any row may be in any fold.
 
     Raises:
-        ConfigError: fewer than two folds, or more folds than rows of the rarer class.
+        ConfigError: fewer than two folds, or more folds than rows of the rarer class, or than
+            groups that have such rows.
     """
     rarer = int(np.unique(y[rows], return_counts=True)[1].min())
     if not 2 <= folds <= rarer:
@@ -75,10 +85,20 @@ def stratified_folds(
             f"folds = {folds}: choose from 2 to {rarer}, the number of rows of the rarer class"
         )
     shuffle_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-    kfold = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed)
+    if groups is None:
+        kfold, of_rows = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed), None
+    else:
+        kfold = StratifiedGroupKFold(folds, shuffle=True, random_state=shuffle_seed)
+        of_rows = groups[rows]
+        fewest = min(len(np.unique(of_rows[y[rows] == label])) for label in np.unique(y[rows]))
+        if folds > fewest:
+            raise ConfigError(
+                f"folds = {folds}: the rows of a class are in {fewest} groups, which stay whole; "
+                f"choose at most {fewest}"
+            )
     return [
         Split(repeat, fold, rows[train], rows[held_out], within)
-        for fold, (train, held_out) in enumerate(kfold.split(rows, y[rows]))
+        for fold, (train, held_out) in enumerate(kfold.split(rows, y[rows], of_rows))
     ]
 
 

@@ -46,7 +46,9 @@ def nested_estimate(
     rows: list[dict[str, Any]] = []
     on_progress = scaled(partial(experiment.on_progress, space.model), 1 / len(experiment.folds))
     for split in experiment.folds:
-        inner = stratified_folds(split.train, y, config.inner_folds, 0, [config.seed, 0])
+        inner = stratified_folds(
+            split.train, y, config.inner_folds, 0, [config.seed, 0], groups=experiment.groups
+        )
         study = SharedStudy("inner", in_memory(), space, {}, seed=config.seed)
         schedule = Schedule([len(inner)], no_pruning)
         objective = Objective(experiment, inner)

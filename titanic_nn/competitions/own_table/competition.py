@@ -37,6 +37,6 @@ def _competition(values: str) -> Competition:
         rule=Rule("most_frequent", "every row is of the most frequent class", most_frequent),
         search=(("downloaded", Path("data/kaggle") / slug),) if slug else (),
         groups=partial(group_numbers, column=groups) if groups else None,
-        group_folds=bool(groups),
+        settings={"group_folds": True} if groups else {},
         own=own,
     )

@@ -85,6 +85,7 @@ def schema_of(description: Description) -> TableSchema:
         row_name=description.row_name,
         labels=labels,
         class_names=description.class_names or labels,
+        submission=description.submission,
         ignored=description.ignore,
     )
 

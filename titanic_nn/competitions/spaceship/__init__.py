@@ -1,0 +1,1 @@
+"""Spaceship Titanic: who was transported to another dimension?"""
