@@ -57,7 +57,7 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
         layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
 
     config, last = classifier.config(), list(layers)[-1]
-    positive = f"class {get_competition(features.competition_).schema.class_names[1]}"
+    positive = f"class {get_competition(features.competition).schema.class_names[1]}"
     notes = {}
     for layer, tensors in layers.items():
         plain = all(name.rstrip("0123456789") in ("w", "b") for name in tensors)

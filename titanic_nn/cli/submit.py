@@ -116,7 +116,6 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
     """Check the file as far as that is possible offline; refuse what must not be sent."""
     from titanic_nn.kaggle.offline import offline_score
     from titanic_nn.kaggle.submission import check_submission, competition_tables
-    from titanic_nn.runs.folder import read_tables
 
     if file.manifest and file.manifest.source == "bundled":
         score = offline_score(file.path, competition.load(bundled=True))
@@ -130,6 +129,8 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
     if competition.at_kaggle:
         tables = competition_tables(competition)
     elif file.manifest:
+        from titanic_nn.runs.folder import read_tables
+
         tables = read_tables(Path(file.manifest.run))
     else:
         raise ConfigError(f"{file.path}: no run wrote it, so its table is not known")

@@ -28,7 +28,6 @@ from safetensors.numpy import save as tensors_as_bytes
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from titanic_nn.competitions.competition import name_of
 from titanic_nn.errors import ConfigError, DataError, ModelError, TitanicError
 from titanic_nn.estimators.calibration import Calibration, Ensemble, check_shares
 from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class, plain
@@ -285,7 +284,7 @@ def _ensemble(models: Mapping[str, Pipeline], weights: Mapping[str, float]) -> E
         _check_folder_name(name)
         if not isinstance(model, Pipeline) or not isinstance(model[0], CompetitionFeatures):
             raise ModelError(f"{name}: is not the model of one net on a competition's table")
-    if len(competitions := {name_of(model[0].competition_) for model in models.values()}) != 1:
+    if len(competitions := {str(model[0].competition_) for model in models.values()}) != 1:
         raise ModelError(f"the models are of {len(competitions)} competitions, not of one")
     return Ensemble(models, weights)
 
