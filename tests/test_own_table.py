@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from forged_models import put
 from own_tables import MESSY, MORE_CLASSES, SMALL, TWO_CLASSES, messy, write_table
 from refusals import refused
 from sklearn.metrics import log_loss
@@ -36,8 +37,7 @@ from titanic_nn.cli import (
     tune,
 )
 from titanic_nn.competitions.own_table.description import Description
-from titanic_nn.competitions.registry import find_competition, get_competition, load_config
-from titanic_nn.errors import ConfigError
+from titanic_nn.competitions.registry import find_competition, load_config
 from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.nets.config import LinearConfig, ReLUConfig
 
@@ -244,10 +244,37 @@ def test_a_transformer_keeps_the_description(home: Path) -> None:
     assert restored.competition_ == features.competition_
 
 
-def test_a_saved_model_reads_no_file(home: Path) -> None:
-    Path("clinic.toml").write_text(MESSY)
-    with pytest.raises(ConfigError, match=r"competition 'clinic\.toml' is not known here"):
-        get_competition("clinic.toml")
+FORGED: dict[str, tuple[Any, str]] = {
+    "a path": ("moved.toml", "competition 'moved.toml' is not known here"),
+    "a number": (5, "features.competition"),
+    "nothing": ({}, "id is missing"),
+    "an unknown key": ({**tomllib.loads(MESSY), "code": "x"}, "there is no setting 'code'"),
+    "another target": ({**tomllib.loads(MESSY), "target": "kind"}, "'kind' is target and categor"),
+    "other columns": ({**tomllib.loads(MESSY), "numbers": ["a_b"]}, "encoder."),
+    "more columns": ({**tomllib.loads(MESSY), "numbers": ["a_b", "z"]}, "z is missing"),
+    "another kind": (
+        {**tomllib.loads(MESSY), "categories": ["married"], "booleans": ["kind"]},
+        "encoder.",
+    ),
+    "a long name": ({**tomllib.loads(MESSY), "groups": "x" * 10**6}, "groups = "),
+    "a path as name": ({**tomllib.loads(MESSY), "name": "../x"}, "name = '../x'"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_saved_model_with_another_description_is_refused(
+    at_the_clinic: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to, message = FORGED[what]
+    put("features", "competition", to=to)(Path("runs/a/models/relu"))
+    options = ["runs/a/models/relu", "--input", "data/test.csv"]
+    with pytest.raises(SystemExit):
+        predict.main(options)
+    error = capsys.readouterr().err
+    assert error.startswith("error: runs/a/models/relu/model.json: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert len(error) < 400
 
 
 def test_titanic_itself_described(
