@@ -148,7 +148,7 @@ def test_a_submission_is_checked_without_the_file_and_not_sent(
     submit.main(["runs/a", "--model", "relu", "--dry-run"])
     shown = capsys.readouterr().out
     assert "60 patients" in shown
-    assert "Competition: clinic (own table, SHA-256 " in shown
+    assert "Competition: clinic\n" in shown
     submission = pd.read_csv("submissions/a-relu.csv", dtype=str)
     assert submission.columns.tolist() == ["case no", "ill"]
     assert set(submission["ill"]) == {"ja", "nein"}
@@ -219,6 +219,14 @@ def test_an_own_table_is_explored_and_tuned(
     Path("moved.toml").write_text(MESSY.replace("patient", "person"))
     message = "study moved-given-linear exists, and its competition is moved (own table, SHA-256 "
     refused(tune.main, [*options, *study], message, capsys)
+
+
+def test_a_folder_that_lacks_a_table_is_one_line(
+    at_the_clinic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/test.csv").unlink()
+    message = "error: data: has no test.csv; expected a folder with train.csv and test.csv\n"
+    refused(train.main, ["--competition", "moved.toml", "--data", "data"], message, capsys)
 
 
 def test_tables_are_asked_for_where_no_place_is_known(

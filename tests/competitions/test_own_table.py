@@ -73,8 +73,18 @@ def test_a_date_is_split() -> None:
     assert found["d missing"].tolist() == [False, False, True]
 
 
+def test_a_date_does_not_depend_on_the_rows_beside_it() -> None:
+    dates = ["1700-01-01", "2199-12-31 23:59", "2024-01-01 00:00:00.123456789", "2024-01-01"]
+    competition = described(dates=["d"])
+    together = features(competition, d=dates)
+    for i, date in enumerate(dates):
+        alone = features(competition, d=[date])
+        assert alone.iloc[0].tolist() == together.iloc[i].tolist()
+
+
 @pytest.mark.parametrize(
-    "date", ["2024-02-30", "20240229", "29.2.2024", "2024", "2024-02-29T25:00"]
+    "date",
+    ["1699-12-31", "2200-01-01", "2024-02-30", "20240229", "29.2.2024", "2024", "2024-02-29T25:00"],
 )
 def test_what_is_no_date_is_refused(date: str) -> None:
     with pytest.raises(

@@ -44,7 +44,7 @@ def test_an_own_table_with_a_slug_is_a_competition(moon_user: User, kaggle: Kagg
     Path("moons.toml").unlink()
     done = moon_user.call("submit", "moons")
     assert done.code == 0, done.err
-    assert "Competition: moons (own table, SHA-256 " in done.out
+    assert "Competition: two-moons\n" in done.out
     assert [*kaggle.uploads.values()] == [Path("submissions/moons-linear.csv").read_bytes()]
     assert moon_user.ledger()[0]["competition"] == "two-moons"
     assert kaggle.submissions[0]["publicScore"]

@@ -77,7 +77,7 @@ def main(args: Namespace) -> None:
     message = args.message or file.message()
     if not sent or args.dry_run:
         _check(file, competition)
-        say(f"Competition: {competition.identity}\nMessage:     {message}")
+        say(f"Competition: {competition.slug}\nMessage:     {message}")
     if args.dry_run:
         say("Dry run: nothing was sent.")
         return

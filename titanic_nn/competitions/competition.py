@@ -109,8 +109,8 @@ class Competition:
 
     @property
     def archive(self) -> str:
-        """The name of the zip file that Kaggle offers."""
-        return f"{self.slug}.zip"
+        """The name of the zip file that Kaggle offers; "" if it offers none."""
+        return f"{self.slug}.zip" if self.at_kaggle else ""
 
     @property
     def folder(self) -> Path:

@@ -89,7 +89,7 @@ def load_tables(
         data: a folder with train.csv and test.csv or with the zip file, or the zip file itself.
             Where it lacks something, nothing else is read instead.
         search: where to look without `data`.
-        archive: the name of the competition's zip file.
+        archive: the name of the competition's zip file; "" if there is none.
 
     Raises:
         DataError: no place has the tables, or one breaks the schema.
@@ -132,7 +132,8 @@ def _first_present(search: Places, archive: str) -> tuple[Source, Path]:
 
 
 def _expected(archive: str) -> str:
-    return f"expected a folder with {TRAIN} and {TEST}, or Kaggle's {archive}"
+    or_archive = f", or Kaggle's {archive}" if archive else ""
+    return f"expected a folder with {TRAIN} and {TEST}{or_archive}"
 
 
 def _locate(place: Path, archive: str) -> Path:

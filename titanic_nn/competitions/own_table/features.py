@@ -31,8 +31,9 @@ LARGEST = 1e15  # of a number, in either direction; scaled, it is finite in floa
 SKEWED = 1.0
 
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+# Of years that a timestamp in nanoseconds can have, so that no other row decides what is a date.
 DATE = re.compile(
-    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+    r"(1[7-9]|2[01])\d\d-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
 
 
@@ -43,12 +44,13 @@ def booleans(text: Text) -> Text:
 
 def dates(text: Text) -> Text:
     """Texts that are dates, with or without a time; anything else becomes NaN."""
-    return text.where(text.str.fullmatch(DATE) & timestamps(text).notna())
+    return text.where(timestamps(text).notna())
 
 
 def timestamps(text: Text) -> pd.Series:
-    """Dates in UTC; NaT where a text is none."""
-    return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    """Dates in UTC, in nanoseconds; NaT where a text is none."""
+    known = text.where(text.str.fullmatch(DATE, na=False))
+    return pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).dt.as_unit("ns")
 
 
 # Kind of column -> its type, what turns text into it, and what is expected.
@@ -56,7 +58,7 @@ PARSERS: Mapping[str, tuple[Any, Callable[[Text], pd.Series], str]] = {
     "numbers": ("float64", partial(numbers, low=-LARGEST, high=LARGEST), "a number"),
     "categories": ("str", any_text, "a text"),
     "booleans": ("str", booleans, "true or false, yes or no, 1 or 0"),
-    "dates": ("str", dates, "a date like 2024-05-31 or 2024-05-31 13:45"),
+    "dates": ("str", dates, "a date like 2024-05-31 or 2024-05-31 13:45, from 1700 to 2199"),
 }
 
 
