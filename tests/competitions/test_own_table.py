@@ -264,5 +264,7 @@ def test_a_name_in_a_description_is_bounded() -> None:
         described(numbers=["x" * 201])
     with pytest.raises(ConfigError, match=r"^numbers"):
         described(numbers=[f"x{i}" for i in range(10_001)])
+    with pytest.raises(ConfigError, match=r"^the names of columns have more than 262144 bytes"):
+        described(numbers=[f"{i:0199}" for i in range(2000)])
     with pytest.raises(ConfigError, match=r"^name"):
         described(numbers=["x"], name="../x")

@@ -17,6 +17,7 @@ from titanic_nn.nets.registry import NETS
 from titanic_nn.tables.schema import MISSING
 
 MOST_COLUMNS, MOST_CLASSES = 10_000, 100
+MOST_BYTES = 2**18  # of all columns' names, which a run's settings hold too
 # Columns of a run's tables, which one of the user's must not be mistaken for.
 TAKEN_BY_ROWS = ("label", "repeat", "fold", "of")
 TAKEN_BY_ID = (*TAKEN_BY_ROWS, "probability", ENSEMBLE, *NETS)
@@ -58,9 +59,8 @@ class Description:
     categories: ColumnNames = ()
     booleans: ColumnNames = ()
     dates: ColumnNames = ()
-    groups: Annotated[str, Field(strict=True, max_length=200)] = (
-        ""  # rows that agree in it belong together; no feature
-    )
+    # Rows that agree in this column belong together; it is no feature. "": there is none.
+    groups: Annotated[str, Field(strict=True, max_length=200)] = ""
     ignore: ColumnNames = ()
 
     @model_validator(mode="after")
@@ -72,16 +72,16 @@ class Description:
                 f"labels has {len(self.labels)} classes, at most {MOST_CLASSES} are possible; "
                 "predicting a number (regression) is not"
             )
+        if self.class_names and len(self.class_names) != len(self.labels):
+            raise ValueError(
+                f"class_names has {len(self.class_names)} names for {len(self.labels)} labels"
+            )
         for name, words in (("labels", self.labels), ("class_names", self.class_names)):
             if (twice := _first_repeated(words)) is not None:
                 raise ValueError(f"{name} has {twice!r} twice")
         for label in self.labels:
             if label in MISSING:
                 raise ValueError(f"labels has {label!r}, which stands for a missing value")
-        if self.class_names and len(self.class_names) != len(self.labels):
-            raise ValueError(
-                f"class_names has {len(self.class_names)} names for {len(self.labels)} labels"
-            )
         return self
 
     @model_validator(mode="after")
@@ -97,6 +97,8 @@ class Description:
                     where = f"stands twice in {role}"
                 raise ValueError(f"the column {column!r} {where}; give it one place")
             role_of[column] = role
+        if sum(len(column.encode()) for _, column in roles) > MOST_BYTES:
+            raise ValueError(f"the names of columns have more than {MOST_BYTES} bytes")
         if not any(getattr(self, kind) for kind in KINDS):
             raise ValueError(f"no column is a feature; list one in {', '.join(KINDS)}")
         for role, column in roles:
