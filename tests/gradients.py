@@ -99,6 +99,11 @@ def as_modules(config: NetConfig, params: Params) -> PlainNet:
         layer.weight.data.copy_(params[f"w{i}"].T)
         if layer.bias is not None:
             layer.bias.data.copy_(params[f"b{i}"][0])
+    if embedding := modules.embedding:
+        embedding.frequency.data.copy_(params["frequency0"][:, 0])
+        for layer, w, b in zip(embedding.layers, params["w0"], params["b0"], strict=True):
+            layer.weight.data.copy_(w.T)
+            layer.bias.data.copy_(b[0])
     for i, normalization in modules.normalizations.items():
         if isinstance(normalization, nn.BatchNorm1d | nn.LayerNorm):
             normalization.weight.data.copy_(params[f"scale{i}"][0])

@@ -27,7 +27,14 @@ from titanic_nn.engine.members import Members
 from titanic_nn.engine.task import Block, SplitData, net_keys
 from titanic_nn.engine.train import make_task
 from titanic_nn.nets.batch import Uniform
-from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
+from titanic_nn.nets.config import (
+    DeepConfig,
+    LinearConfig,
+    NetConfig,
+    PeriodicEmbedding,
+    ReLUConfig,
+    ResNetConfig,
+)
 from titanic_nn.tables.splits import Split, final_split
 
 CPU = torch.device("cpu")
@@ -116,19 +123,56 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class Periodic(nn.Module):
+    """Each feature's sines and cosines through a linear layer of its own and a ReLU."""
+
+    def __init__(self, features: int, config: PeriodicEmbedding) -> None:
+        super().__init__()
+        k, size = config.n_frequencies, config.embedding_size
+        self.frequency = nn.Parameter(torch.empty(features, k))
+        self.layers = [nn.Linear(2 * k, size) for _ in range(features)]
+        self.found = nn.ModuleList(self.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        embedded = []
+        for i, layer in enumerate(self.layers):
+            angle = 2 * math.pi * x[:, i : i + 1] @ self.frequency[i : i + 1]  # (rows, k)
+            embedded.append(layer(torch.cat([angle.sin(), angle.cos()], 1)).relu())
+        return torch.cat(embedded, 1)  # (rows, features * size)
+
+
+def embedding_of(features: int, config: NetConfig) -> Periodic | None:
+    """The embedding that the settings ask for, and None where they ask for none."""
+    if isinstance(config, PeriodicEmbedding) and config.n_frequencies:
+        return Periodic(features, config)
+    return None
+
+
 class PlainNet(nn.Module):
     """A net out of torch's own layers.
 
     Attributes:
         layers: linear layers in the order of use, numbered from 1.
         normalizations: number of the layer that each belongs to -> module.
+        embedding: of the features, or None.
     """
 
-    def __init__(self, layers: list[nn.Linear], normalizations: dict[int, nn.Module]) -> None:
+    def __init__(
+        self,
+        layers: list[nn.Linear],
+        normalizations: dict[int, nn.Module],
+        embedding: Periodic | None = None,
+    ) -> None:
         super().__init__()
-        self.layers, self.normalizations = layers, normalizations
+        self.layers, self.normalizations, self.embedding = layers, normalizations, embedding
         # torch finds parameters in modules and in its own lists only.
         self.found = nn.ModuleList([*layers, *normalizations.values()])
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What decays and is penalized."""
+        embedding = self.embedding.layers if self.embedding else []
+        return [layer.weight for layer in (*self.layers, *embedding)]
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         """Logits; with random numbers for dropout, as in training."""
@@ -151,15 +195,19 @@ class FeedForward(PlainNet):
         if isinstance(config, DeepConfig):
             dropout = config.dropout
             activation, normalization = config.activation, config.normalization
+        embedding = embedding_of(features, config)
+        if isinstance(config, PeriodicEmbedding):
+            features = config.embedded(features)
         sizes = (features, *config.layer_widths)
         # Batch norm subtracts a bias again, and Adam would follow its rounding errors.
         bias = normalization != "batch"
         hidden = (nn.Linear(a, b, bias=bias) for a, b in pairwise(sizes))
         norms = {i: NORMALIZATIONS[normalization](n) for i, n in enumerate(sizes[1:], 1)}
-        super().__init__([*hidden, nn.Linear(sizes[-1], outputs)], norms)
+        super().__init__([*hidden, nn.Linear(sizes[-1], outputs)], norms, embedding)
         self.activation, self.dropout = ACTIVATIONS[activation](), dropout
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
+        x = self.embedding(x) if self.embedding else x
         for i, normalization in self.normalizations.items():
             x = self.activation(normalization(self.layers[i - 1](x)))
             x = drop(f"dropout{i}", self.dropout, x, uniform)
@@ -174,17 +222,18 @@ class Residual(PlainNet):
         width, hidden = config.width, config.hidden_size
         # As above: whatever is added to x, the next batch norm subtracts its mean.
         bias = config.normalization != "batch"
-        layers = [nn.Linear(features, width, bias=bias)]
+        layers = [nn.Linear(config.embedded(features), width, bias=bias)]
         for _ in range(config.n_blocks):
             layers += [nn.Linear(width, hidden), nn.Linear(hidden, width, bias=bias)]
         layers.append(nn.Linear(width, outputs))
         norm = NORMALIZATIONS[config.normalization]
-        super().__init__(layers, {i: norm(width) for i in range(2, len(layers) + 1, 2)})
+        norms = {i: norm(width) for i in range(2, len(layers) + 1, 2)}
+        super().__init__(layers, norms, embedding_of(features, config))
         self.config = config
 
     def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
         first, *blocks, head = self.layers
-        x = first(x)
+        x = first(self.embedding(x) if self.embedding else x)
         for i in range(2, len(blocks) + 2, 2):
             h = self.layers[i - 1](self.normalizations[i](x)).relu()
             h = drop(f"hidden_dropout{i}", self.config.hidden_dropout, h, uniform)
@@ -234,8 +283,7 @@ def train_alone(
             step += 1
             logits = net(x[rows], partial(rng.uniform, key, step=step))
             loss = (weights[rows] * losses(logits, y[rows]).view(-1)).mean()
-            for layer in net.layers:
-                w = layer.weight
+            for w in net.weights:
                 loss = loss + config.l1 * w.abs().sum() + config.l2 / 2 * w.square().sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -266,10 +314,20 @@ def start(net: PlainNet, config: NetConfig, uniform: Uniform) -> None:
             if layer.bias is not None:
                 layer.bias.zero_()
 
+    if isinstance(config, PeriodicEmbedding) and (embedding := net.embedding):
+        features, k = embedding.frequency.shape
+        u = uniform("frequency0", (features, 1, k))[:, 0]
+        of_feature = uniform("w0", (features, 2 * k, config.embedding_size))
+        with torch.no_grad():
+            embedding.frequency.copy_(config.frequency_scale * torch.special.ndtri(u))
+            for layer, w in zip(embedding.layers, of_feature, strict=True):
+                layer.weight.copy_(((2 * w - 1) / math.sqrt(2 * k)).T)
+                layer.bias.zero_()
+
 
 def make_optimizer(net: PlainNet, config: NetConfig) -> Optimizer:
     """torch's own; weights decay, biases and the scales and shifts of a normalization don't."""
-    weights = [layer.weight for layer in net.layers]
+    weights = net.weights
     others = [p for p in net.parameters() if not any(p is w for w in weights)]
     groups = [
         {"params": weights, "weight_decay": config.weight_decay},

@@ -42,12 +42,20 @@ VALUES: dict[str, list[Any]] = {
     "n_blocks": [2, 1],
     "hidden_dropout": [0.0, 0.2],
     "residual_dropout": [0.0, 0.2],
+    "n_frequencies": [0, 2, 3],
+    "frequency_scale": [0.1, 0.3],
+    "embedding_size": [4, 3],
 }
 # What a setting, or a value of it, acts only together with.
 TOGETHER_WITH = {
     "momentum": {"optimizer": "sgd"},
     "weight_decay": {"optimizer": "adamw"},
     "adamw": {"weight_decay": 0.5},
+    # Batch norm would subtract the bias of an embedded unit that is never cut off, and Adam would
+    # follow the rounding errors of its gradient.
+    "n_frequencies": {"normalization": "layer"},
+    "frequency_scale": {"normalization": "layer", "n_frequencies": 2},
+    "embedding_size": {"normalization": "layer", "n_frequencies": 2},
 }
 EACH_SETTING = pytest.mark.parametrize(
     ("config", "name", "kind"),

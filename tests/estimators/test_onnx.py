@@ -126,7 +126,7 @@ def test_a_net_that_is_not_known_is_exported_without_a_line(
         (lambda z, x: z.add_(1.0), "torch's operation add_"),
         (lambda z, x: functional.relu(z, inplace=True), "torch's operation relu"),
         (lambda z, x: torch.add(z, z, alpha=2), r"add \(with 2 arguments and \['alpha'\]"),
-        (lambda z, x: torch.cat([z, z], -1)[..., :1], "torch's operation cat"),
+        (lambda z, x: torch.stack([z, z], -1)[..., 0], "torch's operation stack"),
         (lambda z, x: z if bool((z > 0).all()) else -z, "torch's operation gt"),
         (lambda z, x: z + (0.0 if z.shape[-2] == 7 else 1.0), "its graph computes something else"),
     ],

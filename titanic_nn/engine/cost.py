@@ -13,7 +13,7 @@ from math import ceil, inf
 from pathlib import Path
 
 from titanic_nn.errors import ConfigError
-from titanic_nn.nets.config import NetConfig
+from titanic_nn.nets.config import NetConfig, PeriodicEmbedding
 
 OPERATIONS = 1e11  # floating-point operations per second of a core; GPUs are not slower
 STEP = 1e-6  # seconds of a step, however small its net
@@ -38,14 +38,20 @@ def training_cost(
 
     The nets of a split are in memory together; those of different splits need not be.
     """
+    parameters = activations = 0
+    if isinstance(config, PeriodicEmbedding):
+        waves = 2 * config.n_frequencies
+        parameters = features * (config.n_frequencies + waves * config.embedding_size)
+        activations, features = features * waves, config.embedded(features)
     widths = (features, *config.layer_widths, 1)
-    parameters = sum((before + 1) * after for before, after in pairwise(widths))
+    parameters += sum((before + 1) * after for before, after in pairwise(widths))
+    activations += sum(widths)
     batch_rows = rows if config.batch_size == "all" else min(rows, config.batch_size)
     steps = ceil(rows / batch_rows) * config.epochs
     cores, nets = os.cpu_count() or 1, splits * n_seeds
     products = 6 * parameters * rows * config.epochs  # forward, and twice as many backward
     # Of a net that trains: parameters, gradient, Adam's state (3); a batch's activations.
-    training = 4 * (5 * parameters + batch_rows * sum(widths))
+    training = 4 * (5 * parameters + batch_rows * activations)
     # Of every net of a split: parameters, float64 probabilities. Of all: learning rates, folds.
     kept = n_seeds * (4 * parameters + 8 * rows)
     return Cost(

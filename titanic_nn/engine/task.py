@@ -97,9 +97,11 @@ class Task:
     def activations(self) -> int:
         """About how many numbers a training step of one net keeps for each row, outputs aside.
 
-        Each parameter, whether weights, bias or scale, makes a tensor as wide as its last axis.
+        Each parameter, whether weights, bias or scale, makes a tensor as wide as its last axis; one
+        with more than two axes makes as many of them as its leading axes have.
         """
-        return sum(shape[-1] for shape in self._shapes) - 2 * self.outputs
+        widths = [prod(shape[:-2]) * shape[-1] for shape in self._shapes]
+        return sum(widths) - 2 * self.outputs
 
 
 @dataclass(frozen=True)

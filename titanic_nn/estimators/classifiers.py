@@ -452,6 +452,9 @@ class DeepClassifier(NetClassifier):
         activation: "relu", "leaky_relu", "tanh", "sigmoid" or "gelu".
         normalization: "none", "batch" or "layer", before each activation.
         dropout: fraction of each hidden layer's units that a training step drops.
+        n_frequencies: of the periodic embedding of each feature; 0: none.
+        frequency_scale: standard deviation of the initial frequencies, in periods per unit.
+        embedding_size: numbers that each feature becomes.
         epochs, ...: the others are those of `LinearClassifier`.
 
     Examples:
@@ -477,6 +480,9 @@ class ResNetClassifier(NetClassifier):
         normalization: "batch" or "layer", before each block and the last layer.
         hidden_dropout: fraction of a block's hidden units that a training step drops.
         residual_dropout: fraction of the units of a block's output that a training step drops.
+        n_frequencies: of the periodic embedding of each feature; 0: none.
+        frequency_scale: standard deviation of the initial frequencies, in periods per unit.
+        embedding_size: numbers that each feature becomes.
         epochs, ...: the others are those of `LinearClassifier`.
 
     Examples:

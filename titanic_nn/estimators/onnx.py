@@ -152,7 +152,8 @@ class _Recorded(Tensor):
         name = func.__name__
         if not isinstance(result, Tensor) and name in ("__get__", "size", "dim"):
             return result  # a shape or a type
-        graph = next((arg.graph for arg in args if isinstance(arg, cls)), None)
+        tensors = [t for arg in args for t in (arg if isinstance(arg, list) else [arg])]
+        graph = next((tensor.graph for tensor in tensors if isinstance(tensor, cls)), None)
         record = _RECORDERS.get(name)
         if graph and record and not kwargs.pop("inplace", False):
             try:
@@ -183,6 +184,12 @@ def _layer_norm(
     return graph.add("LayerNormalization", x, *affine, axis=-len(shape), epsilon=eps)
 
 
+def _transpose(graph: _Graph, x: Any, first: int, second: int) -> str:
+    order = list(range(x.dim()))
+    order[first], order[second] = order[second], order[first]
+    return graph.add("Transpose", x, perm=order)
+
+
 # torch operation, by its __name__ -> what records it, from the operation's own arguments.
 _RECORDERS: dict[str, Recorder] = {
     **{name: _operator(name.capitalize()) for name in SAME_NAME},
@@ -192,4 +199,8 @@ _RECORDERS: dict[str, Recorder] = {
     "leaky_relu": lambda g, x, negative_slope=0.01: g.add("LeakyRelu", x, alpha=negative_slope),
     "gelu": lambda g, x, *, approximate="none": g.add("Gelu", x, approximate=approximate),
     "layer_norm": _layer_norm,
+    "transpose": _transpose,
+    "flatten": lambda g, x, start: g.add("Reshape", x, np.array([0] * (x.dim() + start) + [-1])),
+    "unsqueeze": lambda g, x, dim: g.add("Unsqueeze", x, np.array([dim])),
+    "cat": lambda g, tensors, dim: g.add("Concat", *tensors, axis=dim),
 }

@@ -145,7 +145,31 @@ class ReLUConfig(NetConfig):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class DeepConfig(NetConfig):
+class PeriodicEmbedding:
+    """How a net embeds its features: see `embed` in layers.py. The paper's ranges are noted."""
+
+    # Frequencies of each feature, 8 to 96; 0: the net reads features as they are.
+    n_frequencies: Annotated[int, Field(strict=True, ge=0, le=10**6)] = 0
+    # Standard deviation of the initial frequencies, in periods per unit, 0.01 to 10; where
+    # features are standardized, a small one makes smooth curves.
+    frequency_scale: Positive = 0.1
+    embedding_size: Count = 4  # numbers that each feature becomes; the paper takes 8 and more
+
+    @model_validator(mode="after")
+    def _embedding_settings_act(self) -> Self:
+        if self.n_frequencies == 0:
+            for name in ("frequency_scale", "embedding_size"):
+                if getattr(self, name) != getattr(PeriodicEmbedding, name):
+                    raise ValueError(f"{name} does nothing with n_frequencies = 0")
+        return self
+
+    def embedded(self, features: int) -> int:
+        """The width of so many features after `embed`."""
+        return features * self.embedding_size if self.n_frequencies else features
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DeepConfig(NetConfig, PeriodicEmbedding):
     """The net with two and more hidden layers, with gradients by autograd."""
 
     search_space: ClassVar[SearchSpace] = {
@@ -172,7 +196,7 @@ class DeepConfig(NetConfig):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ResNetConfig(NetConfig):
+class ResNetConfig(NetConfig, PeriodicEmbedding):
     """The tabular ResNet of Gorishniy et al. (2021), with gradients by autograd."""
 
     search_space: ClassVar[SearchSpace] = _TRAINING | {

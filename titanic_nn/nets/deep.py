@@ -1,6 +1,7 @@
 """The deeper net: two and more hidden layers, its gradient by autograd.
 
 Each hidden layer is  dropout(activation(normalization(x w + b))) , and the last layer is linear.
+Features may be embedded first.
 """
 
 from collections.abc import Callable
@@ -38,13 +39,14 @@ class DeepNet:
         return cls(config, layers.dropout_rate(value("dropout")))
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
-        params: Params = {}
-        kind, sizes = self.config.normalization, (features, *self.config.hidden_sizes, outputs)
+        kind, initialization = self.config.normalization, self.config.initialization
+        params = layers.embedding_params(self.config, features, uniform)
+        sizes = (self.config.embedded(features), *self.config.hidden_sizes, outputs)
         for i, fans in enumerate(pairwise(sizes), 1):
             is_hidden = i < len(sizes) - 1
             # Batch norm subtracts a bias again, and Adam would follow its rounding errors.
             bias = kind != "batch" or not is_hidden
-            params |= layers.linear_params(i, fans, self.config.initialization, uniform, bias=bias)
+            params |= layers.linear_params(i, fans, initialization, uniform, bias=bias)
             if is_hidden:
                 params |= layers.normalization_params(kind, i, params[f"w{i}"][..., :1, :])
         return params
@@ -57,6 +59,7 @@ class DeepNet:
 
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
+        x = layers.embed(params, x)
         last = len(self.config.hidden_sizes) + 1
         for i in range(1, last):
             x = layers.linear(params, i, x)  # (..., rows, hidden_sizes[i - 1])

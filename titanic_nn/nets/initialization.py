@@ -10,6 +10,11 @@ import torch
 from torch import Tensor
 
 
+def standard_normal(u: Tensor) -> Tensor:
+    """Its quantiles at u: standard normal numbers from uniform ones."""
+    return math.sqrt(2) * torch.erfinv(2 * u - 1)
+
+
 def xavier(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
     """Uniform on ±sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): suits tanh and sigmoid."""
     return (2 * u - 1) * math.sqrt(6 / (fan_in + fan_out))
@@ -17,8 +22,7 @@ def xavier(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
 
 def he(u: Tensor, fan_in: int, fan_out: int) -> Tensor:
     """Normal with variance 2 / fan_in (He et al. 2015): a ReLU is 0 for half of its inputs."""
-    standard_normal = math.sqrt(2) * torch.erfinv(2 * u - 1)
-    return standard_normal * math.sqrt(2 / fan_in)
+    return standard_normal(u) * math.sqrt(2 / fan_in)
 
 
 def fastai(u: Tensor, fan_in: int, fan_out: int) -> Tensor:

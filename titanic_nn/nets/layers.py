@@ -1,16 +1,18 @@
-"""Layers that several nets use: linear, normalization, dropout; and gradients by autograd.
+"""Layers that several nets use: linear, embedding, normalization, dropout; also autograd.
 
 Layers are numbered from 1, and a layer's number ends the names of its parameters: "w2", "scale2".
 """
 
 from collections.abc import Callable
+from math import pi, sqrt
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from titanic_nn.nets.batch import Batch, Params, Uniform, is_trained
-from titanic_nn.nets.initialization import INITIALIZATIONS
+from titanic_nn.nets.config import PeriodicEmbedding
+from titanic_nn.nets.initialization import INITIALIZATIONS, standard_normal
 from titanic_nn.nets.losses import Loss
 
 EPSILON = 1e-5  # added to the variance, as in torch.nn
@@ -29,6 +31,39 @@ def linear(params: Params, i: int, x: Tensor) -> Tensor:
     """x w + b, or x w for a layer without bias: (..., rows, fan_out)."""
     x = x @ params[f"w{i}"]
     return x + params[f"b{i}"] if f"b{i}" in params else x
+
+
+def embedding_params(embedding: PeriodicEmbedding, features: int, uniform: Uniform) -> Params:
+    """Initial parameters of `embed`; none for an embedding with 0 frequencies.
+
+    Frequencies are normal, weights uniform on ±1 / sqrt(2 k), as in the paper's code.
+    """
+    k, size = embedding.n_frequencies, embedding.embedding_size
+    if k == 0:
+        return {}
+    frequency = standard_normal(uniform("frequency0", (features, 1, k)))
+    w = (2 * uniform("w0", (features, 2 * k, size)) - 1) / sqrt(2 * k)
+    return {
+        "frequency0": embedding.frequency_scale * frequency,  # (..., features, 1, k)
+        "w0": w,  # (..., features, 2 k, size): a linear layer for each feature
+        "b0": torch.zeros_like(w[..., :1, :]),  # (..., features, 1, size)
+    }
+
+
+def embed(params: Params, x: Tensor) -> Tensor:
+    """Periodic embeddings of features x (..., rows, features), side by side in the last axis.
+
+    Each feature becomes `size` numbers, relu([sin(2 pi f x), cos(2 pi f x)] w + b), with trained
+    frequencies f (Gorishniy, Rubachev and Babenko 2022, there called PLR). A net without
+    embedding's parameters returns x.
+    """
+    if "w0" not in params:
+        return x
+    column = x.transpose(-2, -1).unsqueeze(-1)  # (..., features, rows, 1)
+    angle = 2 * pi * params["frequency0"] * column  # (..., features, rows, k)
+    waves = torch.cat([angle.sin(), angle.cos()], -1)  # (..., features, rows, 2 k)
+    embedded = linear(params, 0, waves).relu()  # (..., features, rows, size)
+    return embedded.transpose(-3, -2).flatten(-2)  # (..., rows, features * size)
 
 
 def normalization_params(kind: str, i: int, like: Tensor) -> Params:

@@ -5,7 +5,7 @@
     z = relu(norm(x)) w + b                                            the head
 
 The two dropouts have rates of their own: of the hidden units within a block, and of what a block
-adds to x. Gradients are by autograd.
+adds to x. Features may be embedded first. Gradients are by autograd.
 """
 
 from collections.abc import Callable
@@ -40,12 +40,13 @@ class ResNet:
         return cls(config, *(layers.dropout_rate(value(name)) for name in names))
 
     def init(self, features: int, outputs: int, uniform: Uniform) -> Params:
-        kind, sizes = self.config.normalization, (features, *self.config.layer_widths, outputs)
-        params: Params = {}
+        kind, initialization = self.config.normalization, self.config.initialization
+        params = layers.embedding_params(self.config, features, uniform)
+        sizes = (self.config.embedded(features), *self.config.layer_widths, outputs)
         for i, fans in enumerate(pairwise(sizes), 1):
             # Every normalization reads x: batch norm subtracts again what a bias adds to it.
             bias = kind != "batch" or i % 2 == 0
-            params |= layers.linear_params(i, fans, self.config.initialization, uniform, bias=bias)
+            params |= layers.linear_params(i, fans, initialization, uniform, bias=bias)
             if i % 2 == 0:  # a block's first layer, or the head
                 like = params[f"w{i}"][..., :1].mT  # (..., 1, width)
                 params |= layers.normalization_params(kind, i, like)
@@ -60,7 +61,7 @@ class ResNet:
     def _forward(self, params: Params, x: Tensor, batch: Batch | None) -> Tensor:
         """Logits (..., rows, outputs); with `batch`, as in training."""
         kind, head = self.config.normalization, 2 * self.config.n_blocks + 2
-        x = layers.linear(params, 1, x)  # (..., rows, width)
+        x = layers.linear(params, 1, layers.embed(params, x))  # (..., rows, width)
         for i in range(2, head, 2):
             h = layers.normalize(kind, params, i, x, batch)
             h = layers.linear(params, i, h).relu()  # (..., rows, hidden_size)

@@ -54,6 +54,8 @@ DEEP: dict[type[NetConfig], Supported] = {
         **dict.fromkeys(("hidden_sizes", "dropout"), ANY),
         "activation": ("relu",),
         "normalization": ("none",),
+        "n_frequencies": (0,),
+        **dict.fromkeys(("frequency_scale", "embedding_size"), ANY),  # act with frequencies only
     }
 }
 
