@@ -85,4 +85,5 @@ class Competition:
         bundled: True reads only the table that comes with the package, False any but that.
         """
         places = [p for p in self.search if bundled in (None, p[0] == "bundled")]
-        return load_tables(self.schema, data, search=places, archive=self.archive)
+        how = f"; get them with `titanic-nn download --competition {self.slug}`"
+        return load_tables(self.schema, data, search=places, archive=self.archive, how_to_get=how)

@@ -33,7 +33,7 @@ from titanic_nn.evaluation.experiment import (
 )
 from titanic_nn.evaluation.metrics import expected_calibration_error, fold_metrics
 from titanic_nn.nets.batch import Params
-from titanic_nn.tables.encode import Encoder, SplitEncoders
+from titanic_nn.tables.encode import SplitEncoders
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import FINAL, Split, final_split
 
@@ -111,7 +111,7 @@ def compare_models(
 
     ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.y) for s in inner}
     held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
-    models = _fitted_models(run, encoders.encoder(final), outer_fits.final_params, ensembles[final])
+    models = _fitted_models(run, encoders, final, outer_fits.final_params, ensembles[final])
     for name, model in models.items():
         # The test table is predicted by the model that is saved, to the last bit.
         held_out[name][final] = model.predict_proba(tables.test)[:, 1]
@@ -196,16 +196,24 @@ def _fit(
 
 def _fitted_models(
     run: Experiment,
-    encoder: tuple[Encoder, list[int]],
+    encoders: SplitEncoders,
+    final: Split,
     final_params: dict[str, Params],
     ensemble: CalibratedEnsemble,
 ) -> dict[str, Pipeline | Ensemble]:
     """Each net of the final split as a Pipeline from raw rows to probabilities; the ensemble."""
     models: dict[str, Pipeline | Ensemble] = {}
+    encoder, _ = encoders.encoder(final)
     for model, params in final_params.items():
         net, calibration = run.config.nets[model], ensemble.calibrations[model]
         models[model] = assemble_pipeline(
-            run.competition, *encoder, net, params, seed=run.config.seed, calibration=calibration
+            run.competition,
+            encoder,
+            encoders.feature_names,
+            net,
+            params,
+            seed=run.config.seed,
+            calibration=calibration,
         )
     if ENSEMBLE in run.config.predictors:
         models[ENSEMBLE] = Ensemble(models.copy(), ensemble.weights)
