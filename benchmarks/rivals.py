@@ -1,0 +1,63 @@
+"""Our nets against the libraries one would otherwise pick. `make bench-rivals`.
+
+On the same folds: a competition's default settings, with XGBoost, LightGBM and CatBoost as `--rivals`
+and the ensemble of all. Seconds are those of all fits of a model: the outer folds, the inner ones,
+and the fit on all rows.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmarks.engine import machine, write_results
+from titanic_nn import compare_models
+from titanic_nn.competitions.registry import get_competition, load_config
+from titanic_nn.config import RIVALS, Config
+
+SHOWN = ["accuracy", "log_loss", "roc_auc", "seconds"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--competition", default=Config.competition)
+    add(
+        "--data", type=Path, help="folder with train.csv and test.csv; the bundled table by default"
+    )
+    add("--folds", type=int, default=Config.folds)
+    add("--repeats", type=int, default=Config.repeats)
+    add("--models", nargs="+", help="nets; by default those of the competition")
+    args = parser.parse_args()
+    config = load_config(
+        competition=args.competition,
+        folds=args.folds,
+        repeats=args.repeats,
+        models=args.models,
+        rivals=RIVALS,
+        ensemble_rivals=True,
+        history_points=1,
+    )
+    competition = get_competition(config.competition)
+    tables = competition.load(args.data, bundled=None if args.data else True)
+    run = compare_models(tables, config=config)
+    table = run.summary[SHOWN].sort_values("log_loss").round(5)
+    print(tables.describe())
+    print(table.round(4).to_string())
+    print(run.rivals.round(4).to_string())
+    made = {
+        "competition": config.competition,
+        "source": tables.source,
+        "train_rows": len(tables.train),
+        "folds": config.folds,
+        "repeats": config.repeats,
+        "recommended": run.recommended,
+        "models": table.to_dict("index"),
+        "against_recommended": run.rivals.round(5).to_dict("index"),
+    }
+    name = "rivals" if config.competition == Config.competition else f"rivals-{args.competition}"
+    write_results(name, {"machine": machine(torch.device("cpu")), **made})
+
+
+if __name__ == "__main__":
+    main()
