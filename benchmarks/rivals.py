@@ -1,8 +1,9 @@
 """Our nets against the libraries one would otherwise pick. `make bench-rivals`.
 
-On the same folds: a competition's default settings, with XGBoost, LightGBM and CatBoost as `--rivals`
-and the ensemble of all. Seconds are those of all fits of a model: the outer folds, the inner ones,
-and the fit on all rows.
+RESULT
+
+A competition's default run with `--rivals` and `--ensemble-rivals`: all models on the same folds.
+Seconds are those of all of a model's fits: on the folds, on their inner folds, and on all rows.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def main() -> None:
         history_points=1,
     )
     competition = get_competition(config.competition)
-    tables = competition.load(args.data, bundled=None if args.data else True)
+    bundled = args.data is None and config.competition == Config.competition
+    tables = competition.load(args.data, bundled=bundled or None)
     run = compare_models(tables, config=config)
     table = run.summary[SHOWN].sort_values("log_loss").round(5)
     print(tables.describe())
@@ -55,7 +57,7 @@ def main() -> None:
         "models": table.to_dict("index"),
         "against_recommended": run.rivals.round(5).to_dict("index"),
     }
-    name = "rivals" if config.competition == Config.competition else f"rivals-{args.competition}"
+    name = "rivals" if tables.source == "bundled" else f"rivals-{config.competition}"
     write_results(name, {"machine": machine(torch.device("cpu")), **made})
 
 

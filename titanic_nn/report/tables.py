@@ -407,8 +407,9 @@ def exploration(found: "Exploration", schema: TableSchema) -> list[Table]:
 
 
 def _time(seconds: float | None) -> str:
+    """Seconds in few characters, so that the scores fit 80 columns."""
     if seconds is None:
-        return DASH
+        return f"{DASH} s"
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
 
 

@@ -71,7 +71,7 @@ def read_run(folder: Path) -> Run:
     environment = read_json(folder / "environment.json")
     try:
         tables = environment["data"]
-        unsaved = tuple(summary.get("unsaved", ()))  # older runs have none
+        unsaved = tuple(summary["unsaved"]) if "unsaved" in summary else ()  # older runs have none
         for name in (summary["recommended"], *summary["predictors"], *unsaved):
             if not re.fullmatch(r"\w[\w.-]*", name):  # files and folders have these names
                 raise DataError(f"{folder / 'summary.json'}: {name!r} is no model's name")
