@@ -130,8 +130,9 @@ def test_rivals_that_do_not_win_share_a_sentence() -> None:
         catboost=(-0.004, 0.4, 0.5, 0.1),
     )
     assert sentences.conclusion(found, OTHER)[2:] == [
-        "Of the rivals: relu is better than xgboost; lightgbm is practically equivalent to relu; "
-        "it is not known whether catboost (posterior 40 %) is better than relu."
+        "Of the rivals: relu is better than xgboost; lightgbm is not better than relu "
+        "(posterior at most 5 %); it is not known whether catboost (posterior 40 %) is better than "
+        "relu."
     ]
 
 

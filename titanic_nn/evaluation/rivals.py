@@ -3,8 +3,7 @@
 Their settings are fixed here and were written down before any held-out row was scored, with values
 that are usual for tables of a thousand to some ten thousand rows: a learning rate of 0.05, trees
 smaller than the libraries' own defaults, and for XGBoost and LightGBM rows and columns subsampled
-for each tree. CatBoost keeps its default trees, which are symmetric and regularized by its ordered
-statistics.
+for each tree. CatBoost keeps its default trees, which are symmetric, of depth 6.
 
 The number of trees is chosen by early stopping on the inner folds of a split's training rows: it is
 the mean of the inner folds' best numbers, with which all training rows are then fitted. The inner
@@ -124,7 +123,7 @@ class LightGBM:
 
 
 class CatBoost:
-    """Symmetric trees of depth 6, the default; categories by ordered target statistics."""
+    """Symmetric trees of depth 6; categories by ordered target statistics."""
 
     def __init__(self, categories: Sequence[int], seed: int) -> None:
         self.categories, self.seed = categories, seed

@@ -72,7 +72,7 @@ def conclusion(summary: Mapping[str, Any], competition: Competition) -> list[str
 def _rivals(summary: Mapping[str, Any]) -> list[str]:
     """Which rivals are better than the recommended model, a sentence each; the others in one."""
     model, found = summary["recommended"], summary.get("rivals", {})  # older runs have none
-    told, same, worse, unsure = [], [], [], []
+    told, worse, not_better, unsure = [], [], [], []
     for name, row in found.items():
         better = percent(row["p_better"])
         if row["p_better"] >= DECISIVE:
@@ -81,12 +81,14 @@ def _rivals(summary: Mapping[str, Any]) -> list[str]:
             told.append(f"{name} is better than {model} by {by}{what}.")
         elif name in RIVALS and row["p_worse"] >= DECISIVE:
             worse.append(name)
-        elif name in RIVALS and row["p_equivalent"] >= DECISIVE:
-            same.append(name)
+        elif name in RIVALS and row["p_better"] <= 1 - DECISIVE:
+            not_better.append(name)
         elif name in RIVALS:
             unsure.append(f"{name} (posterior {better})")
     others = [f"{model} is better than {_listed(worse)}"] if worse else []
-    others += [f"{_listed(same)} {_are(same)} practically equivalent to {model}"] if same else []
+    if not_better:
+        at_most = f"(posterior at most {percent(1 - DECISIVE)})"
+        others.append(f"{_listed(not_better)} {_are(not_better)} not better than {model} {at_most}")
     if unsure:
         others.append(f"it is not known whether {_listed(unsure, 'or')} is better than {model}")
     if others:
