@@ -7,6 +7,7 @@ Seconds are those of all of a model's fits: on the folds, on their inner folds, 
 """
 
 import argparse
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -51,6 +52,7 @@ def main() -> None:
         "competition": config.competition,
         "source": tables.source,
         "train_rows": len(tables.train),
+        "libraries": {name: version(name) for name in RIVALS},
         "folds": config.folds,
         "repeats": config.repeats,
         "recommended": run.recommended,

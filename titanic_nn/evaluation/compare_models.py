@@ -112,10 +112,11 @@ def compare_models(
     # split's own nets are calibrated and weighted.
     inner = {split: inner_splits(split, tables.y, run.config) for split in [*run.folds, final]}
     encoders = run.encoders([*inner, *chain(*inner.values())], test_rows=True)
+    # Before the nets, whose work would be lost where a library fails.
+    rivals, inner_rivals = _fit_rivals(run, encoders, inner, clock)
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
-    rivals, inner_rivals = _fit_rivals(run, encoders, inner, clock)
     ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.y) for s in inner}
     held_out = outer_fits.baselines | rivals | calibrated(outer_fits.nets, ensembles)
     models = _fitted_models(run, encoders.encoder(final), outer_fits.final_params, ensembles[final])
@@ -221,6 +222,7 @@ def _fit_rivals(
     """The rivals' probabilities of the held-out rows of every split, and of its inner splits."""
     held_out: Probabilities = {name: {} for name in run.config.rivals}
     of_inner: Probabilities = {name: {} for name in run.config.rivals}
+    clock.lap("encode")
     for split, folds in inner.items():
         for name in run.config.rivals:
             fit = fit_rival(name, encoders, split, folds, run.tables.y, run.config.seed)
