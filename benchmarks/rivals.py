@@ -1,6 +1,9 @@
 """Our nets against the libraries one would otherwise pick. `make bench-rivals`.
 
-RESULT
+On Titanic's bundled table no rival has a lower log loss than any of our nets: linear 0.4002, deep
+0.4037, relu 0.4041; CatBoost 0.4087, LightGBM 0.4099, XGBoost 0.4119. (Logistic regression has
+0.3995, the ensemble of nets 0.4020, the one with rivals 0.4005.) n = 3 times 10 folds. Seconds on 2
+busy cores of an AMD EPYC: our nets 4 to 7 each, LightGBM 11, XGBoost 28, CatBoost 110.
 
 A competition's default run with `--rivals` and `--ensemble-rivals`: all models on the same folds.
 Seconds are those of all of a model's fits: on the folds, on their inner folds, and on all rows.
