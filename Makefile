@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks practice bench bench-tune bench-estimators bench-splits torture wheel clean
+.PHONY: train test lint types check notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals torture wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -40,6 +40,9 @@ bench-estimators: $(VENV)/.installed-dev  ## the scikit-learn face: all folds at
 
 bench-splits: $(VENV)/.installed-dev  ## do cross-validated scores hold on other rows? (ARGS="--cuts 5")
 	$(BIN)/python -m benchmarks.splits $(ARGS)
+
+bench-rivals: $(VENV)/.installed-dev  ## our nets against XGBoost, LightGBM and CatBoost (ARGS="--competition SLUG ...")
+	$(BIN)/python -m benchmarks.rivals $(ARGS)
 
 torture: $(VENV)/.installed-dev  ## attack the package for ten minutes (ARGS="--parts models ...")
 	PYTHONPATH=tests $(BIN)/python -m torture $(ARGS)

@@ -104,6 +104,52 @@ def test_a_better_baseline_is_stated() -> None:
     assert "gradient_boosting is better than relu (" in words
 
 
+def with_rivals(best: str = "relu", **rivals: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A summary with rivals: by how much each one's log loss is higher, and the probabilities."""
+    found = summary(deep=row(0.5, 0.4))
+    names = ("difference", "p_better", "p_equivalent", "p_worse")
+    found["rivals"] = {name: dict(zip(names, of, strict=True)) for name, of in rivals.items()}
+    models = found["comparison"]["models"]
+    found["comparison"]["models"] = {best: models["relu"], **models}
+    return found
+
+
+def test_a_rival_that_wins_is_stated() -> None:
+    found = with_rivals("catboost", catboost=(-0.012, 0.971, 0.02, 0.009))
+    _, best, wins = sentences.conclusion(found, OTHER)
+    assert best.startswith("By log loss the rival catboost is the best of all models with")
+    expected = "catboost is better than relu by 0.012 of log loss (posterior 97 %): it is a rival, "
+    assert wins == f"{expected}not saved and not submitted."
+    assert wins in text(found)
+
+
+def test_rivals_that_do_not_win_share_a_sentence() -> None:
+    found = with_rivals(
+        xgboost=(0.02, 0.0, 0.03, 0.97),
+        lightgbm=(0.001, 0.01, 0.98, 0.01),
+        catboost=(-0.004, 0.4, 0.5, 0.1),
+    )
+    assert sentences.conclusion(found, OTHER)[2:] == [
+        "Of the rivals: relu is better than xgboost; lightgbm is not better than relu "
+        "(posterior at most 5 %); it is not known whether catboost (posterior 40 %) is better than "
+        "relu."
+    ]
+
+
+def test_the_ensemble_with_rivals_is_no_rival_and_no_saved_model() -> None:
+    found = with_rivals("ensemble_rivals", ensemble_rivals=(-0.0101, 0.96, 0.03, 0.01))
+    found["rival_weights"] = {"relu": 0.25, "catboost": 0.75}
+    _, best, better, weights = sentences.conclusion(found, OTHER)
+    assert best.startswith("By log loss ensemble_rivals is the best of all models")
+    assert better == "ensemble_rivals is better than relu by 0.010 of log loss (posterior 96 %)."
+    assert weights == (
+        "ensemble_rivals averages nets and rivals (catboost 0.75, relu 0.25). It predicts the test "
+        "table and has a submission, but is not saved, as no model of another library is."
+    )
+    found["rivals"]["ensemble_rivals"]["p_better"] = 0.9  # nothing is claimed
+    assert sentences.conclusion(found, OTHER)[2:] == [weights]
+
+
 def test_mistakes_are_a_mean_over_repeats() -> None:
     # Missed: 1 and 2, so 1.5 of 2; false positives: 0 and 1, so 0.5 of 2; both rounded to even.
     expected = 'relu misclassifies 2 of 2 of class "went" and 0 of 2 of class "stayed" (travellers,'

@@ -403,6 +403,25 @@ def test_one_split_is_encoded_as_its_encoder_does() -> None:
 
 
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
+def test_raw_features_are_neither_imputed_nor_scaled() -> None:
+    rows, y = synthetic(300)
+    split = Split(0, 0, train=np.arange(200), held_out=np.arange(200, 300))
+    encoders = split_encoders(rows, y, [split])
+    encoder, _ = encoders.encoder(split)
+    assert encoder.fitted is not None
+    made, x = encoder.fitted.transform(rows), encoders.raw(split)
+    assert x.shape == (300, len(FEATURES))
+    for i, feature in enumerate(FEATURES):
+        assert (i in encoders.categories) == (feature.kind == "category")
+        if feature.kind == "category":
+            codes = rows.codes[feature.name].astype(float)
+            expected = np.where(codes < 0, np.nan, codes)
+        else:
+            expected = (rows.numbers | made)[feature.name].astype(float)
+        np.testing.assert_array_equal(x[:, i], expected)
+    assert np.isnan(x).any(axis=0).sum() >= 3  # ages, fares and decks are missing
+
+
 def test_kaggles_tables_are_encoded_without_a_gap() -> None:
     train, test = pd.read_csv(KAGGLE / "train.csv"), pd.read_csv(KAGGLE / "test.csv")
     rows = TITANIC.features.columns(pd.concat([train, test], ignore_index=True))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
+from titanic_nn.config import ENSEMBLE_RIVALS, RIVALS
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
 from titanic_nn.nets.config import NetConfig
 
@@ -45,8 +46,8 @@ def findings(
     return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
 
 
-def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[str, str]:
-    """The two sentences with which a run's results begin: the recommended model, the best one.
+def conclusion(summary: Mapping[str, Any], competition: Competition) -> list[str]:
+    """The sentences with which a run's results begin: the recommended model, the best one, rivals.
 
     Args:
         summary: the run's summary.json.
@@ -60,10 +61,46 @@ def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[st
         f"{mean} (95 % interval {low} to {high}), its log loss {scores['log_loss']['mean']:.3f}."
     )
     if not others:
-        return recommended, f"{best} was compared with no other model."
-    name = best if best == model else f"the baseline {best}"
+        return [recommended, f"{best} was compared with no other model."]
+    kind = "the rival " if best in RIVALS else "the baseline "
+    name = best if best in (model, ENSEMBLE_RIVALS) else f"{kind}{best}"
     p_best = percent(summary["comparison"]["models"][best]["p_best"])
-    return recommended, f"By log loss {name} is the best of all models with probability {p_best}."
+    text = f"By log loss {name} is the best of all models with probability {p_best}."
+    return [recommended, text, *_rivals(summary)]
+
+
+def _rivals(summary: Mapping[str, Any]) -> list[str]:
+    """Which rivals are better than the recommended model, a sentence each; the others in one."""
+    model, found = summary["recommended"], summary.get("rivals", {})  # older runs have none
+    told, worse, not_better, unsure = [], [], [], []
+    for name, row in found.items():
+        better = percent(row["p_better"])
+        if row["p_better"] >= DECISIVE:
+            what = ": it is a rival, not saved and not submitted" if name in RIVALS else ""
+            by = f"{-row['difference']:.3f} of log loss (posterior {better})"
+            told.append(f"{name} is better than {model} by {by}{what}.")
+        elif name in RIVALS and row["p_worse"] >= DECISIVE:
+            worse.append(name)
+        elif name in RIVALS and row["p_better"] <= 1 - DECISIVE:
+            not_better.append(name)
+        elif name in RIVALS:
+            unsure.append(f"{name} (posterior {better})")
+    others = [f"{model} is better than {_listed(worse)}"] if worse else []
+    if not_better:
+        at_most = f"(posterior at most {percent(1 - DECISIVE)})"
+        others.append(f"{_listed(not_better)} {_are(not_better)} not better than {model} {at_most}")
+    if unsure:
+        others.append(f"it is not known whether {_listed(unsure, 'or')} is better than {model}")
+    if others:
+        told.append(f"Of the rivals: {'; '.join(others)}.")
+    if weights := summary.get("rival_weights"):
+        heaviest = sorted(weights.items(), key=lambda item: -item[1])
+        weighed = ", ".join(f"{name} {weight:.2f}" for name, weight in heaviest)
+        told.append(
+            f"{ENSEMBLE_RIVALS} averages nets and rivals ({weighed}). It predicts the test table "
+            "and has a submission, but is not saved, as no model of another library is."
+        )
+    return told
 
 
 def headline(summary: Mapping[str, Any], competition: Competition) -> str:
@@ -269,9 +306,8 @@ def _comparison(comparison: Mapping[str, Any], rows: str) -> list[str]:
             f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)})."
         )
     if same:
-        are = "is" if len(same) == 1 else "are"
         told.append(
-            f"{_listed(same)} {are} practically equivalent to {best} (difference of at most "
+            f"{_listed(same)} {_are(same)} practically equivalent to {best} (difference of at most "
             f"{ROPES[comparison['metric']]:g})."
         )
     if unsure:
@@ -328,6 +364,10 @@ def _advice(config: NetConfig) -> tuple[str, str]:
     if not config.layer_widths:
         return restrain, f"{release}a net with hidden units"
     return f"{restrain}, or fewer hidden units", f"{release}more hidden units"
+
+
+def _are(names: Sequence[Any]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _listed(names: Sequence[Any], last_word: str = "and") -> str:

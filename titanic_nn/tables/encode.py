@@ -205,6 +205,21 @@ class Encoder:
                 x[:, at[label]] = (column - mean) / sd
         return x
 
+    def raw(self, rows: Columns) -> NDArray[np.float64]:
+        """The feature table of any rows as it is, (rows, features): neither imputed nor scaled.
+
+        A category is its code in `rows`. NaN stands where a value is missing.
+        """
+        plain = self._plain(rows)
+        x = np.empty((len(rows), len(self.features.features)))
+        for column, feature in zip(x.T, self.features.features, strict=True):
+            if feature.kind == "category":
+                codes = rows.codes[feature.name]
+                column[:] = np.where(codes < 0, np.nan, codes)
+            else:
+                column[:] = plain[feature.name]
+        return x
+
     def _plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Numbers and flags by name (rows,), the fitted ones included; NaN where one is missing."""
         return {**rows.numbers, **(self.fitted.transform(rows) if self.fitted else {})}
@@ -309,6 +324,16 @@ class SplitEncoders:
         """A split's encoder, and the positions of its columns among `feature_names`."""
         encoder = self._kept.get(split) or self._fit(split)
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
+    @property
+    def categories(self) -> list[int]:
+        """The positions of the categories among the columns of `raw`."""
+        features = self._features.features
+        return [i for i, feature in enumerate(features) if feature.kind == "category"]
+
+    def raw(self, split: Split) -> NDArray[np.float64]:
+        """Every row of the table as `Encoder.raw` of a split's encoder has it, (rows, features)."""
+        return self.encoder(split)[0].raw(self._rows)
 
     def _fit(self, split: Split) -> Encoder:
         rows = self._rows.take(split.train)
