@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from spaceship_tables import SHARED, needs_shared, passengers
+from spaceship_tables import REPO, SHARED, needs_shared, passengers
 
 from titanic_nn.competitions.spaceship.competition import SPACESHIP
 from titanic_nn.competitions.spaceship.cryosleep_rule import CryosleepRule
@@ -122,3 +122,8 @@ def test_the_competitions_own_groups_are_on_one_side() -> None:
     assert tables.test.shape == (2185, 13)
     train, test = (set(t["PassengerId"].str[:4]) for t in (tables.train, tables.test))
     assert not train & test
+
+
+def test_the_docs_have_the_table_of_features() -> None:
+    docs = (REPO / "docs/features.md").read_text(encoding="utf-8")
+    assert SPACESHIP.features.as_markdown() in docs
