@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 
 from titanic_nn import plots
 
@@ -62,6 +64,20 @@ def test_its_links_lead_somewhere(path: Path) -> None:
             assert link[1:] in headings
         else:
             assert (path.parent / link).exists()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_installs_the_package_first_where_it_is_missing(path: Path) -> None:
+    first = "".join(cells(path, "code")[0]["source"])
+    assert "%pip install --quiet git+https://github.com/" in first
+    said: list[str] = []
+    for found in (None, "the package"):
+        shell = SimpleNamespace(run_line_magic=lambda name, line: said.append(f"{name} {line}"))
+        source = TransformerManager().transform_cell(first)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("importlib.util.find_spec", lambda name, found=found: found)
+            exec(source, {"get_ipython": lambda shell=shell: shell})
+    assert said == [first.splitlines()[-1].strip().removeprefix("%")]
 
 
 def write_notebook(path: Path, source: str) -> None:
@@ -190,7 +206,8 @@ def test_practice_copies_have_the_code_without_prose_then_without_its_key_lines(
             assert line not in left
             assert f"...  # {hint}" in left
         for cell in gaps:  # what is left can still be read by Python
-            compile("".join(cell["source"]).replace("%matplotlib inline", ""), path.name, "exec")
+            source = TransformerManager().transform_cell("".join(cell["source"]))
+            compile(source, path.name, "exec")
 
 
 def test_a_practice_copy_with_work_in_it_is_kept(tmp_path: Path) -> None:
