@@ -27,8 +27,8 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
     return [cell for cell in document["cells"] if cell["cell_type"] == kind]
 
 
-def test_there_are_six_in_a_row() -> None:
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 7)]
+def test_there_are_seven_in_a_row() -> None:
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 8)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -119,6 +119,20 @@ def test_an_address_whose_notebooks_colab_cannot_open_is_refused(
     assert (checkout / "README.md").read_text("utf-8") == before
 
 
+def test_make_lab_opens_the_first_notebook_for_this_machine_only() -> None:
+    makefile = (REPO / "Makefile").read_text("utf-8")
+    (recipe,) = re.findall(
+        r"^lab: \$\(VENV\)/\.installed-notebooks.*\n\t(.*)$", makefile, re.MULTILINE
+    )
+    assert recipe.startswith("$(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/")
+    notebook, more = recipe.split()[2:]
+    assert more == "$(ARGS)"
+    assert REPO / notebook == min((REPO / "notebooks").glob("*.ipynb"))
+    extras = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [line.split(">")[0] for line in extras["optional-dependencies"]["notebooks"]]
+    assert wanted == ["ipywidgets", "jupyterlab"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_make_targets_exist(page: str) -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
