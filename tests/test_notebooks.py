@@ -27,6 +27,12 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
     return [cell for cell in document["cells"] if cell["cell_type"] == kind]
 
 
+def plain_python(source: str) -> str:
+    """A cell's source, with its magics as calls."""
+    manager = TransformerManager()  # type: ignore[no-untyped-call]
+    return str(manager.transform_cell(source))
+
+
 def test_there_are_seven_in_a_row() -> None:
     assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 8)]
 
@@ -73,7 +79,7 @@ def test_it_installs_the_package_first_where_it_is_missing(path: Path) -> None:
     said: list[str] = []
     for found in (None, "the package"):
         shell = SimpleNamespace(run_line_magic=lambda name, line: said.append(f"{name} {line}"))
-        source = TransformerManager().transform_cell(first)
+        source = plain_python(first)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("importlib.util.find_spec", lambda name, found=found: found)
             exec(source, {"get_ipython": lambda shell=shell: shell})
@@ -134,7 +140,7 @@ def test_the_sliders_of_two_relus_can_make_a_hump(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(plt, "show", lambda: None)
     names: dict[str, Any] = {"plt": plt, "plots": plots, "fine": torch.linspace(-2, 2, 201)}
     names["interact"] = lambda *args, **sliders: names.update(sliders=sliders)
-    for words in ("def relu(", "def two_relus("):
+    for words in ("def relu(", "def draw_two_relus(", "def two_relus("):
         exec(source_with(NOTEBOOKS[0], words), names)
 
     low, high = names["sliders"]["k2"]
@@ -146,6 +152,16 @@ def test_the_sliders_of_two_relus_can_make_a_hump(monkeypatch: pytest.MonkeyPatc
     assert 0 < peak < 200
     assert total[peak] > total[0]
     assert total[peak] > total[-1]
+
+
+def test_sliders_are_followed_by_pictures_of_their_positions() -> None:
+    """GitHub runs no scripts."""
+    code = cells(NOTEBOOKS[0], "code")
+    shown = [json.dumps([output.get("data", {}) for output in cell["outputs"]]) for cell in code]
+    sliders = [i for i, data in enumerate(shown) if 'class=\\"sliders-' in data]
+    assert len(sliders) == 2
+    for i in sliders:
+        assert any('"image/png"' in data for data in shown[i + 1 : i + 3])
 
 
 @pytest.mark.parametrize("b", [0.5, -3.0])
@@ -206,7 +222,7 @@ def test_practice_copies_have_the_code_without_prose_then_without_its_key_lines(
             assert line not in left
             assert f"...  # {hint}" in left
         for cell in gaps:  # what is left can still be read by Python
-            source = TransformerManager().transform_cell("".join(cell["source"]))
+            source = plain_python("".join(cell["source"]))
             compile(source, path.name, "exec")
 
 
