@@ -86,6 +86,18 @@ def test_it_installs_the_package_first_where_it_is_missing(path: Path) -> None:
     assert said == [first.splitlines()[-1].strip().removeprefix("%")]
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_has_exercises_with_folded_answers(path: Path) -> None:
+    text = "\n\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+    _, *exercises = text.split("**Try it.**")
+    assert len(exercises) >= 5
+    for exercise in exercises:
+        assert exercise.count("<details><summary>Answer</summary>\n\n") == 1
+        assert exercise.count("\n\n</details>") == 1
+    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        compile(code, path.name, "exec")
+
+
 def write_notebook(path: Path, source: str) -> None:
     cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": []}
     document = {
