@@ -312,8 +312,8 @@ def test_a_public_score_is_forecast_from_known_pairs(accuracy: float, expected: 
     assert words.startswith(
         f"Expect a public score of about {expected:.3f}, not the cross-validated {accuracy:.3f}: "
         "the rows of Kaggle's board are harder than the labelled ones. A rough forecast, from 2 "
-        "results known by cross-validation and on the board: 0.85 and 0.79 (published work) and "
-        "0.75 and 0.73 (the sleep rule); "
+        "results known by cross-validation and on the board: published work (0.85 and 0.79) and "
+        "the sleep rule (0.75 and 0.73); "
     )
     margin = 1.96 * (expected * (1 - expected) / 100) ** 0.5
     assert words.endswith(f"the sampling of 100 travellers alone adds ± {margin:.3f} (95 %).")

@@ -119,5 +119,6 @@ def _printable(value: Any) -> Any:
 
 
 def _words(text: str) -> str:
-    """Names as words, and no line break before a per cent sign."""
-    return text.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%")
+    """Names as words, and no line break between a number and its sign."""
+    text = text.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%")
+    return text.replace("± ", "±\N{NO-BREAK SPACE}")

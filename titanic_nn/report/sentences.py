@@ -89,7 +89,7 @@ def board_forecast(accuracy: float, rows: int, competition: Competition) -> str:
     if not competition.board_pairs:
         return ""
     score, margin = _on_board(accuracy, rows, competition)
-    pairs = [f"{cv} and {public} ({whose})" for cv, public, whose in competition.board_pairs]
+    pairs = [f"{whose} ({cv} and {public})" for cv, public, whose in competition.board_pairs]
     known = "1 result" if len(pairs) == 1 else f"{len(pairs)} results"
     return (
         f"Expect a public score of about {score:.3f}, not the cross-validated {accuracy:.3f}: the "
