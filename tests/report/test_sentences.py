@@ -341,6 +341,58 @@ def test_the_headline_is_the_recommended_model_s_accuracy_beside_the_rule_s() ->
     assert sentences.headline(found, OTHER) == said
 
 
+BOARD = replace(OTHER, board_pairs=((0.85, 0.79, "published work"), (0.75, 0.73, "the sleep rule")))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (0.75, 0.73),  # a known result itself
+        (0.80, 0.76),  # halfway between the two: the gap is the mean of 0.02 and 0.06
+        (0.90, 0.84),  # beyond them: the nearest gap
+        (0.60, 0.58),
+    ],
+)
+def test_a_public_score_is_forecast_from_known_pairs(accuracy: float, expected: float) -> None:
+    words = sentences.board_forecast(accuracy, 100, BOARD)
+    assert words.startswith(
+        f"Expect a public score of about {expected:.3f}, not the cross-validated {accuracy:.3f}: "
+        "the rows of Kaggle's board are harder than the labelled ones. A rough forecast, from 2 "
+        "results known by cross-validation and on the board: published work (0.85 and 0.79) and "
+        "the sleep rule (0.75 and 0.73); "
+    )
+    margin = 1.96 * (expected * (1 - expected) / 100) ** 0.5
+    assert words.endswith(f"the sampling of 100 travellers alone adds ± {margin:.3f} (95 %).")
+
+
+def test_a_competition_without_pairs_has_no_forecast() -> None:
+    nothing = replace(BOARD, board_pairs=())
+    assert sentences.board_forecast(0.8, 100, nothing) == ""
+    assert sentences.board_outcome("0.8", 0.8, 100, nothing) == ""
+
+
+def test_a_board_can_be_easier() -> None:
+    easier = replace(BOARD, board_pairs=((0.8, 0.82, "the sleep rule"),))
+    words = sentences.board_forecast(0.9, 100, easier)
+    assert "about 0.920, not the cross-validated 0.900" in words
+    assert "are easier than the labelled ones. A rough forecast, from 1 result known" in words
+
+
+@pytest.mark.parametrize(
+    ("score", "where"), [("0.77", "within"), ("0.90", "above"), ("0.60000", "below")]
+)
+def test_a_public_score_is_compared_with_its_forecast(score: str, where: str) -> None:
+    # 1.96 * sqrt(0.76 * 0.24 / 100) = 0.0837
+    said = sentences.board_outcome(score, 0.8, 100, BOARD)
+    start = "The forecast from the cross-validated 0.800 was 0.760 ± 0.084: "
+    assert said == f"{start}the score is {where} it."
+
+
+def test_a_score_that_is_no_accuracy_has_no_forecast_to_keep() -> None:
+    assert sentences.board_outcome("n/a", 0.8, 100, BOARD) == ""
+    assert sentences.board_outcome("17.3", 0.8, 100, BOARD) == ""
+
+
 def test_the_answer_of_a_permutation_importance() -> None:
     rises = {"age": [0.0, 0.02], "sex": [0.07, 0.09], "deck": [0.001, 0.002], "port": [0.0, 0.0]}
     rows = [

@@ -47,6 +47,8 @@ class Competition:
     settings: Mapping[str, Any] = field(default_factory=dict)
     # Public scores in rising order, each with what has it.
     reference_scores: Sequence[tuple[float, str]] = ()
+    # Results whose accuracy is known twice: by cross-validation, on the public board, and whose.
+    board_pairs: Sequence[tuple[float, float, str]] = ()
     # The columns by which a person recognizes a row, the first as its name.
     display_columns: Sequence[str] = ()
     # The words of its features' descriptions that a reader may not know, each with its meaning.

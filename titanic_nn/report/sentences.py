@@ -1,16 +1,17 @@
 """Every sentence that states a result, for terminal, page and files; names are as in tables."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.config import ENSEMBLE_RIVALS, RIVALS
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
+from titanic_nn.kaggle.submission import parse_accuracy, sampling_margin
 from titanic_nn.nets.config import NetConfig
 
 if TYPE_CHECKING:  # they load torch
@@ -112,6 +113,41 @@ def headline(summary: Mapping[str, Any], competition: Competition) -> str:
         return text
     of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
     return f'{text}, the rule "{rule.description}" {of_rule}'
+
+
+def board_forecast(accuracy: float, rows: int, competition: Competition) -> str:
+    """What to expect on the public board; empty where no result's scores are known there.
+
+    Args:
+        accuracy: the model's, cross-validated on the competition's own table.
+        rows: how many the board scores.
+        competition: whose board.
+    """
+    if not competition.board_pairs:
+        return ""
+    score, margin = _on_board(accuracy, rows, competition)
+    pairs = [f"{whose} ({cv} and {public})" for cv, public, whose in competition.board_pairs]
+    known = "1 result" if len(pairs) == 1 else f"{len(pairs)} results"
+    return (
+        f"Expect a public score of about {score:.3f}, not the cross-validated {accuracy:.3f}: the "
+        f"rows of Kaggle's board are {'harder' if score < accuracy else 'easier'} than the "
+        f"labelled ones. A rough forecast, from {known} known by cross-validation and on the "
+        f"board: {_listed(pairs)}; the sampling of {rows} {competition.schema.row_names} alone "
+        f"adds ± {margin:.3f} (95 %)."
+    )
+
+
+def board_outcome(score: str, accuracy: float, rows: int, competition: Competition) -> str:
+    """How a score as Kaggle writes it compares with its forecast; empty where there was none."""
+    value = parse_accuracy(score)
+    if value is None or not competition.board_pairs:
+        return ""
+    expected, margin = _on_board(accuracy, rows, competition)
+    where = "above" if value > expected else "below"
+    return (
+        f"The forecast from the cross-validated {accuracy:.3f} was {expected:.3f} ± {margin:.3f}: "
+        f"the score is {'within' if abs(value - expected) <= margin else where} it."
+    )
 
 
 def importance(scores: pd.DataFrame, model: str) -> str:
@@ -275,14 +311,24 @@ def percent(fraction: float, digits: int = 0) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
+def _on_board(accuracy: float, rows: int, competition: Competition) -> tuple[float, float]:
+    """The public score to expect, and its sampling error.
+
+    The loss of accuracy on the board is interpolated between the known pairs, and outside of them
+    it is that of the nearest.
+    """
+    cv, public = np.array([pair[:2] for pair in sorted(competition.board_pairs)]).T
+    score = float(np.clip(accuracy - np.interp(accuracy, cv, cv - public), 0, 1))
+    return score, sampling_margin(score, rows)
+
+
 def _chance(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
     """The rule's accuracy, and how far chance moves one."""
     accuracy, rule, text = models[model]["accuracy"], competition.rule, ""
     if rule.name in models:
         of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
         text = f'The accuracy of the rule "{rule.description}" is {of_rule}. '
-    # Two standard errors of a proportion.
-    error = 196 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / rows)
+    error = 100 * sampling_margin(accuracy["mean"], rows)
     return (
         f"{text}With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
         f"± {error:.1f} points."
