@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check notebooks practice bench bench-tune bench-estimators bench-splits torture wheel clean
+.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals torture wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -20,6 +20,9 @@ lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
 
 types: $(VENV)/.installed-dev  ## mypy, strict
 	$(BIN)/mypy
+
+lab: $(VENV)/.installed-notebooks  ## open the first notebook in JupyterLab, for this machine only
+	$(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/01_how_a_neural_net_works.ipynb $(ARGS)
 
 notebooks: $(VENV)/.installed-dev  ## run all notebooks (ARGS="--write" keeps their new outputs)
 	$(BIN)/python notebooks/execute.py $(ARGS)
@@ -41,6 +44,9 @@ bench-estimators: $(VENV)/.installed-dev  ## the scikit-learn face: all folds at
 bench-splits: $(VENV)/.installed-dev  ## do cross-validated scores hold on other rows? (ARGS="--cuts 5")
 	$(BIN)/python -m benchmarks.splits $(ARGS)
 
+bench-rivals: $(VENV)/.installed-dev  ## our nets against XGBoost, LightGBM and CatBoost (ARGS="--competition SLUG ...")
+	$(BIN)/python -m benchmarks.rivals $(ARGS)
+
 torture: $(VENV)/.installed-dev  ## attack the package for ten minutes (ARGS="--parts models ...")
 	PYTHONPATH=tests $(BIN)/python -m torture $(ARGS)
 
@@ -55,6 +61,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "titanic_nn needs Python 3.11 or newer; try: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-notebooks: $(VENV)/.installed
+	$(INSTALL) --editable ".[notebooks]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

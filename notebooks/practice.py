@@ -70,6 +70,21 @@ KEY_LINES = {
         'fraction = submission["Survived"].mean()': "fraction: how many are predicted to survive",
         "score = offline_score(file, tables)": "score: the accuracy on the bundled answers",
     },
+    "07_another_data_set": {
+        'return x @ params["w"] + params["b"]': "return the logits of the linear model",
+        'h = (x @ params["w1"] + params["b1"]).relu()  # (rows, hidden)': "h, the hidden units",
+        'return h @ params["w2"] + params["b2"]  # (rows, 1)': "return the logits of the net",
+        "return -(t * p.log() + (1 - t) * (1 - p).log()).mean()": "return the mean cross-entropy",
+        "scaler = StandardScaler().fit(x_rows)": "scaler: fitted on the rows that may be used",
+        "params = {name: params[name] - learning_rate * leaves[name].grad for name in params}": (
+            "params after one step against the gradient"
+        ),
+        "scores = run(model, rows, y, cv=folds, scoring=scoring)": "scores: of this model's folds",
+        "comparison = comparison_table(nets)": "comparison: with the best one, on the same folds",
+        "p = model.fit(rows, y).predict_proba(held_out)[:, 1]": (
+            "p: the held-out rows' probabilities, by a model of all other rows"
+        ),
+    },
 }
 
 

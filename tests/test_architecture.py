@@ -41,6 +41,9 @@ HOMES = {
     "numba": ("engine.backends.numba_loops",),
     "matplotlib": ("plots", "report.pictures"),
     "jinja2": ("report",),
+    "xgboost": ("evaluation.rivals",),
+    "lightgbm": ("evaluation.rivals",),
+    "catboost": ("evaluation.rivals",),
 }
 # Library -> the rooms that never import it.
 NOT_IN = {

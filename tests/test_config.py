@@ -9,7 +9,14 @@ import pytest
 
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.competitions.titanic.competition import TITANIC
-from titanic_nn.config import ENSEMBLE, Config, FeatureConfig, check_config, read_toml
+from titanic_nn.config import (
+    ENSEMBLE,
+    ENSEMBLE_RIVALS,
+    Config,
+    FeatureConfig,
+    check_config,
+    read_toml,
+)
 from titanic_nn.errors import ConfigError
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
 from titanic_nn.nets.registry import NETS, spec_of
@@ -31,11 +38,13 @@ def read(file: Path, text: str) -> Config:
 OTHER = Config(
     competition="other",
     models=("deep", "linear"),
+    rivals=("catboost", "xgboost"),
+    ensemble_rivals=True,
     folds=5,
     repeats=2,
     seed=7,
     n_seeds=3,
-    inner_folds=0,
+    inner_folds=3,
     device="cpu",
     history_points=4,
     features=FeatureConfig(count_groups_among="known"),
@@ -105,6 +114,13 @@ def test_every_registered_net_is_found_by_its_name() -> None:
 def test_several_nets_have_an_ensemble_and_one_has_none() -> None:
     assert Config(models=("deep", "relu")).predictors == ("deep", "relu", ENSEMBLE)
     assert Config(models=("relu",)).predictors == ("relu",)
+
+
+def test_the_ensemble_with_rivals_is_not_saved() -> None:
+    config = Config(rivals=("xgboost",), ensemble_rivals=True)
+    assert config.predictors == Config().predictors
+    assert config.unsaved == (ENSEMBLE_RIVALS,)
+    assert Config(rivals=("xgboost",)).unsaved == ()
 
 
 @pytest.mark.parametrize(
@@ -268,6 +284,12 @@ MISTAKES = {
     ),
     "a number for a table": ("relu = 3", "relu = 3: "),
     "a table of all nets": ("[nets.relu]\nepochs = 3", "there is no setting nets"),
+    "an unknown rival": (
+        'rivals = ["catbost"]',
+        "there is no rival 'catbost'; choose from xgboost, lightgbm, catboost; did you mean catb",
+    ),
+    "a rival twice": ('rivals = ["xgboost", "xgboost"]', "rivals: xgboost is named 2 times"),
+    "no truth": ("ensemble_rivals = 1", "ensemble_rivals = 1: .*boolean"),
     "one inner fold": ("inner_folds = 1", "inner_folds = 1: choose 2 or more, or 0 for none"),
     "endless": ("[relu]\nepochs = 1000000001", r"relu\.epochs = 1000000001: .*less than"),
     "batch beyond int64": (f"[relu]\nbatch_size = {2**63}", r"relu\.batch_size = 9\d+: "),

@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 
 from titanic_nn import plots
 
@@ -25,8 +27,14 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
     return [cell for cell in document["cells"] if cell["cell_type"] == kind]
 
 
-def test_there_are_six_in_a_row() -> None:
-    assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 7)]
+def plain_python(source: str) -> str:
+    """A cell's source, with its magics as calls."""
+    manager = TransformerManager()  # type: ignore[no-untyped-call]
+    return str(manager.transform_cell(source))
+
+
+def test_there_are_seven_in_a_row() -> None:
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 8)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -62,6 +70,32 @@ def test_its_links_lead_somewhere(path: Path) -> None:
             assert link[1:] in headings
         else:
             assert (path.parent / link).exists()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_installs_the_package_first_where_it_is_missing(path: Path) -> None:
+    first = "".join(cells(path, "code")[0]["source"])
+    assert "%pip install --quiet git+https://github.com/" in first
+    said: list[str] = []
+    for found in (None, "the package"):
+        shell = SimpleNamespace(run_line_magic=lambda name, line: said.append(f"{name} {line}"))
+        source = plain_python(first)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("importlib.util.find_spec", lambda name, found=found: found)
+            exec(source, {"get_ipython": lambda shell=shell: shell})
+    assert said == [first.splitlines()[-1].strip().removeprefix("%")]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_has_exercises_with_folded_answers(path: Path) -> None:
+    text = "\n\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+    _, *exercises = text.split("**Try it.**")
+    assert len(exercises) >= 5
+    for exercise in exercises:
+        assert exercise.count("<details><summary>Answer</summary>\n\n") == 1
+        assert exercise.count("\n\n</details>") == 1
+    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        compile(code, path.name, "exec")
 
 
 def write_notebook(path: Path, source: str) -> None:
@@ -118,7 +152,7 @@ def test_the_sliders_of_two_relus_can_make_a_hump(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(plt, "show", lambda: None)
     names: dict[str, Any] = {"plt": plt, "plots": plots, "fine": torch.linspace(-2, 2, 201)}
     names["interact"] = lambda *args, **sliders: names.update(sliders=sliders)
-    for words in ("def relu(", "def two_relus("):
+    for words in ("def relu(", "def draw_two_relus(", "def two_relus("):
         exec(source_with(NOTEBOOKS[0], words), names)
 
     low, high = names["sliders"]["k2"]
@@ -130,6 +164,16 @@ def test_the_sliders_of_two_relus_can_make_a_hump(monkeypatch: pytest.MonkeyPatc
     assert 0 < peak < 200
     assert total[peak] > total[0]
     assert total[peak] > total[-1]
+
+
+def test_sliders_are_followed_by_pictures_of_their_positions() -> None:
+    """GitHub runs no scripts."""
+    code = cells(NOTEBOOKS[0], "code")
+    shown = [json.dumps([output.get("data", {}) for output in cell["outputs"]]) for cell in code]
+    sliders = [i for i, data in enumerate(shown) if 'class=\\"sliders-' in data]
+    assert len(sliders) == 2
+    for i in sliders:
+        assert any('"image/png"' in data for data in shown[i + 1 : i + 3])
 
 
 @pytest.mark.parametrize("b", [0.5, -3.0])
@@ -190,7 +234,8 @@ def test_practice_copies_have_the_code_without_prose_then_without_its_key_lines(
             assert line not in left
             assert f"...  # {hint}" in left
         for cell in gaps:  # what is left can still be read by Python
-            compile("".join(cell["source"]).replace("%matplotlib inline", ""), path.name, "exec")
+            source = plain_python("".join(cell["source"]))
+            compile(source, path.name, "exec")
 
 
 def test_a_practice_copy_with_work_in_it_is_kept(tmp_path: Path) -> None:

@@ -4,6 +4,10 @@ tests/cli/test_terminal.py compares the samples of output with what is printed.
 """
 
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -57,6 +61,76 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (REPO / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:\s]+)\)", text):
         assert (REPO / page).parent.joinpath(link).exists(), link
+
+
+def make_links(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, str(root / "docs" / "make_links.py"), *options]
+    return subprocess.run(script, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What has the repository's address, to change."""
+    for name in ("docs", "notebooks"):
+        shutil.copytree(REPO / name, tmp_path / name)
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(REPO / name, tmp_path)
+    return tmp_path
+
+
+def test_the_repositorys_address_is_that_of_pyproject() -> None:
+    done = make_links(REPO, "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_another_address_is_written_everywhere(checkout: Path) -> None:
+    project = checkout / "pyproject.toml"
+    old = tomllib.loads(project.read_text("utf-8"))["project"]["urls"]["Repository"]
+    new = "https://github.com/some-one/a.net_2"
+    project.write_text(project.read_text("utf-8").replace(old, new), "utf-8")
+    done = make_links(checkout, "--check")
+    assert done.returncode == 1
+    assert done.stderr.startswith("README.md, docs/install.md, notebooks/01_how_a_neural_net_works")
+    assert make_links(checkout).returncode == 0
+    assert make_links(checkout, "--check").returncode == 0
+
+    readme = (checkout / "README.md").read_text("utf-8")
+    notebooks = sorted((checkout / "notebooks").glob("*.ipynb"))
+    for path in notebooks:
+        page = f"some-one/a.net_2/blob/main/notebooks/{path.name})"
+        assert f"(https://colab.research.google.com/github/{page}" in readme
+        assert f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page}" in readme
+    assert f"$ git clone {new} && cd" in readme
+    for path in (checkout / "README.md", *checkout.glob("docs/*.md"), *notebooks):
+        assert old not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("address", ["https://gitlab.com/a/b", "https://github.com/a/b.git", "a"])
+def test_an_address_whose_notebooks_colab_cannot_open_is_refused(
+    checkout: Path, address: str
+) -> None:
+    project = checkout / "pyproject.toml"
+    text = re.sub(r'Repository = ".*"', f'Repository = "{address}"', project.read_text("utf-8"))
+    project.write_text(text, "utf-8")
+    before = (checkout / "README.md").read_text("utf-8")
+    done = make_links(checkout)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"'{address}' is not of the form https://github.com/OWNER/NAME" in done.stderr
+    assert (checkout / "README.md").read_text("utf-8") == before
+
+
+def test_make_lab_opens_the_first_notebook_for_this_machine_only() -> None:
+    makefile = (REPO / "Makefile").read_text("utf-8")
+    (recipe,) = re.findall(
+        r"^lab: \$\(VENV\)/\.installed-notebooks.*\n\t(.*)$", makefile, re.MULTILINE
+    )
+    assert recipe.startswith("$(BIN)/jupyter-lab --ip=127.0.0.1 notebooks/")
+    notebook, more = recipe.split()[2:]
+    assert more == "$(ARGS)"
+    assert REPO / notebook == min((REPO / "notebooks").glob("*.ipynb"))
+    extras = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [line.split(">")[0] for line in extras["optional-dependencies"]["notebooks"]]
+    assert wanted == ["ipywidgets", "jupyterlab"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,14 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from titanic_nn.errors import ConfigError, DataError, did_you_mean
@@ -26,6 +33,10 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = LONGEST_SHOWN
 
 # The name of the weighted average of a run's nets, where it has several.
 ENSEMBLE = "ensemble"
+# Libraries of boosted trees that a run can fit beside the nets; evaluation/rivals.py fits them.
+RIVALS = ("xgboost", "lightgbm", "catboost")
+# The name of the weighted average of a run's nets and rivals, which is not saved as a model.
+ENSEMBLE_RIVALS = "ensemble_rivals"
 
 # A competition in settings: its slug or, of an own table, its description as TOML holds it.
 Reference: TypeAlias = str | Mapping[str, Any]
@@ -55,6 +66,10 @@ class Config:
     competition: Reference = "titanic"
     # The nets that are trained and compared.
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear", "relu", "deep")
+    # Libraries of boosted trees that are compared with the nets; some of RIVALS.
+    rivals: tuple[str, ...] = ()
+    # Whether a further ensemble averages the nets and the rivals.
+    ensemble_rivals: Annotated[bool, Field(strict=True)] = False
     # Cross-validation: folds, drawn anew in every repeat.
     folds: Annotated[Count, Field(ge=2)] = 10
     repeats: Count = 3
@@ -78,17 +93,18 @@ class Config:
         default_factory=lambda: {name: spec.default() for name, spec in NETS.items()}
     )
 
-    @field_validator("models")
+    @field_validator("models", "rivals")
     @classmethod
-    def _known_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
-        for model in models:
-            if model not in NETS:
-                known = f"choose from {', '.join(NETS)}{did_you_mean(model, NETS)}"
-                raise ValueError(f"there is no net {_shown(model)}; {known}")
-        for model in NETS:
-            if models.count(model) > 1:
-                raise ValueError(f"{model} is named {models.count(model)} times")
-        return models
+    def _known_names(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        kind, every = ("net", [*NETS]) if info.field_name == "models" else ("rival", [*RIVALS])
+        for name in names:
+            if name not in every:
+                known = f"choose from {', '.join(every)}{did_you_mean(name, every)}"
+                raise ValueError(f"there is no {kind} {_shown(name)}; {known}")
+        for name in every:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is named {names.count(name)} times")
+        return names
 
     @field_validator("nets")
     @classmethod
@@ -108,6 +124,11 @@ class Config:
     def predictors(self) -> tuple[str, ...]:
         """What a run predicts with: its nets and, where there are several, their ensemble."""
         return (*self.models, ENSEMBLE) if len(self.models) > 1 else self.models
+
+    @property
+    def unsaved(self) -> tuple[str, ...]:
+        """What a run predicts the test table with and submits, but does not save as a model."""
+        return (ENSEMBLE_RIVALS,) if self.ensemble_rivals else ()
 
     def to_toml(self) -> str:
         """These settings as TOML, which `from_toml` reads back to an equal object."""

@@ -68,6 +68,15 @@ def test_a_command_and_a_path_stay_on_one_line(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("number", ["86.0 %", "± 0.036"])
+def test_a_number_keeps_its_sign(capsys: pytest.CaptureFixture[str], number: str) -> None:
+    for length in range(60, 80):
+        console().print(f"{'x' * length} {number} of all")
+        first, *rest = capsys.readouterr().out.splitlines()
+        assert number in first or number in rest[0]
+
+
+@pytest.mark.usefixtures("terminal")
 def test_the_bar_shows_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(console(), ["[/x]"]) as advance:
         advance("[/y]", 0.5)

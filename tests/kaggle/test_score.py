@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.kaggle.submission import describe_score
+from titanic_nn.report.sentences import board_forecast, board_outcome
+
+PAGE = Path(__file__).parents[2] / "docs" / "kaggle.md"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,16 @@ def test_a_score_is_compared_with_the_reference_scores(score: str, where: str) -
     margin = 1.96 * math.sqrt(float(score) * (1 - float(score)) / 418)
     expected = f"public score {score} ± {margin:.3f} (95 %, 418 passengers): {where}"
     assert describe_score(score, 418, TITANIC) == expected
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    for printed in (
+        f"Forecast: {board_forecast(0.869, 418, TITANIC)} Submission",
+        f": {describe_score('0.77751', 418, TITANIC)} The",
+        board_outcome("0.77751", 0.869, 418, TITANIC),
+    ):
+        assert printed in page
 
 
 def test_a_competition_without_reference_scores_has_the_margin_alone() -> None:

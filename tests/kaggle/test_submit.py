@@ -37,6 +37,37 @@ def test_the_newest_run_is_sent_and_its_score_recorded(
     assert (row["competition"], row["error"]) == ("titanic", "")
 
 
+# Of an accuracy of 0.83: between 0.787, which lost 0.021, and 0.854, which lost 0.057.
+FORECAST = 0.83 - (0.021 + (0.83 - 0.787) / (0.854 - 0.787) * (0.057 - 0.021))
+
+
+def test_a_forecast_is_shown_before_it_is_sent_and_compared_after(
+    user: User, kaggle: KaggleServer
+) -> None:
+    expected = f"Expect a public score of about {FORECAST:.3f}, not the cross-validated 0.830"
+    assert expected in user.call("submit", "--dry-run").out
+    done = user.call("submit")
+    assert done.out.index(expected) < done.out.index("Submission 1001")
+    assert "from 2 results known by cross-validation and on the board" in done.out
+    assert done.out.endswith(
+        f"The forecast from the cross-validated 0.830 was {FORECAST:.3f} ± 0.039: the score is "
+        "within it.\n"
+    )
+    assert "the score is within it." in user.call("submit").out  # it was sent already
+
+
+def test_nothing_is_forecast_for_a_file_of_no_run_or_of_a_bundled_one(
+    user: User, kaggle: KaggleServer, tables: KaggleTables
+) -> None:
+    Path("mine.csv").write_bytes(tables.sex_rule.replace(b",1\n", b",0\n", 1))
+    done = user.call("submit", "--file", "mine.csv")
+    assert done.code == 0
+    assert "orecast" not in done.said
+    bundled = tables.sex_rule.decode().replace("\n1", "\n").replace("\n0", "\n")
+    write_run(user.folder / "runs", "a-bundled", "bundled", b"", bundled.encode())
+    assert "orecast" not in user.call("submit", "a-bundled", "--dry-run").said
+
+
 def test_a_file_already_sent_says_so_with_its_score_and_without_the_network(
     user: User, kaggle: KaggleServer
 ) -> None:

@@ -1,45 +1,27 @@
 """The report in a real browser, wide and narrow, without a network."""
 
 import io
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import errors, needs_browser, resize, start_browser
 from matplotlib.image import imread
 from numpy.typing import NDArray
 from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from titanic_nn.report.page import write_report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="no chromium with chromedriver: apt-get install chromium-driver",
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = Options()
-    options.binary_location = str(BROWSER)
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in ("--headless=new", "--disable-gpu", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # root, as in a container, has none
-        options.add_argument("--disable-dev-shm-usage")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(DRIVER))
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
     try:
         yield driver
     finally:
@@ -53,8 +35,7 @@ def page(finished: Path) -> str:
 
 def open_page(browser: Chrome, run: Path, width: int, scheme: str = "light") -> None:
     """A run's report in a window, or on a phone, in one of the two colour schemes."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, width)
     wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
     browser.get((run / "report.html").as_uri())
@@ -66,15 +47,9 @@ def pixels(element: WebElement) -> NDArray[np.float64]:
     return seen
 
 
-def errors(browser: Chrome) -> list[dict[str, object]]:
-    """What the browser's console holds."""
-    return list(browser.get_log("browser"))  # type: ignore[no-untyped-call]
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_error_and_every_picture_is_seen(browser: Chrome, page: str, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, width)
     browser.get(page)
     assert errors(browser) == []
     pictures = browser.find_elements(By.CSS_SELECTOR, "figure svg")

@@ -128,6 +128,28 @@ def test_the_heading_is_a_sentence_about_the_run(finished: Path) -> None:
     assert "Run small. Titanic: 891 labelled" in page
 
 
+@pytest.mark.parametrize(
+    ("source", "start"),
+    [
+        ("downloaded", "<p>Expect a public score of about "),
+        ("kaggle-notebook", "<p>Expect a public score of about "),
+        ("given", "<p>If the given tables are Kaggle&#39;s own: expect a public score of about "),
+        ("bundled", None),
+    ],
+)
+def test_what_kaggle_will_show_is_forecast_where_the_rows_may_be_kaggles(
+    run: Path, source: str, start: str | None
+) -> None:
+    environment = (run / "environment.json").read_text()
+    assert '"source": "given"' in environment
+    (run / "environment.json").write_text(environment.replace('"given"', f'"{source}"'))
+    page = write_report(run).read_text(encoding="utf-8")
+    assert ("public score" in page) == (start is not None)
+    if start:
+        assert start in page
+        assert "passengers alone adds ±\N{NO-BREAK SPACE}0.0" in page
+
+
 def test_the_glossary_explains_every_word_of_a_feature(finished: Path) -> None:
     page = page_of(finished)
     for term in ("deck=rare", "party", "survival surplus", "men survival surplus", "men lost"):
@@ -241,6 +263,14 @@ def test_a_run_with_one_model_has_no_comparison(run: Path) -> None:
     summary["recommended"] = "relu"
     (run / "summary.json").write_text(json.dumps(summary))
     assert "really better" not in write_report(run).read_text(encoding="utf-8")
+
+
+def test_a_forged_number_of_rows_gets_one_line(run: Path) -> None:
+    environment = json.loads((run / "environment.json").read_text())
+    environment["data"]["test_rows"] = 0
+    (run / "environment.json").write_text(json.dumps(environment))
+    with pytest.raises(DataError, match="older version"):
+        write_report(run)
 
 
 @pytest.mark.parametrize(

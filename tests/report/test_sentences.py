@@ -104,6 +104,52 @@ def test_a_better_baseline_is_stated() -> None:
     assert "gradient_boosting is better than relu (" in words
 
 
+def with_rivals(best: str = "relu", **rivals: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A summary with rivals: by how much each one's log loss is higher, and the probabilities."""
+    found = summary(deep=row(0.5, 0.4))
+    names = ("difference", "p_better", "p_equivalent", "p_worse")
+    found["rivals"] = {name: dict(zip(names, of, strict=True)) for name, of in rivals.items()}
+    models = found["comparison"]["models"]
+    found["comparison"]["models"] = {best: models["relu"], **models}
+    return found
+
+
+def test_a_rival_that_wins_is_stated() -> None:
+    found = with_rivals("catboost", catboost=(-0.012, 0.971, 0.02, 0.009))
+    _, best, wins = sentences.conclusion(found, OTHER)
+    assert best.startswith("By log loss the rival catboost is the best of all models with")
+    expected = "catboost is better than relu by 0.012 of log loss (posterior 97 %): it is a rival, "
+    assert wins == f"{expected}not saved and not submitted."
+    assert wins in text(found)
+
+
+def test_rivals_that_do_not_win_share_a_sentence() -> None:
+    found = with_rivals(
+        xgboost=(0.02, 0.0, 0.03, 0.97),
+        lightgbm=(0.001, 0.01, 0.98, 0.01),
+        catboost=(-0.004, 0.4, 0.5, 0.1),
+    )
+    assert sentences.conclusion(found, OTHER)[2:] == [
+        "Of the rivals: relu is better than xgboost; lightgbm is not better than relu "
+        "(posterior at most 5 %); it is not known whether catboost (posterior 40 %) is better than "
+        "relu."
+    ]
+
+
+def test_the_ensemble_with_rivals_is_no_rival_and_no_saved_model() -> None:
+    found = with_rivals("ensemble_rivals", ensemble_rivals=(-0.0101, 0.96, 0.03, 0.01))
+    found["rival_weights"] = {"relu": 0.25, "catboost": 0.75}
+    _, best, better, weights = sentences.conclusion(found, OTHER)
+    assert best.startswith("By log loss ensemble_rivals is the best of all models")
+    assert better == "ensemble_rivals is better than relu by 0.010 of log loss (posterior 96 %)."
+    assert weights == (
+        "ensemble_rivals averages nets and rivals (catboost 0.75, relu 0.25). It predicts the test "
+        "table and has a submission, but is not saved, as no model of another library is."
+    )
+    found["rivals"]["ensemble_rivals"]["p_better"] = 0.9  # nothing is claimed
+    assert sentences.conclusion(found, OTHER)[2:] == [weights]
+
+
 def test_mistakes_are_a_mean_over_repeats() -> None:
     # Missed: 1 and 2, so 1.5 of 2; false positives: 0 and 1, so 0.5 of 2; both rounded to even.
     expected = 'relu misclassifies 2 of 2 of class "went" and 0 of 2 of class "stayed" (travellers,'
@@ -293,6 +339,58 @@ def test_the_headline_is_the_recommended_model_s_accuracy_beside_the_rule_s() ->
     assert sentences.headline(found, OTHER) == f'{said}, the rule "sleepers go" 78.0 %'
     del found["models"]["sleep_rule"]
     assert sentences.headline(found, OTHER) == said
+
+
+BOARD = replace(OTHER, board_pairs=((0.85, 0.79, "published work"), (0.75, 0.73, "the sleep rule")))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (0.75, 0.73),  # a known result itself
+        (0.80, 0.76),  # halfway between the two: the gap is the mean of 0.02 and 0.06
+        (0.90, 0.84),  # beyond them: the nearest gap
+        (0.60, 0.58),
+    ],
+)
+def test_a_public_score_is_forecast_from_known_pairs(accuracy: float, expected: float) -> None:
+    words = sentences.board_forecast(accuracy, 100, BOARD)
+    assert words.startswith(
+        f"Expect a public score of about {expected:.3f}, not the cross-validated {accuracy:.3f}: "
+        "the rows of Kaggle's board are harder than the labelled ones. A rough forecast, from 2 "
+        "results known by cross-validation and on the board: published work (0.85 and 0.79) and "
+        "the sleep rule (0.75 and 0.73); "
+    )
+    margin = 1.96 * (expected * (1 - expected) / 100) ** 0.5
+    assert words.endswith(f"the sampling of 100 travellers alone adds ± {margin:.3f} (95 %).")
+
+
+def test_a_competition_without_pairs_has_no_forecast() -> None:
+    nothing = replace(BOARD, board_pairs=())
+    assert sentences.board_forecast(0.8, 100, nothing) == ""
+    assert sentences.board_outcome("0.8", 0.8, 100, nothing) == ""
+
+
+def test_a_board_can_be_easier() -> None:
+    easier = replace(BOARD, board_pairs=((0.8, 0.82, "the sleep rule"),))
+    words = sentences.board_forecast(0.9, 100, easier)
+    assert "about 0.920, not the cross-validated 0.900" in words
+    assert "are easier than the labelled ones. A rough forecast, from 1 result known" in words
+
+
+@pytest.mark.parametrize(
+    ("score", "where"), [("0.77", "within"), ("0.90", "above"), ("0.60000", "below")]
+)
+def test_a_public_score_is_compared_with_its_forecast(score: str, where: str) -> None:
+    # 1.96 * sqrt(0.76 * 0.24 / 100) = 0.0837
+    said = sentences.board_outcome(score, 0.8, 100, BOARD)
+    start = "The forecast from the cross-validated 0.800 was 0.760 ± 0.084: "
+    assert said == f"{start}the score is {where} it."
+
+
+def test_a_score_that_is_no_accuracy_has_no_forecast_to_keep() -> None:
+    assert sentences.board_outcome("n/a", 0.8, 100, BOARD) == ""
+    assert sentences.board_outcome("17.3", 0.8, 100, BOARD) == ""
 
 
 def test_the_answer_of_a_permutation_importance() -> None:

@@ -52,6 +52,7 @@ def test_scores_best_first_with_the_recommended_model_highlighted() -> None:
     assert column(table, "log loss") == ["0.800 ± 0.030", "0.400 ± 0.030"]
     assert column(table, "ECE") == ["–", "0.010"]  # noqa: RUF001
     assert column(table, "time") == ["– s", "3.2 s"]  # noqa: RUF001
+    assert column(tables.scores({**SUMMARY, "seconds": {"relu": 175.9}}), "time")[1] == "176 s"
     narrow = tables.scores(SUMMARY)
     assert set(table.columns) - set(narrow.columns) == {"Brier", "F1", "ECE"}
     assert column(narrow, "P(best)") == ["20%", "20%"]

@@ -12,10 +12,10 @@ from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.runs.find import find_run, read_run, saved_model
 
 
-def write_run(folder: Path, age: int = 0) -> Path:
-    """A run's two files, finished `age` seconds ago."""
+def write_run(folder: Path, age: int = 0, **more: list[str]) -> Path:
+    """A run's two files, finished `age` seconds ago; more: of its summary."""
     folder.mkdir(parents=True)
-    summary = {"recommended": "relu", "predictors": ["linear", "relu"], "models": {}}
+    summary = {"recommended": "relu", "predictors": ["linear", "relu"], "models": {}, **more}
     data = {"competition": "titanic", "source": "given", "location": "data"}
     hashes = {"train_sha256": "a", "test_sha256": "b"}
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -112,3 +112,17 @@ def test_neither_torch_nor_pandas_is_imported() -> None:
     root = Path(__file__).parents[2]
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert told.stdout == "set()\n"
+
+
+def test_what_is_not_saved_has_no_model() -> None:
+    folder = write_run(Path("runs/one"), unsaved=["ensemble_rivals"])
+    run = read_run(folder)
+    assert run.unsaved == ("ensemble_rivals",)
+    assert run.choose("ensemble_rivals") == "ensemble_rivals"
+    assert saved_model("one") == folder / "models/relu"
+    said = "--model ensemble_rivals: runs/one has its predictions and submission only, since models"
+    with pytest.raises(ConfigError, match=f"{said} .*; choose from linear, relu$"):
+        saved_model("one", "ensemble_rivals")
+    write_run(Path("runs/evil"), unsaved=["../evil"])
+    with pytest.raises(DataError, match=r"'\.\./evil' is no model's name"):
+        read_run(Path("runs/evil"))

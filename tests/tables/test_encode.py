@@ -15,7 +15,7 @@ from benchmarks.synthetic import make_passengers
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.competitions.titanic.features import FEATURES, passenger_features
 from titanic_nn.config import FeatureConfig
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, ModelError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder, SplitEncoders
 from titanic_nn.tables.features import FeatureSet
@@ -403,6 +403,25 @@ def test_one_split_is_encoded_as_its_encoder_does() -> None:
 
 
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
+def test_raw_features_are_neither_imputed_nor_scaled() -> None:
+    rows, y = synthetic(300)
+    split = Split(0, 0, train=np.arange(200), held_out=np.arange(200, 300))
+    encoders = split_encoders(rows, y, [split])
+    encoder, _ = encoders.encoder(split)
+    assert encoder.fitted is not None
+    made, x = encoder.fitted.transform(rows), encoders.raw(split)
+    assert x.shape == (300, len(FEATURES))
+    for i, feature in enumerate(FEATURES):
+        assert (i in encoders.categories) == (feature.kind == "category")
+        if feature.kind == "category":
+            codes = rows.codes[feature.name].astype(float)
+            expected = np.where(codes < 0, np.nan, codes)
+        else:
+            expected = (rows.numbers | made)[feature.name].astype(float)
+        np.testing.assert_array_equal(x[:, i], expected)
+    assert np.isnan(x).any(axis=0).sum() >= 3  # ages, fares and decks are missing
+
+
 def test_kaggles_tables_are_encoded_without_a_gap() -> None:
     train, test = pd.read_csv(KAGGLE / "train.csv"), pd.read_csv(KAGGLE / "test.csv")
     rows = TITANIC.features.columns(pd.concat([train, test], ignore_index=True))
@@ -414,3 +433,87 @@ def test_kaggles_tables_are_encoded_without_a_gap() -> None:
     x = matrices(split_encoders(rows, y, splits))
     assert x.shape[:2] == (11, 1309)
     assert np.isfinite(x).all()
+
+
+BINS = FeatureConfig(n_bins=4)
+
+
+def test_a_number_is_encoded_by_ramps_between_quantiles_of_its_distinct_values() -> None:
+    rows, y = synthetic(300)
+    encoder = fitted(rows, y, BINS)
+    x = dict(zip(encoder.feature_names, encoder.transform(rows).T, strict=True))
+    for name in ("age", "log_fare"):
+        values = fitted(rows, y, FeatureConfig()).transform(rows)  # imputed and scaled
+        plain = fitted(rows, y, FeatureConfig())
+        mean, sd = plain.scaling[LABELS_OF[name]]
+        numbers = values[:, plain.feature_names.index(LABELS_OF[name])] * sd + mean
+        edges = pd.Series(np.unique(numbers.round(4))).quantile([0, 0.25, 0.5, 0.75, 1]).to_numpy()
+        for b in range(4):
+            expected = np.interp(numbers, edges[b : b + 2], [0, 1])
+            np.testing.assert_allclose(x[f"{LABELS_OF[name]}=bin {b + 1}"], expected, atol=2e-3)
+
+
+def test_beyond_the_training_rows_a_ramp_stays_where_it_ends() -> None:
+    train, far = features_of(Age=list(range(20, 61))), features_of(100, Age=[1.0, 80.0])
+    encoder = fitted(columns(train), NOBODY[:41], BINS)
+    bins = [i for i, name in enumerate(encoder.feature_names) if name.startswith("age=bin")]
+    np.testing.assert_array_equal(
+        encoder.transform(columns(far))[:, bins], [[0, 0, 0, 0], [1, 1, 1, 1]]
+    )
+
+
+def test_what_is_made_from_labels_has_no_bins() -> None:
+    rows, y = synthetic(300)
+    encoder = fitted(rows, y, BINS)
+    of_labels = {f.name for f in FEATURES if f.reads_labels}
+    assert encoder.edges
+    assert not of_labels & set(encoder.edges)
+    assert READ_LABELS & set(encoder.feature_names) == READ_LABELS & set(
+        fitted(rows, y).feature_names
+    )
+
+
+def test_bins_are_saved_and_come_in_order() -> None:
+    rows, y = synthetic(300)
+    encoder = fitted(rows, y, FeatureConfig(n_bins=12))
+    ages = [name for name in encoder.feature_names if name.startswith("age=bin")]
+    assert ages == sorted(ages)
+    assert ages[1] == "age=bin 02"
+    at = [encoder.feature_names.index(name) for name in ages]
+    again = Encoder.from_state(TITANIC.features, json.loads(json.dumps(encoder.state())))
+    assert again.feature_names == encoder.feature_names
+    np.testing.assert_array_equal(again.transform(rows)[:, at], encoder.transform(rows)[:, at])
+    splits = repeated_stratified_splits(y, folds=3, repeats=1, seed=0)
+    together = split_encoders(rows, y, splits, BINS).feature_names
+    assert [name for name in together if name.startswith("age=")] == [
+        f"age=bin {i}" for i in range(1, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edges", "complaint"),
+    [({"age": [1.0, 1.0]}, "age do not rise"), ({"sex": [0.0, 1.0]}, "there is no number 'sex'")],
+)
+def test_forged_edges_are_refused(edges: dict[str, list[float]], complaint: str) -> None:
+    rows, y = synthetic(300)
+    state = fitted(rows, y, BINS).state() | {"edges": edges}
+    with pytest.raises(ModelError, match=complaint):
+        Encoder.from_state(TITANIC.features, state)
+
+
+def test_with_bins_a_linear_model_follows_a_hump() -> None:
+    from titanic_nn import LinearClassifier
+
+    x = np.linspace(0, 1, 200)
+    y = (np.abs(x - 0.5) < 0.25).astype(np.int64)  # 1 in the middle
+    train = columns(features_of(Age=(60 * x + 1).tolist()))
+    accuracy = {}
+    for n_bins in (0, 8):
+        encoder = fitted(train, y, FeatureConfig(n_bins=n_bins))
+        ages = [i for i, n in enumerate(encoder.feature_names) if n.partition("=")[0] == "age"]
+        matrix = encoder.transform(train)[:, ages]
+        accuracy[n_bins] = (
+            LinearClassifier(random_state=0, n_seeds=1).fit(matrix, y).score(matrix, y)
+        )
+    assert accuracy[0] < 0.8
+    assert accuracy[8] > 0.95

@@ -29,6 +29,10 @@ def encode_known(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.fl
     return encode_as(FeatureConfig(count_groups_among="known"), passengers, splits)
 
 
+def encode_bins(passengers: pd.DataFrame, splits: list[Split]) -> NDArray[np.float32]:
+    return encode_as(FeatureConfig(n_bins=6), passengers, splits)
+
+
 def encode_as(
     config: FeatureConfig, passengers: pd.DataFrame, splits: list[Split]
 ) -> NDArray[np.float32]:
@@ -36,12 +40,13 @@ def encode_as(
     return encode_table(passengers, y, splits, config)
 
 
-@pytest.mark.parametrize("encode", [encode, encode_known])
+@pytest.mark.parametrize("encode", [encode, encode_known, encode_bins])
 def test_no_label_leaks(encode: Encode, passengers: pd.DataFrame | None) -> None:
     assert_labels_do_not_leak(encode, passengers)
 
 
-def test_no_held_out_feature_leaks(passengers: pd.DataFrame | None) -> None:
+@pytest.mark.parametrize("encode", [encode, encode_bins])
+def test_no_held_out_feature_leaks(encode: Encode, passengers: pd.DataFrame | None) -> None:
     assert_held_out_features_do_not_leak(encode, passengers)
 
 

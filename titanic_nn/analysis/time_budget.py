@@ -35,7 +35,8 @@ def fit_to_budget(
     end = time.monotonic() + seconds
     second = replace(config, repeats=1, n_seeds=1)
     # What a process loads and compiles once is not to be measured.
-    _seconds(tables, replace(second, folds=2, inner_folds=0), end)
+    warm_up = replace(second, folds=2, inner_folds=2 if config.rivals else 0)
+    _seconds(tables, warm_up, end)
     pilots = {2: _seconds(tables, replace(second, folds=2), end)}
     stages = _fitted(pilots)
     # Few nets train less efficiently than many, so the estimate is too long: a larger small run is

@@ -17,9 +17,11 @@ from titanic_nn.files import written_beside
 if TYPE_CHECKING:
     import pandas as pd
 
+    from titanic_nn.competitions.competition import Competition
     from titanic_nn.tables.schema import TableSchema
 
-# Rows that are read at a time: memory is bounded for a table of any length.
+# Rows that are read at a time: memory is bounded for a table of any length, unless its groups must
+# stay whole.
 ROWS_AT_ONCE = 2**14
 STANDARD = "-"
 
@@ -40,8 +42,10 @@ def main(args: Namespace) -> None:
         from titanic_nn.tables.schema import read_in_parts
 
         folder = saved_model(args.run, args.model)
-        model, schema = _load(folder)
-        parts = read_in_parts(stream, file=name, rows=ROWS_AT_ONCE, schema=schema)
+        model, competition = _load(folder)
+        schema = competition.schema
+        rows = None if competition.features.whole_groups else ROWS_AT_ONCE
+        parts = read_in_parts(stream, file=name, rows=rows, schema=schema)
         first = next(parts)
         for note in first.notes:
             warn(f"note: {note}")
@@ -51,8 +55,8 @@ def main(args: Namespace) -> None:
                 write(_csv(model, schema, part.table, header=False))
 
 
-def _load(folder: Path) -> "tuple[Any, TableSchema]":
-    """A Pipeline or Ensemble, and its competition's schema. Raises ModelError for other models."""
+def _load(folder: Path) -> "tuple[Any, Competition]":
+    """A Pipeline or Ensemble, and its competition. Raises ModelError for other models."""
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.estimators.calibration import Ensemble
     from titanic_nn.estimators.classifiers import NetClassifier
@@ -65,7 +69,7 @@ def _load(folder: Path) -> "tuple[Any, TableSchema]":
             "CompetitionFeatures and a classifier"
         )
     pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
-    return model, get_competition(pipeline[0].competition_).schema
+    return model, get_competition(pipeline[0].competition)
 
 
 def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> str:

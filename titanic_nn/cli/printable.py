@@ -11,14 +11,15 @@ from rich.text import Text
 
 from titanic_nn.escape import printable_lines
 
-COMMAND = re.compile("`[^`]*`")  # to copy
+# On one line: a command, to be copied; a number and its sign.
+WHOLE = re.compile(r"`[^`]*`|(?<=\d) %|± (?=\d)")
 
 
 class PrintableConsole(Console):
     """A Console whose styles are its own: a code in a text is shown as an escape."""
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """Print; text is wrapped at words; a command in `quotes like these` stays on one line."""
+        """Print; text is wrapped at words; what matches WHOLE stays on one line."""
         if all(isinstance(part, str) for part in objects):
             if self.is_terminal and not soft_wrap:
                 objects = tuple(map(self._wrapped, objects))
@@ -29,7 +30,7 @@ class PrintableConsole(Console):
         return "\n".join(map(self._wrapped_line, printable_lines(text).split("\n")))
 
     def _wrapped_line(self, line: str) -> str:
-        whole = COMMAND.sub(lambda command: command[0].replace(" ", "\0"), line)
+        whole = WHOLE.sub(lambda match: match[0].replace(" ", "\0"), line)
         wrapped = fill(whole, max(1, self.width), break_long_words=False, break_on_hyphens=False)
         return wrapped.replace("\0", " ")
 

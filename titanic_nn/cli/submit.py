@@ -76,8 +76,9 @@ def main(args: Namespace) -> None:
 
     message = args.message or file.message()
     if not sent or args.dry_run:
-        _check(file, competition)
+        rows = _check(file, competition)
         say(f"Competition: {competition.slug}\nMessage:     {message}")
+        _forecast(file, rows, competition)
     if args.dry_run:
         say("Dry run: nothing was sent.")
         return
@@ -112,8 +113,11 @@ def main(args: Namespace) -> None:
     _report(entry, file, competition)
 
 
-def _check(file: SubmissionFile, competition: "Competition") -> None:
-    """Check the file as far as that is possible offline; refuse what must not be sent."""
+def _check(file: SubmissionFile, competition: "Competition") -> int:
+    """Check the file as far as that is possible offline; refuse what must not be sent.
+
+    Returns how many rows it has.
+    """
     from titanic_nn.kaggle.offline import offline_score
     from titanic_nn.kaggle.submission import check_submission, competition_tables
 
@@ -144,6 +148,21 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
         f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
         f"{tables.schema.row_names}, {codes.sum()} predicted as {tables.schema.class_names[1]}"
     )
+    return len(tables.test)
+
+
+def _forecast(file: SubmissionFile, rows: int, competition: "Competition") -> None:
+    """Say what to expect on the public board, where the model's accuracy is known."""
+    from titanic_nn.report.sentences import board_forecast
+
+    accuracy = _accuracy(file)
+    if accuracy is not None and (forecast := board_forecast(accuracy, rows, competition)):
+        say(f"Forecast:    {forecast}")
+
+
+def _accuracy(file: SubmissionFile) -> float | None:
+    """The cross-validated accuracy of the model that made the file, where it is known."""
+    return file.manifest.scores.get("accuracy") if file.manifest else None
 
 
 def _confirmed() -> bool:
@@ -155,6 +174,7 @@ def _confirmed() -> bool:
 def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:
     """Print the result of a submission."""
     from titanic_nn.kaggle.submission import describe_score
+    from titanic_nn.report.sentences import board_outcome
 
     if entry.status == "error":
         raise KaggleError(
@@ -165,6 +185,11 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
         return
     rows = len(file.content.splitlines()) - 1
     say(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
+    accuracy = _accuracy(file)
+    if accuracy is not None and (
+        outcome := board_outcome(entry.public_score, accuracy, rows, competition)
+    ):
+        say(outcome)
 
 
 def _list(ledger: Ledger, retry_policy: RetryPolicy) -> None:

@@ -24,7 +24,7 @@ from titanic_nn.cli.options import (
     folds_in_words,
     training_config,
 )
-from titanic_nn.config import Config
+from titanic_nn.config import RIVALS, Config
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<sour
 add_training_options(PARSER)
 INNER_FOLDS = f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})"
 add("--inner-folds", type=int, help=INNER_FOLDS)
+RIVALS_HELP = f"compare with {', '.join(RIVALS)}, or some of them: pip install 'titanic_nn[rivals]'"
+add("--rivals", nargs="*", metavar="NAME", help=RIVALS_HELP)
+MIXED = "a further ensemble, of nets and rivals; it is not saved as a model"
+add("--ensemble-rivals", action="store_true", default=None, help=MIXED)
 MINUTES = "choose repeats and n_seeds so that the run takes about so long"
 add("--minutes", type=float, metavar="N", help=MINUTES)
 add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
@@ -50,7 +54,14 @@ add("--json", action="store_true", help="summary as JSON on stdout, all else on 
 @PARSER.command
 def main(args: Namespace) -> None:
     start = time.monotonic()
-    config = training_config(args, args.config, inner_folds=args.inner_folds)
+    rivals = args.rivals and [name for names in args.rivals for name in names.split(",")]
+    config = training_config(
+        args,
+        args.config,
+        inner_folds=args.inner_folds,
+        rivals=RIVALS if rivals == [] else rivals,  # the option alone: all of them
+        ensemble_rivals=args.ensemble_rivals,
+    )
     shown = console(stderr=args.json, quiet=args.quiet)
 
     # Imported late: --help answers at once, and a bad table is reported before torch has loaded.
@@ -59,6 +70,10 @@ def main(args: Namespace) -> None:
     from titanic_nn.runs.folder import choose_folder, run_files, summary, to_json
     from titanic_nn.runs.submissions import SUBMISSIONS, write_submissions
 
+    if config.rivals or config.ensemble_rivals:
+        from titanic_nn.evaluation.rivals import check_rivals
+
+        check_rivals(config)
     competition = get_competition(config.competition)
     tables = competition.load(args.data)
     shown.print(tables.describe())
@@ -78,7 +93,7 @@ def main(args: Namespace) -> None:
     gc.freeze()
     with reserved(folder, ROOM) as write:
         check_place(SUBMISSIONS)
-        with progress(shown, ["baselines", *config.models]) as on_progress:
+        with progress(shown, ["baselines", *config.models, *config.rivals]) as on_progress:
             result = compare_models(tables, config=config, on_progress=on_progress)
         write(run_files(result))
 

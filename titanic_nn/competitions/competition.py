@@ -58,6 +58,8 @@ class Competition:
     settings: Mapping[str, Any] = field(default_factory=dict)
     # Public scores in rising order, each with what has it.
     reference_scores: Sequence[tuple[float, str]] = ()
+    # Results whose accuracy is known twice: by cross-validation, on the public board, and whose.
+    board_pairs: Sequence[tuple[float, float, str]] = ()
     # The columns by which a person recognizes a row, the first as its name.
     display_columns: Sequence[str] = ()
     # The words of its features' descriptions that a reader may not know, each with its meaning.
@@ -128,4 +130,6 @@ class Competition:
                 f"{self.slug}: say where the table is: --data DIR, a folder with train.csv (with "
                 f"the column {self.schema.target.name}) and test.csv (without)"
             )
-        return load_tables(self.schema, data, search=places, archive=self.archive)
+        named = self.slug if self.own is None else f"{self.own['name']}.toml"
+        how = f"; get them with `titanic-nn download --competition {named}`"
+        return load_tables(self.schema, data, search=places, archive=self.archive, how_to_get=how)

@@ -8,7 +8,6 @@ from sklearn.pipeline import Pipeline
 
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.engine.members import Hyperparameters, Members
-from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import Calibration
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.estimators.transformer import CompetitionFeatures
@@ -20,7 +19,7 @@ from titanic_nn.tables.encode import Encoder
 def assemble_pipeline(
     competition: Competition,
     encoder: Encoder,
-    columns: Sequence[int],
+    feature_names: Sequence[str],
     config: NetConfig,
     params: Params,
     *,
@@ -32,7 +31,7 @@ def assemble_pipeline(
     Args:
         competition: whose table.
         encoder: fitted on the rows that the nets were trained on.
-        columns: the positions of its columns among the features that the nets read. In every row
+        feature_names: of the features that the nets read, its own columns among them. In every row
             that it encodes the other features are 0.
         config: the nets' settings.
         params: the nets' parameters, each (n_seeds, ...).
@@ -40,23 +39,28 @@ def assemble_pipeline(
         calibration: of the nets' mean probabilities.
 
     Raises:
-        ConfigError: the net's features cannot be left out one by one.
+        ConfigError: the net's features cannot be left out one by one, and the encoder cannot make
+            those that it lacks.
     """
     own = {name: p.cpu().numpy().copy() for name, p in params.items()}
-    first = _first_matrix(config)
-    own[first] = np.ascontiguousarray(own[first][:, columns])  # (n_seeds, own features, units)
+    if first := _first_matrix(config):
+        columns = [feature_names.index(name) for name in encoder.feature_names]
+        own[first] = np.ascontiguousarray(own[first][:, columns])  # (n_seeds, own features, units)
+    else:
+        encoder = encoder.with_columns(feature_names)
+    n_features = len(encoder.feature_names)
     net = NetClassifier.from_trained(
-        config, own, classes=[0, 1], n_features=len(columns), seed=seed, calibration=calibration
+        config, own, classes=[0, 1], n_features=n_features, seed=seed, calibration=calibration
     )
     features = CompetitionFeatures.from_encoder(competition, encoder)
     return Pipeline([("features", features), ("net", net)])
 
 
-def _first_matrix(config: NetConfig) -> str:
+def _first_matrix(config: NetConfig) -> str | None:
     """The name of the parameter with a row per feature, (features, units).
 
     It is found by its shape in a net of two features and in one of three. If any other shape
-    depends on the number of features, leaving one out may change what the net computes.
+    depends on the number of features, leaving one out may change what the net computes: None.
     """
     net = Hyperparameters(Members([config], 1), np.zeros(1, np.int64), torch.device("cpu")).net()
     two, three = (net.init(n, 1, lambda _, shape: torch.zeros(1, *shape)) for n in (2, 3))
@@ -64,7 +68,4 @@ def _first_matrix(config: NetConfig) -> str:
     for name, shape in changed.items():
         if len(changed) == 1 and shape == (2, *three[name].shape[2:]):
             return name
-    raise ConfigError(
-        f"{type(config).__name__}: a run cannot save this net, which has a row per feature not in "
-        f"one matrix but in {', '.join(changed) or 'none'}"
-    )
+    return None

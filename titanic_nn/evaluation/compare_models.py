@@ -1,7 +1,7 @@
 """From tables to a recommended model, top to bottom."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from titanic_nn.config import ENSEMBLE, Config
+from titanic_nn.config import ENSEMBLE, ENSEMBLE_RIVALS, Config
 from titanic_nn.engine.train import TrainedNets
 from titanic_nn.estimators.assemble import assemble_pipeline
 from titanic_nn.estimators.calibration import Ensemble
@@ -32,8 +32,9 @@ from titanic_nn.evaluation.experiment import (
     no_progress,
 )
 from titanic_nn.evaluation.metrics import expected_calibration_error, fold_metrics
+from titanic_nn.evaluation.rivals import check_rivals, fit_rival, rival_table
 from titanic_nn.nets.batch import Params
-from titanic_nn.tables.encode import Encoder, SplitEncoders
+from titanic_nn.tables.encode import SplitEncoders
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import FINAL, Split, final_split
 
@@ -57,6 +58,8 @@ class ModelComparison:
             probabilities; and the ensemble.
         history: learning curves, a row per net, repeat, fold and recorded epoch.
         recommended: the net, or the ensemble, with the lowest mean held-out log loss.
+        rivals: each rival, and the ensemble with them, against the recommended (see `rival_table`).
+        rival_weights: the weights in that ensemble, if there is one, of the fit on all rows.
         seconds: the duration of each stage.
     """
 
@@ -72,6 +75,8 @@ class ModelComparison:
     models: dict[str, Pipeline | Ensemble]
     history: pd.DataFrame
     recommended: str
+    rivals: pd.DataFrame
+    rival_weights: dict[str, float]
     seconds: dict[str, float]
 
 
@@ -82,7 +87,7 @@ def compare_models(
     on_progress: Progress = no_progress,
     **overrides: Any,
 ) -> ModelComparison:
-    """Compare nets and baselines on the same folds, and predict the test table.
+    """Compare nets, baselines and rivals on the same folds, and predict the test table.
 
     Args:
         data: a folder with train.csv and test.csv, or Kaggle's zip, or tables already loaded; by
@@ -97,6 +102,7 @@ def compare_models(
     """
     clock = _Clock()
     run = Experiment.start(data, config, overrides, on_progress)
+    check_rivals(run.config)
     tables = run.tables
     clock.lap("read")
 
@@ -106,20 +112,31 @@ def compare_models(
     # split's own nets are calibrated and weighted.
     inner = {s: inner_splits(s, tables.y, run.config, run.groups) for s in [*run.folds, final]}
     encoders = run.encoders([*inner, *chain(*inner.values())], test_rows=True)
+    # Before the nets, whose work would be lost where a library fails.
+    rivals, inner_rivals = _fit_rivals(run, encoders, inner, clock)
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
     ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.y) for s in inner}
-    held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
-    models = _fitted_models(run, encoders.encoder(final), outer_fits.final_params, ensembles[final])
+    held_out = outer_fits.baselines | rivals | calibrated(outer_fits.nets, ensembles)
+    models = _fitted_models(run, encoders, final, outer_fits.final_params, ensembles[final])
     for name, model in models.items():
         # The test table is predicted by the model that is saved, to the last bit.
         held_out[name][final] = model.predict_proba(tables.test)[:, 1]
     clock.lap(ENSEMBLE)
+    rival_weights: dict[str, float] = {}
+    if run.config.ensemble_rivals:
+        all_inner = inner_fits.nets | inner_rivals
+        mixed = {s: CalibratedEnsemble.fit(all_inner, inner[s], tables.y) for s in inner}
+        held_out[ENSEMBLE_RIVALS] = calibrated(outer_fits.nets | rivals, mixed)[ENSEMBLE]
+        rival_weights = mixed[final].weights
+        clock.lap(ENSEMBLE_RIVALS)
 
     oof = _out_of_fold(tables, run.folds, held_out)
     metrics = _metrics(oof, list(held_out))
     comparison = comparison_table(metrics)
+    recommended = str(comparison["mean"][list(run.config.predictors)].idxmin())
+    unsaved = [*run.config.rivals, *run.config.unsaved]
     clock.lap("evaluate")
     return ModelComparison(
         config=run.config,
@@ -133,7 +150,9 @@ def compare_models(
         test_predictions=_test_predictions(tables, held_out, final),
         models=models,
         history=pd.concat(outer_fits.histories, ignore_index=True),
-        recommended=str(comparison["mean"][list(run.config.predictors)].idxmin()),
+        recommended=recommended,
+        rivals=rival_table(metrics, unsaved, recommended),
+        rival_weights=rival_weights,
         seconds=clock.seconds,
     )
 
@@ -194,18 +213,46 @@ def _fit(
     return fits
 
 
+def _fit_rivals(
+    run: Experiment,
+    encoders: SplitEncoders,
+    inner: Mapping[Split, Sequence[Split]],
+    clock: _Clock,
+) -> tuple[Probabilities, Probabilities]:
+    """The rivals' probabilities of the held-out rows of every split, and of its inner splits."""
+    held_out: Probabilities = {name: {} for name in run.config.rivals}
+    of_inner: Probabilities = {name: {} for name in run.config.rivals}
+    clock.lap("encode")
+    for split, folds in inner.items():
+        for name in run.config.rivals:
+            fit = fit_rival(name, encoders, split, folds, run.tables.y, run.config.seed)
+            held_out[name][split] = fit.held_out
+            of_inner[name] |= fit.inner
+            run.on_progress(name, 1 / len(inner))
+            clock.lap(name)
+    return held_out, of_inner
+
+
 def _fitted_models(
     run: Experiment,
-    encoder: tuple[Encoder, list[int]],
+    encoders: SplitEncoders,
+    final: Split,
     final_params: dict[str, Params],
     ensemble: CalibratedEnsemble,
 ) -> dict[str, Pipeline | Ensemble]:
     """Each net of the final split as a Pipeline from raw rows to probabilities; the ensemble."""
     models: dict[str, Pipeline | Ensemble] = {}
+    encoder, _ = encoders.encoder(final)
     for model, params in final_params.items():
         net, calibration = run.config.nets[model], ensemble.calibrations[model]
         models[model] = assemble_pipeline(
-            run.competition, *encoder, net, params, seed=run.config.seed, calibration=calibration
+            run.competition,
+            encoder,
+            encoders.feature_names,
+            net,
+            params,
+            seed=run.config.seed,
+            calibration=calibration,
         )
     if ENSEMBLE in run.config.predictors:
         models[ENSEMBLE] = Ensemble(models.copy(), ensemble.weights)

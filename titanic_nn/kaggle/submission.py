@@ -63,16 +63,26 @@ def _digits(text: Text) -> pd.Series:
     return pd.to_numeric(text.where(text.str.fullmatch("[0-9]{1,15}")))
 
 
-def describe_score(score: str, rows: int, competition: Competition) -> str:
-    """A score as Kaggle writes it, with its 95 % interval and the nearest reference scores."""
+def parse_accuracy(score: str) -> float | None:
+    """A score as Kaggle writes it; None if it is no accuracy."""
     try:
         value = float(score)
     except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        return f"public score {score}"  # not an accuracy
-    # 1.96 standard errors of a proportion of `rows`.
-    margin = 1.96 * (value * (1 - value) / rows) ** 0.5
+        return None
+    return value if 0 <= value <= 1 else None
+
+
+def sampling_margin(accuracy: float, rows: int) -> float:
+    """1.96 standard errors of an accuracy on so many rows: half of its 95 % interval."""
+    return 1.96 * math.sqrt(accuracy * (1 - accuracy) / rows)
+
+
+def describe_score(score: str, rows: int, competition: Competition) -> str:
+    """A score as Kaggle writes it, with its 95 % interval and the nearest reference scores."""
+    value = parse_accuracy(score)
+    if value is None:
+        return f"public score {score}"
+    margin = sampling_margin(value, rows)
     text = f"public score {score} ± {margin:.3f} (95 %, {rows} {competition.schema.row_names})"
     known = [(limit, f"{name} ({limit})") for limit, name in competition.reference_scores]
     nearest = {

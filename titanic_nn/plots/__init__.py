@@ -15,12 +15,14 @@ from titanic_nn.plots.probabilities import (
 )
 from titanic_nn.plots.reasons import ablation, coefficients, hidden_units, importance, misclassified
 from titanic_nn.plots.scores import cv_against_public, differences, fold_scores
+from titanic_nn.plots.sliders import Sliders
 from titanic_nn.plots.style import STYLE
 from titanic_nn.plots.training import compare_curves, learning_curves, rows_curve
 from titanic_nn.plots.tuning import study_history, study_importances, study_optimism, study_slices
 
 __all__ = [
     "STYLE",
+    "Sliders",
     "ablation",
     "calibration",
     "coefficients",

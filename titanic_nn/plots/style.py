@@ -26,6 +26,8 @@ WIDTH = 5.4  # inches: a notebook's column, and legible on a phone
 # of its own is grey.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#C9B900"
+# Of rivals, and the ensemble with them: not of that set.
+BROWN, TEAL, VIOLET, PLUM = "#8C5A2B", "#4FA6A0", "#7D6BD6", "#8E3A6B"
 MODEL_COLOURS = {
     "linear": BLUE,
     "relu": RED,
@@ -34,6 +36,10 @@ MODEL_COLOURS = {
     "ensemble": PURPLE,
     "logistic_regression": SKY,
     "gradient_boosting": ORANGE,
+    "xgboost": BROWN,
+    "lightgbm": TEAL,
+    "catboost": VIOLET,
+    "ensemble_rivals": PLUM,
 }
 CHOICE_COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 NEGATIVE, POSITIVE = ORANGE, BLUE

@@ -1,12 +1,14 @@
 """A run's folder as one HTML page that loads nothing else."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
+from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
@@ -14,7 +16,7 @@ from titanic_nn.escape import printable_lines
 from titanic_nn.files import write_text
 from titanic_nn.report.answers import QUESTIONS, answers
 from titanic_nn.report.pictures import answer_figures, as_svg, figures
-from titanic_nn.report.sentences import findings, headline
+from titanic_nn.report.sentences import board_forecast, findings, headline
 from titanic_nn.report.tables import run_tables
 from titanic_nn.runs.find import read_json, read_run
 from titanic_nn.runs.folder import read_table
@@ -62,13 +64,15 @@ def render(folder: Path) -> str:
         answered = answers(folder, found, config, run.recommended, competition)
         asked = answer_figures(folder, found, answered, competition)
         drawn = figures(folder, found, comparison, run.recommended, competition)
+        conclusion, *others = findings(summary, found["oof.csv"], found["history.csv"], competition)
+        forecast = _forecast(summary, environment["data"], competition)
         return _template().render(
             run=run,
             quoted=shlex.quote(run.name),
             summary=summary,
             competition=competition,
             headline=headline(summary, competition),
-            paragraphs=findings(summary, found["oof.csv"], found["history.csv"], competition),
+            paragraphs=[conclusion, *forecast, *others],
             tables=run_tables(summary, wide=True),
             answers=[as_svg(figure, answer) for figure, answer in asked],
             not_asked={name: text for name, text in QUESTIONS.items() if name not in answered},
@@ -77,10 +81,23 @@ def render(folder: Path) -> str:
             environment=environment,
             settings=settings.read_text(encoding="utf-8"),
         )
-    except (OSError, KeyError, TypeError, UndefinedError) as error:
+    except (OSError, KeyError, TypeError, ValueError, ArithmeticError, UndefinedError) as error:
         raise DataError(
             f"{folder}: is no run's folder, or one of an older version ({error}); train again"
         ) from None
+
+
+def _forecast(
+    summary: Mapping[str, Any], data: Mapping[str, Any], competition: Competition
+) -> list[str]:
+    """What to expect on the public board, if the tables are, or may be, the competition's own."""
+    if data["source"] == "bundled":
+        return []
+    accuracy = summary["models"][summary["recommended"]]["accuracy"]["mean"]
+    forecast = board_forecast(accuracy, data["test_rows"], competition)
+    if forecast and data["source"] == "given":
+        return [f"If the given tables are Kaggle's own: {forecast[0].lower()}{forecast[1:]}"]
+    return [forecast] if forecast else []
 
 
 def _template() -> Template:
@@ -102,5 +119,6 @@ def _printable(value: Any) -> Any:
 
 
 def _words(text: str) -> str:
-    """Names as words, and no line break before a per cent sign."""
-    return text.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%")
+    """Names as words, and no line break between a number and its sign."""
+    text = text.replace("_", " ").replace(" %", "\N{NO-BREAK SPACE}%")
+    return text.replace("± ", "±\N{NO-BREAK SPACE}")

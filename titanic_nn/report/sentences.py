@@ -1,15 +1,17 @@
 """Every sentence that states a result, for terminal, page and files; names are as in tables."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
+from titanic_nn.config import ENSEMBLE_RIVALS, RIVALS
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
+from titanic_nn.kaggle.submission import parse_accuracy, sampling_margin
 from titanic_nn.nets.config import NetConfig
 
 if TYPE_CHECKING:  # they load torch
@@ -45,8 +47,8 @@ def findings(
     return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
 
 
-def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[str, str]:
-    """The two sentences with which a run's results begin: the recommended model, the best one.
+def conclusion(summary: Mapping[str, Any], competition: Competition) -> list[str]:
+    """The sentences with which a run's results begin: the recommended model, the best one, rivals.
 
     Args:
         summary: the run's summary.json.
@@ -60,10 +62,46 @@ def conclusion(summary: Mapping[str, Any], competition: Competition) -> tuple[st
         f"{mean} (95 % interval {low} to {high}), its log loss {scores['log_loss']['mean']:.3f}."
     )
     if not others:
-        return recommended, f"{best} was compared with no other model."
-    name = best if best == model else f"the baseline {best}"
+        return [recommended, f"{best} was compared with no other model."]
+    kind = "the rival " if best in RIVALS else "the baseline "
+    name = best if best in (model, ENSEMBLE_RIVALS) else f"{kind}{best}"
     p_best = percent(summary["comparison"]["models"][best]["p_best"])
-    return recommended, f"By log loss {name} is the best of all models with probability {p_best}."
+    text = f"By log loss {name} is the best of all models with probability {p_best}."
+    return [recommended, text, *_rivals(summary)]
+
+
+def _rivals(summary: Mapping[str, Any]) -> list[str]:
+    """Which rivals are better than the recommended model, a sentence each; the others in one."""
+    model, found = summary["recommended"], summary.get("rivals", {})  # older runs have none
+    told, worse, not_better, unsure = [], [], [], []
+    for name, row in found.items():
+        better = percent(row["p_better"])
+        if row["p_better"] >= DECISIVE:
+            what = ": it is a rival, not saved and not submitted" if name in RIVALS else ""
+            by = f"{-row['difference']:.3f} of log loss (posterior {better})"
+            told.append(f"{name} is better than {model} by {by}{what}.")
+        elif name in RIVALS and row["p_worse"] >= DECISIVE:
+            worse.append(name)
+        elif name in RIVALS and row["p_better"] <= 1 - DECISIVE:
+            not_better.append(name)
+        elif name in RIVALS:
+            unsure.append(f"{name} (posterior {better})")
+    others = [f"{model} is better than {_listed(worse)}"] if worse else []
+    if not_better:
+        at_most = f"(posterior at most {percent(1 - DECISIVE)})"
+        others.append(f"{_listed(not_better)} {_are(not_better)} not better than {model} {at_most}")
+    if unsure:
+        others.append(f"it is not known whether {_listed(unsure, 'or')} is better than {model}")
+    if others:
+        told.append(f"Of the rivals: {'; '.join(others)}.")
+    if weights := summary.get("rival_weights"):
+        heaviest = sorted(weights.items(), key=lambda item: -item[1])
+        weighed = ", ".join(f"{name} {weight:.2f}" for name, weight in heaviest)
+        told.append(
+            f"{ENSEMBLE_RIVALS} averages nets and rivals ({weighed}). It predicts the test table "
+            "and has a submission, but is not saved, as no model of another library is."
+        )
+    return told
 
 
 def headline(summary: Mapping[str, Any], competition: Competition) -> str:
@@ -75,6 +113,41 @@ def headline(summary: Mapping[str, Any], competition: Competition) -> str:
         return text
     of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
     return f'{text}, the rule "{rule.description}" {of_rule}'
+
+
+def board_forecast(accuracy: float, rows: int, competition: Competition) -> str:
+    """What to expect on the public board; empty where no result's scores are known there.
+
+    Args:
+        accuracy: the model's, cross-validated on the competition's own table.
+        rows: how many the board scores.
+        competition: whose board.
+    """
+    if not competition.board_pairs:
+        return ""
+    score, margin = _on_board(accuracy, rows, competition)
+    pairs = [f"{whose} ({cv} and {public})" for cv, public, whose in competition.board_pairs]
+    known = "1 result" if len(pairs) == 1 else f"{len(pairs)} results"
+    return (
+        f"Expect a public score of about {score:.3f}, not the cross-validated {accuracy:.3f}: the "
+        f"rows of Kaggle's board are {'harder' if score < accuracy else 'easier'} than the "
+        f"labelled ones. A rough forecast, from {known} known by cross-validation and on the "
+        f"board: {_listed(pairs)}; the sampling of {rows} {competition.schema.row_names} alone "
+        f"adds ± {margin:.3f} (95 %)."
+    )
+
+
+def board_outcome(score: str, accuracy: float, rows: int, competition: Competition) -> str:
+    """How a score as Kaggle writes it compares with its forecast; empty where there was none."""
+    value = parse_accuracy(score)
+    if value is None or not competition.board_pairs:
+        return ""
+    expected, margin = _on_board(accuracy, rows, competition)
+    where = "above" if value > expected else "below"
+    return (
+        f"The forecast from the cross-validated {accuracy:.3f} was {expected:.3f} ± {margin:.3f}: "
+        f"the score is {'within' if abs(value - expected) <= margin else where} it."
+    )
 
 
 def importance(scores: pd.DataFrame, model: str) -> str:
@@ -238,14 +311,24 @@ def percent(fraction: float, digits: int = 0) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
+def _on_board(accuracy: float, rows: int, competition: Competition) -> tuple[float, float]:
+    """The public score to expect, and its sampling error.
+
+    The loss of accuracy on the board is interpolated between the known pairs, and outside of them
+    it is that of the nearest.
+    """
+    cv, public = np.array([pair[:2] for pair in sorted(competition.board_pairs)]).T
+    score = float(np.clip(accuracy - np.interp(accuracy, cv, cv - public), 0, 1))
+    return score, sampling_margin(score, rows)
+
+
 def _chance(model: str, models: Mapping[str, Any], rows: int, competition: Competition) -> str:
     """The rule's accuracy, and how far chance moves one."""
     accuracy, rule, text = models[model]["accuracy"], competition.rule, ""
     if rule.name in models:
         of_rule = percent(models[rule.name]["accuracy"]["mean"], 1)
         text = f'The accuracy of the rule "{rule.description}" is {of_rule}. '
-    # Two standard errors of a proportion.
-    error = 196 * math.sqrt(accuracy["mean"] * (1 - accuracy["mean"]) / rows)
+    error = 100 * sampling_margin(accuracy["mean"], rows)
     return (
         f"{text}With {rows} {competition.schema.row_names}, chance alone moves an accuracy by "
         f"± {error:.1f} points."
@@ -269,9 +352,8 @@ def _comparison(comparison: Mapping[str, Any], rows: str) -> list[str]:
             f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)})."
         )
     if same:
-        are = "is" if len(same) == 1 else "are"
         told.append(
-            f"{_listed(same)} {are} practically equivalent to {best} (difference of at most "
+            f"{_listed(same)} {_are(same)} practically equivalent to {best} (difference of at most "
             f"{ROPES[comparison['metric']]:g})."
         )
     if unsure:
@@ -328,6 +410,10 @@ def _advice(config: NetConfig) -> tuple[str, str]:
     if not config.layer_widths:
         return restrain, f"{release}a net with hidden units"
     return f"{restrain}, or fewer hidden units", f"{release}more hidden units"
+
+
+def _are(names: Sequence[Any]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _listed(names: Sequence[Any], last_word: str = "and") -> str:

@@ -66,11 +66,11 @@ def scores(summary: Mapping[str, Any], *, wide: bool = False) -> Table:
         "F1": "{f1[mean]:.3f}",
         "ECE": "{calibration_error:.3f}",
         "P(best)": "{p_best:.0%}",
-        "time": "{seconds:.1f} s",
+        "time": "{time}",
     }
     columns = {name: text for name, text in columns.items() if wide or name not in WIDE_ONLY}
     records = [
-        {"model": model, "seconds": seconds.get(model), **row, **summary["models"][model]}
+        {"model": model, "time": _time(seconds.get(model)), **row, **summary["models"][model]}
         for model, row in compared.items()
     ]
     caption = "On held-out rows: mean ± standard deviation over folds. Interval: 95 %, of the mean "
@@ -404,6 +404,13 @@ def exploration(found: "Exploration", schema: TableSchema) -> list[Table]:
         cells = [[r["column"], percent(r["train"], 1), percent(r["test"], 1)] for r in missing]
         tables.append(Table("Missing values", ["column", "train", "test"], cells))
     return tables
+
+
+def _time(seconds: float | None) -> str:
+    """Seconds in few characters, so that the scores fit 80 columns."""
+    if seconds is None:
+        return f"{DASH} s"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def _shortened(text: str) -> str:

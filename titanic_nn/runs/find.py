@@ -21,6 +21,7 @@ class Run:
     competition: Any  # slug or, of an own table, its description
     recommended: str
     predictors: tuple[str, ...]  # the nets and their ensemble: saved, each with a submission
+    unsaved: tuple[str, ...]  # each has a submission too, but is not saved as a model
     models: dict[str, Any]  # name, baselines too: {"log_loss": {"mean": …}, "accuracy": …}
     source: str  # of the tables: "bundled", "downloaded", ...
     location: Path  # where they were read
@@ -35,10 +36,11 @@ class Run:
 
     def choose(self, model: str | None) -> str:
         """`model`, or the recommended one. Raises ConfigError if the run has no such predictor."""
-        if model is not None and model not in self.predictors:
+        known = (*self.predictors, *self.unsaved)
+        if model is not None and model not in known:
             raise ConfigError(
                 f"--model {model}: {self.folder} has no such model; "
-                f"choose from {', '.join(self.predictors)}{did_you_mean(model, self.predictors)}"
+                f"choose from {', '.join(known)}{did_you_mean(model, known)}"
             )
         return model or self.recommended
 
@@ -69,13 +71,15 @@ def read_run(folder: Path) -> Run:
     environment = read_json(folder / "environment.json")
     try:
         tables = environment["data"]
-        for name in (summary["recommended"], *summary["predictors"]):
+        unsaved = tuple(summary["unsaved"]) if "unsaved" in summary else ()  # older runs have none
+        for name in (summary["recommended"], *summary["predictors"], *unsaved):
             if not re.fullmatch(r"\w[\w.-]*", name):  # files and folders have these names
                 raise DataError(f"{folder / 'summary.json'}: {name!r} is no model's name")
         return Run(
             folder=folder,
             recommended=summary["recommended"],
             predictors=tuple(summary["predictors"]),
+            unsaved=unsaved,
             models=summary["models"],
             location=Path(tables["location"]),
             commit=environment["commit"],
@@ -101,7 +105,14 @@ def saved_model(named: str | None, model: str | None = None) -> Path:
         return folder
     if not (folder / "summary.json").exists():
         raise DataError(f"{folder}: is neither a saved model (model.json) nor a run (summary.json)")
-    return folder / MODELS_FOLDER / read_run(folder).choose(model)
+    run = read_run(folder)
+    chosen = run.choose(model)
+    if chosen in run.unsaved:
+        raise ConfigError(
+            f"--model {chosen}: {folder} has its predictions and submission only, since models of "
+            f"other libraries are not saved; choose from {', '.join(run.predictors)}"
+        )
+    return folder / MODELS_FOLDER / chosen
 
 
 def read_json(path: Path) -> Any:

@@ -68,7 +68,9 @@ def write_answer(run: Path, files: Mapping[str, str | bytes]) -> None:
         write_bytes(run / name, content.encode() if isinstance(content, str) else content)
 
 
-def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
+def made_of(
+    config: Config, tables: Tables, device: str, libraries: Sequence[str] = LIBRARIES
+) -> dict[str, str]:
     """The two files that state what a folder's results were made from, to repeat them."""
     import torch
 
@@ -76,7 +78,7 @@ def made_of(config: Config, tables: Tables, device: str) -> dict[str, str]:
         "titanic_nn": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in libraries},
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         "threads": torch.get_num_threads(),
@@ -135,7 +137,8 @@ def run_files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     """A run's files, by their paths in its folder."""
     from titanic_nn.estimators.persistence import model_files  # loads torch
 
-    yield from made_of(result.config, result.tables, result.device).items()
+    libraries = (*LIBRARIES, *result.config.rivals)
+    yield from made_of(result.config, result.tables, result.device, libraries).items()
     yield "metrics.csv", to_csv(result.metrics)
     yield "summary.json", to_json(summary(result))
     yield "oof.csv", to_exact_csv(result.oof)
@@ -191,6 +194,7 @@ def summary(result: "ModelComparison") -> dict[str, Any]:
     return {
         "recommended": result.recommended,
         "predictors": list(result.config.predictors),
+        "unsaved": list(result.config.unsaved),
         "models": models,
         "comparison": {
             "metric": "log_loss",
@@ -198,6 +202,8 @@ def summary(result: "ModelComparison") -> dict[str, Any]:
             "models": result.comparison.to_dict(orient="index"),
         },
         "calibration": result.calibration.to_dict(orient="index"),
+        "rivals": result.rivals.to_dict(orient="index"),
+        "rival_weights": result.rival_weights,
         "seconds": result.seconds,
     }
 

@@ -71,7 +71,8 @@ def write_submissions(folder: Path) -> dict[str, Path]:
     """Write a finished run's submissions; those that are there already are left as they are.
 
     Nothing is overwritten: where a name is taken by something else, all of the run's files get a
-    number, `<run>-2-<model>.csv`. Returns the submission of each of the run's predictors; raises
+    number, `<run>-2-<model>.csv`. Returns the submission of each of the run's predictors, those
+    that are not saved too; raises
     DataError if the run's files cannot be read, WriteError if the submissions cannot be written.
     """
     run = read_run(folder)
@@ -126,7 +127,7 @@ def _contents(run: Run) -> dict[str, bytes]:
     contents = {}
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-        for model in run.predictors:
+        for model in (*run.predictors, *run.unsaved):
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow([schema.id.name, schema.target.name])

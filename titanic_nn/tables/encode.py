@@ -13,6 +13,7 @@ can then be read, and saved, as plain numbers and names; the tests compare them 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Self
@@ -23,7 +24,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from scipy import ndimage
 
 from titanic_nn.config import FeatureConfig
-from titanic_nn.errors import ModelError
+from titanic_nn.errors import ConfigError, ModelError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.features import Feature, FeatureSet, FittedFeatures
 from titanic_nn.tables.splits import Split
@@ -177,6 +178,20 @@ class Encoder:
         encoder.scaling = {n: checked.scaling[n] for n in labels if n in checked.scaling}
         return encoder
 
+    def with_columns(self, names: Sequence[str]) -> Self:
+        """This encoder with more columns, in the order of `names`; they are 0 in every row.
+
+        Raises ConfigError for a column that a row could have: it must stay without one.
+        """
+        lacking = [name for name in names if name not in self.scaling]
+        for name in lacking:
+            feature = next(f for f in self.features.features if f.label == name.partition("=")[0])
+            if name != f"{feature.label}=rare" or self.rare.get(feature.name) != []:
+                raise ConfigError(f"the column {name} is not always 0; it cannot be added")
+        wider = copy(self)
+        wider.scaling = {name: self.scaling.get(name, (0.0, 1.0)) for name in names}
+        return wider
+
     def transform(self, rows: Columns) -> NDArray[np.float32]:
         """Encode any rows: (rows, features), numbers in standard deviations from training means.
 
@@ -190,6 +205,21 @@ class Encoder:
             if label in at:
                 mean, sd = self.scaling[label]
                 x[:, at[label]] = (column - mean) / sd
+        return x
+
+    def raw(self, rows: Columns) -> NDArray[np.float64]:
+        """The feature table of any rows as it is, (rows, features): neither imputed nor scaled.
+
+        A category is its code in `rows`. NaN stands where a value is missing.
+        """
+        plain = self._plain(rows)
+        x = np.empty((len(rows), len(self.features.features)))
+        for column, feature in zip(x.T, self.features.features, strict=True):
+            if feature.kind == "category":
+                codes = rows.codes[feature.name]
+                column[:] = np.where(codes < 0, np.nan, codes)
+            else:
+                column[:] = plain[feature.name]
         return x
 
     def _plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
@@ -275,8 +305,10 @@ class SplitEncoders:
             if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
                 self._kept[split] = encoder
         labels = [feature.label for feature in features.features]
-        # Features in the order of their table, the values of a category, or bins, by name.
-        self.feature_names = sorted(names, key=lambda n: (labels.index(n.partition("=")[0]), n))
+        # In the order of every encoder's own columns.
+        self.feature_names = sorted(
+            names, key=lambda n: (labels.index(n.partition("=")[0]), n.endswith("=rare"), n)
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -299,6 +331,16 @@ class SplitEncoders:
         """A split's encoder, and the positions of its columns among `feature_names`."""
         encoder = self._kept.get(split) or self._fit(split)
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
+
+    @property
+    def categories(self) -> list[int]:
+        """The positions of the categories among the columns of `raw`."""
+        features = self._features.features
+        return [i for i, feature in enumerate(features) if feature.kind == "category"]
+
+    def raw(self, split: Split) -> NDArray[np.float64]:
+        """Every row of the table as `Encoder.raw` of a split's encoder has it, (rows, features)."""
+        return self.encoder(split)[0].raw(self._rows)
 
     def _fit(self, split: Split) -> Encoder:
         rows = self._rows.take(split.train)

@@ -83,12 +83,15 @@ class FeatureSet:
             are made from; indexed by id.
         keys: further text columns of `row_features`, which are no features themselves.
         fitted: the class of the features that need more than a row, if there are any.
+        whole_groups: whether `row_features` reads the other rows of a row's group, so that a table
+            must not be cut within one.
     """
 
     features: tuple[Feature, ...]
     row_features: Callable[[pd.DataFrame], pd.DataFrame]
     keys: tuple[str, ...] = ()
     fitted: type[FittedFeatures] | None = None
+    whole_groups: bool = False
 
     def columns(self, table: pd.DataFrame) -> Columns:
         """The row features of a checked table, as plain arrays."""

@@ -156,11 +156,12 @@ def check_table(
 
 
 def read_in_parts(
-    stream: BinaryIO, *, file: str, rows: int, schema: TableSchema
+    stream: BinaryIO, *, file: str, rows: int | None, schema: TableSchema
 ) -> Iterator[CheckedTable]:
     """Check a CSV file without labels, which may lack the id column, so many rows at a time.
 
-    Memory is bounded. The file is read once, from the stream's current position.
+    Memory is bounded, unless `rows` is None: then all are read at once. The file is read once, from
+    the stream's current position.
 
     Raises:
         DataError: the first mistake found. Parts before it have been yielded.

@@ -80,7 +80,12 @@ class Tables:
 
 
 def load_tables(
-    schema: TableSchema, data: Path | None = None, *, search: Places = (), archive: str
+    schema: TableSchema,
+    data: Path | None = None,
+    *,
+    search: Places = (),
+    archive: str,
+    how_to_get: str = "",
 ) -> Tables:
     """Read both tables from `data`, or from the first place in `search` that has them.
 
@@ -90,11 +95,20 @@ def load_tables(
             Where it lacks something, nothing else is read instead.
         search: where to look without `data`.
         archive: the name of the competition's zip file; "" if there is none.
+        how_to_get: what a message says where no place has them.
 
     Raises:
         DataError: no place has the tables, or one breaks the schema.
     """
-    source, place = _first_present(search, archive) if data is None else ("given", data)
+    if data is not None:
+        source, place = "given", data
+    elif found := _first_present(search, archive):
+        source, place = found
+    else:
+        searched = ", ".join(str(folder) for _, folder in search)
+        raise DataError(
+            f"found no tables: no {TRAIN}, {TEST} or {archive} in any of {searched}{how_to_get}"
+        )
     location = _locate(place, archive)
     if os.path.isfile(location):
         contents = _unzip(location, archive)
@@ -123,12 +137,11 @@ def load_tables(
     )
 
 
-def _first_present(search: Places, archive: str) -> tuple[Source, Path]:
+def _first_present(search: Places, archive: str) -> tuple[Source, Path] | None:
     for source, folder in search:
         if os.path.isdir(folder) and {TRAIN, TEST, archive} & _names_in(folder, archive):
             return source, folder
-    searched = ", ".join(str(folder) for _, folder in search)
-    raise DataError(f"found no tables: no {TRAIN}, {TEST} or {archive} in any of {searched}")
+    return None
 
 
 def _expected(archive: str) -> str:

@@ -159,13 +159,14 @@ class SharedStudy:
             # The heartbeat comes first: a worker that is killed right after taking the trial would
             # otherwise never have had one, and would not be known to be dead.
             self._workers.beat([id])
-            taken = False
-            with suppress(UpdateFinishedTrialError):
-                taken = self._storage.set_trial_state_values(id, TrialState.RUNNING)
-            if not taken:  # another worker was quicker
+            try:
+                if not self._storage.set_trial_state_values(id, TrialState.RUNNING):
+                    continue
+                if trial.user_attrs.get("worker") != self._workers.name:
+                    self._storage.set_trial_user_attr(id, "worker", self._workers.name)
+            # Another worker was quicker, or this one was taken for dead before it went on.
+            except UpdateFinishedTrialError:
                 continue
-            if trial.user_attrs.get("worker") != self._workers.name:
-                self._storage.set_trial_user_attr(id, "worker", self._workers.name)
             yield Trial(id, trial.number, trial.params)
 
     @contextmanager

@@ -12,7 +12,7 @@ SPACESHIP = Competition(
     slug="spaceship-titanic",
     title="Spaceship Titanic",
     schema=SCHEMA,
-    features=FeatureSet(FEATURES, passenger_features),
+    features=FeatureSet(FEATURES, passenger_features, whole_groups=True),
     rule=Rule("cryosleep_rule", "who was in cryosleep was transported", CryosleepRule),
     search=(
         ("kaggle-notebook", Path("/kaggle/input/competitions/spaceship-titanic")),

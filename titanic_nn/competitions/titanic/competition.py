@@ -30,6 +30,10 @@ TITANIC = Competition(
         (0.77511, "the board's median"),
         (0.797, "the top 5 %"),
     ),
+    board_pairs=(
+        (0.787, 0.766, "the sex rule"),
+        (0.854, 0.797, "published work that respects the folds"),
+    ),
     display_columns=("Name", "Sex", "Age", "Pclass"),
     glossary={
         "companions": "the other passengers of a passenger's party",
