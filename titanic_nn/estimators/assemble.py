@@ -46,7 +46,12 @@ def assemble_pipeline(
     first = _first_matrix(config)
     own[first] = np.ascontiguousarray(own[first][:, columns])  # (n_seeds, own features, units)
     net = NetClassifier.from_trained(
-        config, own, classes=[0, 1], n_features=len(columns), seed=seed, calibration=calibration
+        config,
+        own,
+        classes=range(len(competition.schema.labels)),
+        n_features=len(columns),
+        seed=seed,
+        calibration=calibration,
     )
     features = CompetitionFeatures.from_encoder(competition, encoder)
     return Pipeline([("features", features), ("net", net)])

@@ -60,6 +60,14 @@ def class_codes(text: Text, labels: Sequence[str]) -> pd.Series:
     return text.map({label: code for code, label in enumerate(labels)}).astype("float64")
 
 
+def as_targets(codes: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    """Class codes (rows,) as nets and metrics take them: of more than two classes one-hot.
+
+    One-hot targets are (rows, classes); codes of two classes are returned as they are.
+    """
+    return codes if classes == 2 else np.eye(classes, dtype=np.int64)[codes]
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its type, and what turns text or numbers into it."""
@@ -82,6 +90,9 @@ class TableSchema:
     row_name: str  # what a row is, in the singular, as messages call it: "patient"
     labels: tuple[str, ...]  # how files write the classes 0, 1, ...; two or more
     class_names: tuple[str, ...]  # what they mean, in a word or two each: "healthy", "ill"
+    # What a submission states of each row: the likeliest class's label; or probabilities, of two
+    # classes that of class 1, under the target's name, of more a column per label.
+    submission: Literal["labels", "probabilities"] = "labels"
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
