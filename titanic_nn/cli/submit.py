@@ -108,7 +108,11 @@ def main(args: Namespace) -> None:
 def _check(file: SubmissionFile, competition: "Competition") -> None:
     """Check the file as far as that is possible offline; refuse what must not be sent."""
     from titanic_nn.kaggle.offline import offline_score
-    from titanic_nn.kaggle.submission import check_submission, competition_tables
+    from titanic_nn.kaggle.submission import (
+        check_submission,
+        competition_tables,
+        predicted_counts,
+    )
 
     if file.manifest and file.manifest.source == "bundled":
         score = offline_score(file.path, competition.load(bundled=True))
@@ -128,7 +132,7 @@ def _check(file: SubmissionFile, competition: "Competition") -> None:
         )
     say(
         f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
-        f"{tables.schema.row_names}, {codes.sum()} predicted as {tables.schema.class_names[1]}"
+        f"{tables.schema.row_names}, {predicted_counts(codes, tables.schema)}"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from titanic_nn.analysis.diagnosis import diagnose
-from titanic_nn.analysis.misclassified import models_of
+from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError

@@ -105,6 +105,12 @@ class TableSchema:
         return (self.id, *self.columns)
 
     @property
+    def submission_columns(self) -> tuple[str, ...]:
+        """The columns of a submission after the id."""
+        of_labels = self.submission == "probabilities" and len(self.labels) > 2
+        return self.labels if of_labels else (self.target.name,)
+
+    @property
     def row_names(self) -> str:
         """The plural of `row_name`."""
         return f"{self.row_name}s"
