@@ -10,7 +10,6 @@ import pytest
 from full_disk import full_disk
 from refusals import refused
 
-from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.cli import (
     ablation,
     diagnose,
@@ -23,6 +22,7 @@ from titanic_nn.cli import (
 )
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
+from titanic_nn.evaluation.predictions import models_of
 
 BUNDLED = str(get_competition("titanic").search[-1][1])
 MODELS = Config().models

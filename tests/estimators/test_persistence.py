@@ -274,11 +274,11 @@ SPOILERS: dict[str, tuple[Forgery, str]] = {
     "one class": (put(*CLASSES, "values", to=[0]), "classifier.classes.values = [0]"),
     "three classes": (
         put(*CLASSES, "values", to=[0, 1, 2]),
-        "classifier.classes: a competition's are 0 and 1",
+        "classifier.classes: the competition's are [0, 1]",
     ),
     "another competition's classes": (
         put(*CLASSES, to={"dtype": "<U6", "values": ["croaks", "silent"]}),
-        "classifier.classes: a competition's are 0 and 1",
+        "classifier.classes: the competition's are [0, 1]",
     ),
     "classes that are cut off": (
         put(*CLASSES, to={"dtype": "<U1", "values": ["aa", "ab"]}),

@@ -41,7 +41,7 @@ def test_a_first_look_has_a_panel_per_column_and_one_of_missing_values() -> None
     )
     columns = [f"column {i}" for i in range(300)]
     missing = pd.DataFrame({"column": columns, "train": np.arange(300) / 300, "test": 0.0})
-    figure = plots.first_look(rates, missing, 0.55, "ill", "patients")
+    figure = plots.first_look(rates, missing, {"ill": 0.55}, "patients")
     size, colour, empty = figure.axes
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["size", "colour", "missing values"]

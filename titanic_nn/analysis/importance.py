@@ -204,7 +204,8 @@ def _weights(nets: TrainedNets, x: NDArray[np.float32]) -> NDArray[np.float64]:
     if w.shape[-1] > 1:
         w = w - w.mean(axis=-1, keepdims=True)
     # A column that a split does not encode is zero in all rows, and its weight is untrained.
-    return np.where(x.any(axis=1)[..., None], w, np.nan).reshape(len(w), -1)
+    trained = np.any(x, axis=1, keepdims=True).mT  # (splits, features, 1)
+    return np.where(trained, w, np.nan).reshape(len(w), -1)
 
 
 def _summary(scores: pd.DataFrame, folds: int) -> pd.DataFrame:

@@ -129,7 +129,9 @@ def learning_curve(
     for model, encoded, nets in run.trained(run.encoders(list(origin))):
         for split, p in zip(encoded.splits, mean_probabilities(nets), strict=True):
             fraction, fold = origin[split]
-            rows.append({"model": model, "train_fraction": fraction, **_scores(fold, split, targets, p)})
+            rows.append(
+                {"model": model, "train_fraction": fraction, **_scores(fold, split, targets, p)}
+            )
     scores = pd.DataFrame(rows).sort_values(["model", "train_fraction", "repeat", "fold"])
     of_model = {model: scores[scores["model"] == model] for model in run.config.models}
     return LearningCurve(

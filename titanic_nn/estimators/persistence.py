@@ -303,7 +303,7 @@ def _net(folder: Path, document: _NetDocument) -> NetClassifier | Pipeline:
             features = CompetitionFeatures.from_state(document.features)
             codes = list(range(len(get_competition(features.competition).schema.labels)))
             if document.classifier.classes.values != codes:
-                raise ModelError(f"classifier.classes: {features.competition} has those of {codes}")
+                raise ModelError(f"classifier.classes: the competition's are {codes}")
             columns = len(features.get_feature_names_out())
             if document.classifier.n_features != columns:
                 raise ModelError(

@@ -112,7 +112,9 @@ def compare_models(
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
-    ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner}
+    ensembles = {
+        s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner
+    }
     held_out = outer_fits.baselines | calibrated(outer_fits.nets, ensembles)
     models = _fitted_models(run, encoders.encoder(final), outer_fits.final_params, ensembles[final])
     for name, model in models.items():
@@ -131,7 +133,9 @@ def compare_models(
         metrics=metrics,
         summary=_summary(metrics, oof, run.config.folds, clock.seconds),
         comparison=comparison,
-        calibration=calibration_table(tables.targets, run.folds, ensembles, outer_fits.nets, held_out),
+        calibration=calibration_table(
+            tables.targets, run.folds, ensembles, outer_fits.nets, held_out
+        ),
         oof=oof,
         test_predictions=_test_predictions(tables, held_out, final),
         models=models,

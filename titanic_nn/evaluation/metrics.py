@@ -6,7 +6,7 @@ returns one float64 score per net, shape (...,). A probability that is NaN (a ne
 makes that net's score NaN. DataError is raised where y and probability do not fit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def roc_auc(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     Of more classes the mean over classes, each against all others (macro average).
     """
     y, probability = _checked(y, probability)
-    return np.mean([_roc_auc(*one) for one in _each_class(y, probability)], axis=0)
+    return _mean_over_classes([_roc_auc(*one) for one in _each_class(y, probability)])
 
 
 def _roc_auc(y: FloatArray, probability: FloatArray) -> FloatArray:
@@ -72,7 +72,7 @@ def f1(y: ArrayLike, probability: ArrayLike) -> FloatArray:
     each against all others (macro average).
     """
     y, probability = _checked(y, probability)
-    return np.mean([_f1(*one) for one in _each_class(y, _predicted(y, probability))], axis=0)
+    return _mean_over_classes([_f1(*one) for one in _each_class(y, _predicted(y, probability))])
 
 
 def _f1(y: FloatArray, predicted: FloatArray) -> FloatArray:
@@ -126,11 +126,11 @@ def expected_calibration_error(
     Hauskrecht (2015), in its two-class form. Of more classes the probability is that of the
     predicted class, and the rows where it is right are the positives (Guo et al. 2017).
     """
-    y, probability = _checked(y, probability)
+    y, p = _checked(y, probability)
     if y.ndim == 2:
-        y, probability = of_true_class(y, _predicted(y, probability)), probability.max(axis=-1)
-    gap = y - probability  # (..., rows)
-    bin_of = np.minimum(np.floor(probability * bins), bins - 1)  # (..., rows); 1.0 joins the last
+        y, p = of_true_class(y, _predicted(y, p)), p.max(axis=-1)  # both (..., rows)
+    gap = y - p  # (..., rows)
+    bin_of = np.minimum(np.floor(p * bins), bins - 1)  # (..., rows); 1.0 joins the last
     gap_sums = [(gap * (bin_of == b)).sum(axis=-1) for b in range(bins)]  # bins of (...,)
     error: FloatArray = np.abs(gap_sums).sum(axis=0) / gap.shape[-1]
     return error
@@ -145,6 +145,11 @@ def of_true_class(y: NDArray[Any], probability: FloatArray) -> FloatArray:
 
 def _mean_over_rows(values: FloatArray) -> FloatArray:
     means: FloatArray = values.mean(axis=-1)
+    return means
+
+
+def _mean_over_classes(scores: Sequence[FloatArray]) -> FloatArray:
+    means: FloatArray = np.mean(scores, axis=0)
     return means
 
 

@@ -5,6 +5,7 @@ Of more classes all are: (rows, classes), in a column `model=label` per label, i
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from titanic_nn.tables.schema import as_targets
 
 
-def kept(p: NDArray[np.floating]) -> NDArray[np.floating]:
+def kept(p: NDArray[Any]) -> NDArray[Any]:
     """What is kept of probabilities (rows, classes), as scikit-learn's models give them."""
     return p[:, 1] if p.shape[1] == 2 else p
 

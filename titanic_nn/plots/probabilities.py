@@ -162,8 +162,8 @@ def confusion_matrix(
     for row, column in np.ndindex(classes, classes):
         text = f"{counts[row, column]:.0f}\n{of_class[row, column]:.0%}"
         axes.text(column, row, text, ha="center", va="center", fontsize=min(13, 40 / classes))
-    many = {"rotation": 30, "ha": "right"} if classes > 4 else {}
-    axes.set_xticks(places, class_names, **many)
+    turned: Any = {"rotation": 30, "ha": "right"} if classes > 4 else {}
+    axes.set_xticks(places, class_names, **turned)
     axes.set_yticks(places, class_names)
     axes.set(xlabel="Predicted class (rows)", ylabel="True class (rows)")
     axes.grid(visible=False)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from titanic_nn.evaluation.comparison import ROPES
 from titanic_nn.plots.style import (
-    CHOICE_COLOURS,
     FAINT,
     INK,
     NEGATIVE,
     POSITIVE,
+    class_colours,
     colour,
     legend_above,
     name_rows,
@@ -143,6 +143,7 @@ def hidden_units(
     outgoing = np.asarray(w2)
     if multiclass:  # a probability depends on differences of logits alone
         outgoing = outgoing - outgoing.mean(axis=1, keepdims=True)
+    colours = class_colours(len(class_names)) if multiclass else [NEGATIVE, POSITIVE]
     strength = np.linalg.norm(outgoing, axis=1) * np.linalg.norm(w1, axis=0)  # (units,)
     units = np.argsort(-strength)[:top]
     figure, every = panels(
@@ -158,9 +159,7 @@ def hidden_units(
     for axes, unit in zip(every, units, strict=True):
         largest = np.argsort(-np.abs(w1[:, unit]))[:5]
         label = int(outgoing[unit].argmax() if multiclass else outgoing[unit, 0] > 0)
-        own = CHOICE_COLOURS[label % len(CHOICE_COLOURS)]
-        own = own if multiclass else (NEGATIVE, POSITIVE)[label]
-        axes.barh(range(len(largest)), w1[largest, unit], color=own)
+        axes.barh(range(len(largest)), w1[largest, unit], color=colours[label])
         # In lines short enough to leave the bars half of the width.
         name_rows(axes, [textwrap.fill(feature_names[i], 18) for i in largest], fontsize=8)
         axes.axvline(0, color=INK, linewidth=1)

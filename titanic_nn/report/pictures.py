@@ -14,9 +14,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from titanic_nn import plots
-from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
+from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.plots.style import INK, NOTE
 from titanic_nn.report.answers import read_variants
 from titanic_nn.runs.find import MODELS_FOLDER

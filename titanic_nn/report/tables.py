@@ -405,18 +405,23 @@ def learning_rates(result: "LearningRates") -> Table:
 def exploration(found: "Exploration", schema: TableSchema) -> list[Table]:
     """Rates by each column's values; missing values, if there are any."""
     rows, last = [], ""
-    for row in found.rates.to_dict(orient="records"):
-        name, last = "" if row["column"] == last else row["column"], row["column"]
-        interval = f"{percent(row['low'])} to {percent(row['high'])}"
-        rows.append(
-            [name, _shortened(row["value"]), str(row["rows"]), percent(row["rate"]), interval]
-        )
-    class_name = schema.class_names[1]
-    title = f"Fraction of class {class_name}: {percent(found.rate)} of {schema.row_names}"
-    caption = (
-        "Of labelled rows; 95 % interval: Wilson's. Ranges of numbers have about as many rows."
-    )
-    columns = ["column", "value", "rows", class_name, "95 % interval"]
+    for keys, of_value in found.rates.groupby(["column", "value"], sort=False):
+        column, value = map(str, keys)
+        name, last = "" if column == last else column, column
+        rates = [percent(rate) for rate in of_value["rate"]]
+        first = of_value.iloc[0]
+        if len(rates) == 1:
+            rates.append(f"{percent(first['low'])} to {percent(first['high'])}")
+        rows.append([name, _shortened(value), str(first["rows"]), *rates])
+    of_all = [f"{name}: {percent(fraction)}" for name, fraction in found.fractions.items()]
+    classes, caption = list(found.fractions), "Of labelled rows"
+    if len(classes) == 1:
+        title = f"Fraction of class {of_all[0]} of {schema.row_names}"
+        classes, caption = [*classes, "95 % interval"], f"{caption}; 95 % interval: Wilson's"
+    else:
+        title = f"Fractions of the classes: {', '.join(of_all)} of {schema.row_names}"
+    caption += ". Ranges of numbers have about as many rows."
+    columns = ["column", "value", "rows", *classes]
     tables = [Table(title, columns, rows, caption)]
     if len(found.missing):
         missing = found.missing.to_dict(orient="records")

@@ -141,7 +141,9 @@ def _contents(run: Run) -> dict[str, bytes]:
             else:
                 codes = most_probable(p[:, 0] if len(columns) == 1 else p)
                 cells = [[schema.labels[code]] for code in codes]
-            writer.writerows([row[schema.id.name], *of] for row, of in zip(rows, cells, strict=True))
+            writer.writerows(
+                [row[schema.id.name], *of] for row, of in zip(rows, cells, strict=True)
+            )
             contents[model] = text.getvalue().encode()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
