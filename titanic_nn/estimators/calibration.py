@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from titanic_nn.errors import ConfigError
 
 SMALLEST = 1e-12  # probability whose logarithm is taken
-LARGEST_SLOPE = 100.0  # of a calibration of more than two classes
+LOG_SLOPES = (-5, 5)  # of a calibration of more than two classes: five standard deviations
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Calibration:
     def fit(cls, probability: NDArray[np.float64], y: NDArray[np.int64]) -> "Calibration":
         """By maximum likelihood, from probabilities (rows,) and class codes y (rows,).
 
-        Of more classes both are (rows, classes), y one-hot, and one row more is counted that is
-        wrong: where all others are right, the slope would grow without a bound. The rows must not
-        have trained the net.
+        Of more classes both are (rows, classes), y one-hot, and the logarithm of the slope has a
+        standard normal prior: where every row is right, the likelihood has no maximum. The rows
+        must not have trained the net.
         """
         if probability.ndim == 2:
             return cls(_slope(_log(probability), y))
@@ -112,14 +112,10 @@ def _log(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _slope(logs: NDArray[np.float64], y: NDArray[np.int64]) -> float:
-    """The slope with the lowest log loss, of log probabilities and one-hot y (rows, classes).
+    """The likeliest slope, of log probabilities and one-hot y (rows, classes)."""
 
-    A row counts as wrong, in each of its other classes alike, by 1 / (rows + 2).
-    """
-    wrong = 1 / (len(y) + 2)
-    targets = np.where(y == 1, 1 - wrong, wrong / (y.shape[1] - 1))
+    def loss(log_slope: float) -> float:
+        of_rows = y * log_softmax(np.exp(log_slope) * logs, axis=1)
+        return log_slope**2 / 2 - float(of_rows.sum())
 
-    def loss(slope: float) -> float:
-        return -float((targets * log_softmax(slope * logs, axis=1)).sum())
-
-    return float(minimize_scalar(loss, bounds=(0, LARGEST_SLOPE), method="bounded").x)
+    return float(np.exp(minimize_scalar(loss, bounds=LOG_SLOPES, method="bounded").x))
