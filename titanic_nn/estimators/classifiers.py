@@ -359,6 +359,7 @@ def fit_together(
         n_seeds=members.n_seeds,
         rows=max(map(len, where)),
         features=prepared[0].x.shape[1],
+        classes=len(first.classes_),
     )
     refuse_too_large(cost, longest=inf)  # a day is for the user to spend
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]

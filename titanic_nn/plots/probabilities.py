@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 Curve = Callable[[Floats, Floats], Any]
 
 GRID: Floats = np.linspace(0, 1, 201)
+FEW_CLASSES = 5  # whose confusion matrix has room for per cents
 REPEATS_NOTE = "Band: range over the repeats of the cross-validation."
 FOLDS_NOTE = f"Mean of the folds' curves. Dotted: chance. {REPEATS_NOTE}"
 
@@ -148,10 +149,11 @@ def confusion_matrix(
     np.add.at(counts, (label, predicted), 1 / oof["repeat"].nunique())
     of_class = counts / counts.sum(axis=1, keepdims=True)
 
+    few = classes <= FEW_CLASSES
     figure, (axes,) = panels(
         f"Confusion matrix of {spoken(model)}",
-        f"Out-of-fold predictions{' at probability 0.5' * (classes == 2)}; mean over repeats. Per "
-        "cent: of the true class.",
+        f"Out-of-fold predictions{' at probability 0.5' * (classes == 2)}; mean over repeats. "
+        f"{'Per cent: of' if few else 'Colour: the fraction of'} the true class.",
         height=min(1.2 + 0.8 * classes, 5),
     )
     # A tint of whatever is behind it, so that the numbers are legible on a light and a dark page.
@@ -160,8 +162,12 @@ def confusion_matrix(
     axes.pcolormesh(places, places, of_class, cmap=tint, vmin=0, vmax=1)
     axes.invert_yaxis()
     for row, column in np.ndindex(classes, classes):
-        text = f"{counts[row, column]:.0f}\n{of_class[row, column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=min(13, 40 / classes))
+        text = f"{counts[row, column]:.0f}"
+        if few:
+            text += f"\n{of_class[row, column]:.0%}"
+        elif text == "0":
+            continue
+        axes.text(column, row, text, ha="center", va="center", fontsize=min(13, 90 / classes))
     turned: Any = {"rotation": 30, "ha": "right"} if classes > 4 else {}
     axes.set_xticks(places, class_names, **turned)
     axes.set_yticks(places, class_names)

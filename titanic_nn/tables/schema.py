@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from titanic_nn.errors import DataError
+from titanic_nn.errors import ConfigError, DataError
 
 Text: TypeAlias = "pd.Series[str]"
 Lines: TypeAlias = npt.NDArray[np.int64]
@@ -93,6 +93,13 @@ class TableSchema:
     # What a submission states of each row: the likeliest class's label; or probabilities, of two
     # classes that of class 1, under the target's name, of more a column per label.
     submission: Literal["labels", "probabilities"] = "labels"
+
+    def __post_init__(self) -> None:
+        if self.id.name in self.submission_columns:
+            raise ConfigError(
+                f"a submission has the columns {', '.join(self.submission_columns)} and the id's, "
+                f"{self.id.name}: choose another name"
+            )
 
     @property
     def train_columns(self) -> tuple[Column, ...]:
