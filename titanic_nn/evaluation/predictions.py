@@ -47,7 +47,8 @@ def probabilities(table: pd.DataFrame, model: str) -> NDArray[np.float64]:
     """A model's probabilities in a table with such columns."""
     if model in table:
         return table[model].to_numpy()
-    return table[[c for c in table if str(c).startswith(f"{model}=")]].to_numpy()
+    columns = [column for column in table if str(column).startswith(f"{model}=")]
+    return table[columns or [model]].to_numpy()
 
 
 def scored_rows(oof: pd.DataFrame, model: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

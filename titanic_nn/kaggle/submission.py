@@ -14,6 +14,8 @@ from titanic_nn.evaluation.predictions import most_probable
 from titanic_nn.tables.schema import Column, TableSchema, Text, check_table, class_codes, numbers
 from titanic_nn.tables.sources import TEST, TRAIN, Tables
 
+SUM_TOLERANCE = 1e-3  # how far the sum of a row's probabilities may be from 1
+
 
 def competition_tables(competition: Competition) -> Tables:
     """The competition's own tables, never the bundled ones. Raises DataError without good ones."""
@@ -25,10 +27,6 @@ def competition_tables(competition: Competition) -> Tables:
             f"with `python -m titanic_nn download --competition {competition.slug}`"
         )
     return competition.load(bundled=False)
-
-
-# How far the sum of a row's probabilities may be from 1.
-SUM_TOLERANCE = 1e-3
 
 
 def check_submission(content: bytes, tables: Tables, *, file: str) -> "pd.Series[int]":

@@ -59,6 +59,14 @@ def render(folder: Path) -> str:
         for name, wanted in columns.items()
         if name in REQUIRED or (folder / name).is_file()
     }
+    codes = found["oof.csv"]["label"]
+    unknown = ~codes.isin(range(len(labels))).to_numpy()
+    if unknown.any():
+        row = int(unknown.argmax())  # line 1 is the header
+        raise DataError(
+            f"{folder / 'oof.csv'}, line {row + 2}, column label: {codes[row]} is the number of no "
+            "class; train again"
+        )
     try:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
         answered = answers(folder, found, config, run.recommended, competition)

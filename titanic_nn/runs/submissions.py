@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from titanic_nn.errors import DataError
@@ -119,6 +118,8 @@ def read_submission(path: Path) -> SubmissionFile:
 
 def _contents(run: Run) -> dict[str, bytes]:
     """Each predictor's submission: every test row's likeliest class, or its probabilities."""
+    import numpy as np
+
     from titanic_nn.competitions.registry import get_competition  # loads pandas
     from titanic_nn.evaluation.predictions import column_names, most_probable
 
@@ -132,7 +133,8 @@ def _contents(run: Run) -> dict[str, bytes]:
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow([schema.id.name, *schema.submission_columns])
             columns = column_names(model, schema.labels)
-            p = np.array([[float(row[column]) for column in columns] for row in rows])
+            texts = [row[column] for row in rows for column in columns]
+            p = np.array([*map(float, texts)]).reshape(-1, len(columns))
             outside = p[~((p >= 0) & (p <= 1))]
             if len(outside):
                 raise ValueError(f"{outside[0]} is no probability")

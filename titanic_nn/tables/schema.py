@@ -65,7 +65,7 @@ def as_targets(codes: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int
 
     One-hot targets are (rows, classes); codes of two classes are returned as they are.
     """
-    return codes if classes == 2 else np.eye(classes, dtype=np.int64)[codes]
+    return codes if classes == 2 else (codes[:, None] == np.arange(classes)).astype(np.int64)
 
 
 @dataclass(frozen=True)
