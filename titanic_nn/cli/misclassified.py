@@ -42,8 +42,9 @@ def main(args: Namespace) -> None:
 
     shown, rows = console(), len(data.train)
     shown.print(sentences.misclassified(found, models, rows, competition))
-    if competition.groups:
+    if competition.groups and len(found):
         shown.print(sentences.shared_outcome(found, related, competition))
-    print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
+    if len(found):
+        print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")
     shown.print(f"Report: {write_report(folder)}", soft_wrap=True)
