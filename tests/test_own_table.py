@@ -42,7 +42,6 @@ from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.nets.config import LinearConfig, ReLUConfig
 
 QUICK = "[linear]\nepochs = 40\n[relu]\nepochs = 20\nhidden_size = 16\n"
-LATER = pytest.mark.skip(reason="a run has two classes so far")
 
 
 @pytest.fixture
@@ -52,9 +51,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "name", [*TWO_CLASSES, *(pytest.param(n, marks=LATER) for n in MORE_CLASSES)]
-)
+@pytest.mark.parametrize("name", [*TWO_CLASSES, *MORE_CLASSES])
 def test_a_table_of_scikit_learn_is_described_and_trained(name: str, home: Path) -> None:
     make = (TWO_CLASSES | MORE_CLASSES)[name]
     write_table(Path("data"), make())

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from titanic_nn.analysis.misclassified import misclassified, models_of, related_rows
+from titanic_nn.analysis.misclassified import misclassified, related_rows
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.errors import DataError
+from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.tables.sources import Tables
 
 TITANIC = get_competition("titanic")

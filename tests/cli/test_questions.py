@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from full_disk import full_disk
 from refusals import refused
 
-from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.cli import (
     ablation,
     diagnose,
@@ -23,6 +23,7 @@ from titanic_nn.cli import (
 )
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
+from titanic_nn.evaluation.predictions import models_of
 
 BUNDLED = str(get_competition("titanic").search[-1][1])
 MODELS = Config().models
@@ -76,6 +77,21 @@ def test_misclassified_shows_the_rows_that_all_models_misclassify(
     assert "in a group with other labelled passengers" in shown
     assert table["Name"][0][:30] in shown
     assert table["Name"][3][:30] not in shown.splitlines()[-1]
+
+
+def test_where_no_row_is_misclassified_the_report_says_so(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    oof = pd.read_csv(run / "oof.csv")
+    models = models_of(oof)
+    right = np.where(oof[["label"]] == 1, 0.9, 0.1)
+    oof.assign(**dict.fromkeys(models, right[:, 0])).to_csv(run / "oof.csv", index=False)
+    misclassified.main([str(run)])
+    answer = f"All {len(models)} models misclassify 0 of 891 passengers"
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[0].startswith(answer), len(lines)] == [True, 4]  # no table; what is written
+    assert len(pd.read_csv(run / "misclassified.csv")) == 0
+    assert answer in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_importance_shows_features_and_weights_and_writes_both(

@@ -70,6 +70,11 @@ def test_more_of_anything_takes_longer(more: str) -> None:
     assert 1.9 < seconds(20) / seconds(10) < 2.1
 
 
+def test_a_hundred_classes_take_more_memory_than_two() -> None:
+    two, hundred = (training_cost("linear", LinearConfig(), **SIZE, classes=n) for n in (2, 100))
+    assert hundred.bytes > 5 * two.bytes
+
+
 @pytest.mark.parametrize("net", [LinearConfig(), DeepConfig()])
 def test_the_bound_is_one(net: NetConfig) -> None:
     """A core trains hundreds of the default nets a second, not tens of thousands."""

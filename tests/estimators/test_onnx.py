@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from torch.nn import functional
@@ -59,19 +59,23 @@ def test_onnxruntime_computes_the_same(model: NetClassifier, data: Any) -> None:
         to_onnx(type(model)())
 
 
-def test_a_calibration_is_in_the_graph() -> None:
+@pytest.mark.parametrize(
+    ("table", "calibration"),
+    [(load_breast_cancer, Calibration(0.5, -0.25)), (load_wine, Calibration(0.1))],
+)
+def test_a_calibration_is_in_the_graph(table: Any, calibration: Calibration) -> None:
     from titanic_nn.estimators.onnx import to_onnx
 
-    x, y = load_breast_cancer(return_X_y=True)
+    x, y = table(return_X_y=True)
     x = x.astype(np.float32)
     fitted = ReLUClassifier(standardize=False, **QUICK).fit(x, y)
     model = NetClassifier.from_trained(
         fitted.config(),
         fitted.params_,
-        classes=[0, 1],
-        n_features=30,
+        classes=fitted.classes_,
+        n_features=x.shape[1],
         seed=0,
-        calibration=Calibration(0.5, -0.25),
+        calibration=calibration,
     )
     assert np.abs(model.predict_proba(x) - fitted.predict_proba(x)).max() > 0.1
     assert_allclose(run(to_onnx(model), x), model.predict_proba(x), atol=1e-5)

@@ -274,11 +274,11 @@ SPOILERS: dict[str, tuple[Forgery, str]] = {
     "one class": (put(*CLASSES, "values", to=[0]), "classifier.classes.values = [0]"),
     "three classes": (
         put(*CLASSES, "values", to=[0, 1, 2]),
-        "classifier.classes: a competition's are 0 and 1",
+        "classifier.classes: the competition's are [0, 1]",
     ),
     "another competition's classes": (
         put(*CLASSES, to={"dtype": "<U6", "values": ["croaks", "silent"]}),
-        "classifier.classes: a competition's are 0 and 1",
+        "classifier.classes: the competition's are [0, 1]",
     ),
     "classes that are cut off": (
         put(*CLASSES, to={"dtype": "<U1", "values": ["aa", "ab"]}),
@@ -446,6 +446,24 @@ def calibrated(net: NetClassifier) -> NetClassifier:
         mean=net.mean_,
         scale=net.scale_,
     )
+
+
+def test_a_temperature_of_three_classes_comes_back_and_an_intercept_is_refused(
+    tmp_path: Path,
+) -> None:
+    x, y = load_iris(return_X_y=True)
+    net = LinearClassifier(**QUICK).fit(x, y)
+    before = net.predict_proba(x)
+    net.calibration_ = Calibration(0.5)
+    save(net, tmp_path / "model")
+    again: Any = load(tmp_path / "model")
+    assert np.abs(net.predict_proba(x) - before).max() > 0.01
+    assert_array_equal(again.predict_proba(x), net.predict_proba(x))
+    # The same bits, whatever other rows are predicted.
+    assert_array_equal(again.predict_proba(x[7:10]), net.predict_proba(x)[7:10])
+    net.calibration_ = Calibration(0.5, -0.25)
+    with pytest.raises(ModelError, match=r"calibration\.intercept is of two classes; of more"):
+        save(net, tmp_path / "other")
 
 
 def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, pipeline: Pipeline) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
+from scipy.stats import norm
 
 from titanic_nn.config import Config
 from titanic_nn.estimators.calibration import Calibration
@@ -41,6 +42,58 @@ def test_calibration_maximizes_the_likelihood() -> None:
 
     referee = minimize(loss, x0=np.array([1.0, 0.0]), tol=1e-10)
     assert (found.slope, found.intercept) == pytest.approx(tuple(referee.x), abs=1e-3)
+
+
+def _three_classes(rows: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """True probabilities (rows, 3), and one-hot labels drawn from them."""
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet([2.0, 1.0, 1.0], rows)
+    return p, np.eye(3, dtype=np.int64)[(rng.random((rows, 1)) > p.cumsum(1)[:, :2]).sum(1)]
+
+
+def test_of_three_classes_a_planted_temperature_is_found() -> None:
+    p, y = _three_classes(20_000)
+    too_sure = softmax(2 * np.log(p), axis=1)
+    calibration = Calibration.fit(too_sure, y)
+    assert calibration.slope == pytest.approx(0.5, abs=0.02)
+    assert calibration.intercept == 0
+    np.testing.assert_allclose(calibration(too_sure), p, atol=0.02)
+    assert log_loss(y, calibration(too_sure)) < log_loss(y, too_sure)
+
+
+def test_the_temperature_maximizes_likelihood_times_prior() -> None:
+    p, y = _three_classes(200)
+    found = Calibration.fit(p, y)
+
+    def loss(slope: NDArray[np.float64]) -> float:
+        of_prior = float(norm.logpdf(np.log(slope[0])))
+        return 200 * float(log_loss(y, softmax(slope[0] * np.log(p), axis=1))) - of_prior
+
+    referee = minimize(loss, x0=np.array([1.0]), bounds=[(0.1, 10)])
+    assert found.slope == pytest.approx(referee.x[0], abs=1e-3)
+
+
+def test_where_all_rows_are_right_the_temperature_stays_finite() -> None:
+    p = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [1, 0, 0]])
+    calibration = Calibration.fit(p, np.eye(3, dtype=np.int64)[[0, 1, 2, 0]])
+    assert 1 < calibration.slope < 10
+    assert np.isfinite(calibration(p)).all()
+    assert Calibration()(p) == pytest.approx(p, abs=1e-9)
+
+
+def test_of_two_classes_without_an_intercept_the_temperature_is_the_slope() -> None:
+    p = np.stack([1 - TRUTH, TRUTH], axis=1)
+    np.testing.assert_allclose(Calibration(1.7)(p)[:, 1], Calibration(1.7)(TRUTH))
+
+
+def test_weights_of_three_classes_are_those_of_the_least_log_loss() -> None:
+    p, y = _three_classes(2000)
+    noise = np.random.default_rng(2).normal(size=(2, *p.shape))
+    models = [softmax(np.log(p) + sd * n, axis=1) for sd, n in zip((0.5, 1), noise, strict=True)]
+    found = ensemble_weights(models, y)
+    losses = [log_loss(y, w * models[0] + (1 - w) * models[1]) for w in np.linspace(0, 1, 101)]
+    assert found[0] == pytest.approx(np.argmin(losses) / 100, abs=0.02)
+    assert found.sum() == pytest.approx(1)
 
 
 def test_certain_probabilities_can_be_calibrated() -> None:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,50 @@ def test_every_metric_agrees_with_scikit_learn(name: str, case: str) -> None:
     y, probability = _cases()[case]
     ours = METRICS[name].score(y, probability)
     assert ours == pytest.approx(REFEREES[name](y, probability), rel=1e-12, abs=1e-12)
+
+
+def _three_classes() -> dict[str, tuple[NDArray[np.int64], Floats]]:
+    rng = np.random.default_rng(2)
+    y = np.concatenate([[0, 1, 2], rng.integers(0, 3, 97)])
+    of_two = np.column_stack([rng.dirichlet(np.ones(2), 100), np.zeros(100)])
+    return {
+        "random": (y, rng.dirichlet(np.ones(3), 100)),
+        "tied": (y, rng.multinomial(4, np.ones(3) / 3, 100) / 4),
+        "all tied": (y, np.full((100, 3), 1 / 3)),
+        "perfect": (y, np.eye(3)[y]),
+        "certain and wrong": (y, np.eye(3)[(y + 1) % 3]),
+        "no row is predicted as 2": (y, of_two),
+    }
+
+
+MULTICLASS_REFEREES: dict[str, Callable[[NDArray[np.int64], Floats], float]] = {
+    "accuracy": lambda y, p: sklearn.metrics.accuracy_score(y, p.argmax(1)),
+    "log_loss": lambda y, p: sklearn.metrics.log_loss(y, p, labels=[0, 1, 2]),
+    "roc_auc": lambda y, p: sklearn.metrics.roc_auc_score(y, p, multi_class="ovr", average="macro"),
+    "brier": lambda y, p: sklearn.metrics.brier_score_loss(y, p),
+    "f1": lambda y, p: sklearn.metrics.f1_score(y, p.argmax(1), average="macro", zero_division=0),
+}
+
+
+@pytest.mark.parametrize("case", _three_classes())
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_of_three_classes_agrees_with_scikit_learn(name: str, case: str) -> None:
+    y, p = _three_classes()[case]
+    ours = METRICS[name].score(np.eye(3)[y], p)
+    assert ours == pytest.approx(MULTICLASS_REFEREES[name](y, p), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_many_nets_of_three_classes_score_as_one_by_one(metric: Callable[..., Floats]) -> None:
+    rng = np.random.default_rng(3)
+    y = np.eye(3)[rng.integers(0, 3, 3)]  # as many rows as classes, which must not be confused
+    p = rng.dirichlet(np.ones(3), (2, 4, 3))
+    p[1, 2, 0] = np.nan
+    together = metric(y, p)
+    assert together.shape == (2, 4)
+    for net in np.ndindex(2, 4):
+        np.testing.assert_allclose(together[net], metric(y, p[net]), rtol=1e-12)
+    assert np.isnan(together[1, 2])
 
 
 @pytest.mark.parametrize("metric", SCORES)
@@ -112,6 +157,10 @@ def test_calibration_error_is_the_sum_worked_by_hand() -> None:
     #                                     3/5 * |2/3 - 2.9/3| = 3/5 * 0.3 = 0.18
     error = expected_calibration_error([1, 0, 1, 1, 0], [0.2, 0.25, 0.9, 1.0, 1.0])
     assert error == pytest.approx(0.29)
+    # Of three classes: 0.6 and 0.6 for the predicted one, of which one is right, and 0.9, right:
+    # 2/3 * |0.5 - 0.6| + 1/3 * |1 - 0.9| = 0.1.
+    p = [[0.6, 0.3, 0.1], [0.2, 0.6, 0.2], [0.05, 0.05, 0.9]]
+    assert expected_calibration_error(np.eye(3)[[0, 2, 2]], p) == pytest.approx(0.1)
     # In a single bin: |3/5 - 3.35/5| = 0.07.
     in_one = expected_calibration_error([1, 0, 1, 1, 0], [0.2, 0.25, 0.9, 1.0, 1.0], bins=1)
     assert in_one == pytest.approx(0.07)
@@ -124,10 +173,12 @@ def test_calibration_error_is_the_sum_worked_by_hand() -> None:
         ([], [], "at least one row"),
         ([0, 2], [0.5, 0.5], r"y holds 2\.0"),
         ([0, 1], [0.5, 1.7], r"probability holds 1\.7.*sigmoid of the logits"),
+        ([[1, 0, 0]], [0.5], r"shape \(1, 3\) and probability \(1,\)"),
+        ([[1, 0, 0], [0, 1, 1]], [[1, 0, 0], [1, 0, 0]], "y, row 1: is of 2 classes"),
     ],
 )
 def test_labels_and_probabilities_that_do_not_fit_are_refused(
-    y: list[int], probability: list[float], complaint: str
+    y: list[Any], probability: list[Any], complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint):
         accuracy(y, probability)

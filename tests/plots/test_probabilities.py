@@ -8,7 +8,12 @@ import pytest
 from matplotlib.lines import Line2D
 from pictures import line_of, note, rows, segments, xs, ys
 from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    roc_auc_score,
+)
 
 from titanic_nn import plots
 from titanic_nn.plots.probabilities import wilson
@@ -51,6 +56,61 @@ def test_the_area_under_precision_is_the_mean_average_precision(
     line = line_of(plots.precision_recall(shifted), model)
     assert ys(line).mean() == pytest.approx(ap, abs=0.004)
     assert line.get_label() == f"{model}, AP {ap:.3f}"
+
+
+@pytest.fixture
+def of_three(oof: pd.DataFrame) -> pd.DataFrame:
+    """Three classes: relu's probabilities are near the labels, linear's are noise."""
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 3, len(oof))
+    p = {"relu": rng.dirichlet(np.ones(3), len(oof)), "linear": rng.dirichlet([9] * 3, len(oof))}
+    p["relu"] = (p["relu"] + np.eye(3)[codes]) / 2
+    columns = {f"{m}={k}": of[:, i] for m, of in p.items() for i, k in enumerate("abc")}
+    return (
+        oof[["row", "repeat", "fold"]]
+        .assign(label=codes)[["row", "label", "repeat", "fold"]]
+        .assign(**columns)
+    )
+
+
+def test_of_three_classes_curves_are_the_mean_of_each_against_the_others(
+    of_three: pd.DataFrame,
+) -> None:
+    columns = ["relu=a", "relu=b", "relu=c"]
+    auc, ap = [], []
+    for part in folds(of_three):
+        y, p = np.eye(3)[part["label"]], part[columns].to_numpy()
+        auc.append(roc_auc_score(y, p, average="macro"))
+        ap.append(average_precision_score(y, p, average="macro"))
+    line = line_of(plots.roc(of_three), "relu")
+    assert line.get_label() == f"relu, AUC {np.mean(auc):.3f}"
+    assert area(line) == pytest.approx(np.mean(auc), abs=0.004)
+    figure = plots.precision_recall(of_three)
+    assert line_of(figure, "relu").get_label() == f"relu, AP {np.mean(ap):.3f}"
+    assert note(figure).startswith("Mean over classes, each against all others.")
+
+
+def test_of_three_classes_the_matrix_has_all_pairs(of_three: pd.DataFrame) -> None:
+    figure = plots.confusion_matrix(of_three, "linear", ["x", "y", "z"])
+    (axes,) = figure.axes
+    predicted = of_three[["linear=a", "linear=b", "linear=c"]].to_numpy().argmax(1)
+    counts = confusion_matrix(of_three["label"], predicted) / of_three["repeat"].nunique()
+    shown = [text.get_text().partition("\n")[0] for text in axes.texts]
+    assert shown == [f"{count:.0f}" for count in counts.ravel()]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["x", "y", "z"]
+
+
+def test_of_three_classes_calibration_is_that_of_the_predicted_class(
+    of_three: pd.DataFrame,
+) -> None:
+    (axes,) = plots.calibration(of_three, ["linear"]).axes
+    p = of_three[["linear=a", "linear=b", "linear=c"]].to_numpy()
+    right, confidence = p.argmax(1) == of_three["label"], p.max(1)
+    drawn = next(line for line in axes.lines if len(xs(line)) > 2)
+    bins = np.floor(confidence * 10)
+    expected = [right[bins == b].mean() for b in np.unique(bins)]
+    np.testing.assert_allclose(ys(drawn), expected)
+    assert axes.get_ylabel() == "Fraction that is right"
 
 
 def test_the_curves_of_a_rule_with_two_probabilities_are_straight() -> None:

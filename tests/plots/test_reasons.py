@@ -56,6 +56,23 @@ def test_hidden_units_in_the_order_of_their_weight_and_in_the_colour_of_their_cl
     assert NEGATIVE != POSITIVE
 
 
+def test_of_three_classes_a_unit_is_of_the_one_that_it_raises_most() -> None:
+    w1 = np.array([[2.0, 0.1], [-1.0, 0.2]])  # (features, units)
+    # What all classes have in common changes no probability: unit 1 acts more than unit 0.
+    w2 = np.array([[9.0, 9.1, 9.0], [5.0, -8.0, -9.0]])  # (units, classes)
+    figure = plots.hidden_units(w1, w2, ["age", "class=3"], ("a", "b", "c"))
+    assert [axes.get_title("left") for axes in figure.axes] == ["unit 1 → a", "unit 0 → b"]
+
+
+def test_a_misclassified_row_of_three_classes_has_its_own_and_the_predicted_one() -> None:
+    table = pd.DataFrame({"row": [2, 3], "label": [0, 2], "predicted": [1, 0], "relu": [0.1, 0.3]})
+    (axes,) = plots.misclassified(table, ["relu"], ["row"], ("a", "b", "c")).axes
+    assert rows(axes) == ["2\na, not b", "3\nc, not a"]
+    assert axes.get_xlabel() == "Predicted probability of the row's own class"
+    assert list(xs(axes.lines[1])) == [0.1, 0.3]
+    assert len(axes.lines) == 2  # one half and the dots; no cross
+
+
 def test_misclassified_rows_are_labelled_by_their_display_columns() -> None:
     table = pd.DataFrame(
         {

@@ -41,7 +41,7 @@ def test_a_first_look_has_a_panel_per_column_and_one_of_missing_values() -> None
     )
     columns = [f"column {i}" for i in range(300)]
     missing = pd.DataFrame({"column": columns, "train": np.arange(300) / 300, "test": 0.0})
-    figure = plots.first_look(rates, missing, 0.55, "ill", "patients")
+    figure = plots.first_look(rates, missing, {"ill": 0.55}, "patients")
     size, colour, empty = figure.axes
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["size", "colour", "missing values"]
@@ -54,3 +54,23 @@ def test_a_first_look_has_a_panel_per_column_and_one_of_missing_values() -> None
     assert len(rows(empty)) < 20
     assert "labelled patients" in note(figure)
     assert figure.get_suptitle() == "Fraction of class ill by column"
+
+
+def test_a_first_look_at_three_classes_stacks_their_rates() -> None:
+    rates = pd.DataFrame(
+        {
+            "column": "size",
+            "value": ["small"] * 3 + ["large"] * 3,
+            "rows": [40] * 3 + [60] * 3,
+            "class": ["a", "b", "c"] * 2,
+            "rate": [0.2, 0.3, 0.5, 0.75, 0.25, 0.0],
+        }
+    )
+    missing = pd.DataFrame(columns=["column", "train", "test"])
+    figure = plots.first_look(rates, missing, {"a": 0.5, "b": 0.3, "c": 0.2}, "patients")
+    (axes,) = figure.axes
+    assert rows(axes) == ["small (40)", "large (60)"]
+    ends = [p.get_extents().transformed(axes.transData.inverted()).x1 for p in axes.patches]
+    np.testing.assert_allclose(ends, [0.2, 0.75, 0.5, 1, 1, 1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c"]
+    assert figure.get_suptitle() == "Classes by column"

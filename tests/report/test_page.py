@@ -256,6 +256,14 @@ def test_the_same_run_gives_the_same_page(run: Path) -> None:
     assert page_of(run).replace("mine", "small") == before
 
 
+def test_a_label_that_is_no_class_is_refused(run: Path) -> None:
+    oof = pd.read_csv(run / "oof.csv")
+    oof.loc[3, "label"] = 7
+    oof.to_csv(run / "oof.csv", index=False)
+    with pytest.raises(DataError, match=r"oof\.csv, line 5, column label: 7 is the number of no"):
+        write_report(run)
+
+
 def test_a_run_with_one_model_has_no_comparison(run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     only = {"relu": summary["comparison"]["models"]["relu"]}

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from frogs import FROGS, SUBMISSION, register
 from kaggle_user import write_run
 
+from titanic_nn.competitions.registry import COMPETITIONS
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.runs.submissions import find_submission, read_submission, write_submissions
 
@@ -54,6 +56,21 @@ def test_one_half_is_the_second_class(folder: Path) -> None:
     paths = write_submissions(run)
     assert paths["relu"].read_bytes() == b"PassengerId,Survived\n1,1\n2,0\n"
     assert paths["linear"].read_bytes() == b"PassengerId,Survived\n1,0\n2,1\n"
+
+
+def test_of_two_classes_a_submission_can_hold_the_probability_of_the_second(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likely = replace(FROGS, slug="likely-frogs")
+    likely = replace(likely, schema=replace(likely.schema, submission="probabilities"))
+    monkeypatch.setitem(COMPETITIONS, likely.slug, likely)
+    run = write_run(Path("runs"), "mine", "given", b"", SUBMISSION, competition=likely.slug)
+    for path in Path("submissions").iterdir():
+        path.unlink()
+    (run / "test_predictions.csv").write_text("Code,relu,linear\nB/1,0.25,1e-9\nB/2,1,0.125\n")
+    paths = write_submissions(run)
+    assert paths["relu"].read_bytes() == b"Code,Voice\nB/1,0.25\nB/2,1.0\n"
+    assert paths["linear"].read_bytes() == b"Code,Voice\nB/1,1e-09\nB/2,0.125\n"
 
 
 def test_another_competition_has_its_own_names_and_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,20 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from bad_tables import BAD_TABLES, TEST, TRAIN, BadTable, write_good_pair
+from frogs import FROGS
 
 from titanic_nn.competitions.titanic.columns import SCHEMA
 from titanic_nn.competitions.titanic.competition import TITANIC
-from titanic_nn.errors import DataError
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.files import read_bytes
 from titanic_nn.tables.schema import (
     LONGEST_LINE,
@@ -336,3 +339,10 @@ def test_text_columns_that_pandas_took_for_numbers_are_text_again() -> None:
         frame["Age"] = age
         with pytest.raises(DataError, match=r"row 0, column Age: .*years from 0 to 120"):
             check_frame(frame, name="X", columns=SCHEMA.test_columns)
+
+
+@pytest.mark.parametrize("changes", [{"labels": ("x", "Code", "z")}, {"labels": ("x", "y")}])
+def test_a_submission_s_columns_have_names_of_their_own(changes: dict[str, Any]) -> None:
+    target = replace(FROGS.schema.target, name="Code" if len(changes["labels"]) == 2 else "Voice")
+    with pytest.raises(ConfigError, match="and the id's, Code: choose another name"):
+        replace(FROGS.schema, target=target, submission="probabilities", **changes)

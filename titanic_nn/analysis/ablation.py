@@ -95,7 +95,7 @@ def ablation(
             for variant in variants:
                 p = variant_probabilities(run, model, encoded, variant, columns, part)
                 for split in encoded.splits:
-                    loss = float(log_loss(run.tables.y[split.held_out], p[split]))
+                    loss = float(log_loss(run.tables.targets[split.held_out], p[split]))
                     key = (model, variant.kind, variant.feature, split.repeat, split.fold)
                     rows.append((*key, loss))
     names = ["model", "kind", "feature", "repeat", "fold", "log_loss"]

@@ -1,6 +1,6 @@
 """A first look at the tables, before any training: rates by each column, and missing values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,16 +22,17 @@ class Exploration:
     """What the columns show.
 
     Attributes:
-        rate: the positive class's fraction of the labelled rows.
+        fractions: class -> its fraction of the labelled rows; of two only the positive class.
         rates: a row per column and value of the labelled rows: column, value (in words), rows,
-            rate and its 95 % interval, low to high (Wilson). Numbers with many values are in ranges
-            of about as many rows each, the lower bound excluded but in the first; of text with many
-            values there is only whether it is known.
+            rate, which is the class's fraction of these rows, and its 95 % interval, low to high
+            (Wilson). Of more than two classes a row for each `class`. Numbers with many values are
+            in ranges of about as many rows each, the lower bound excluded but in the first; of text
+            with many values there is only whether it is known.
         missing: a row per column with missing values: column, and their fraction in train and test.
         left_out: columns of text with many values, none missing.
     """
 
-    rate: float
+    fractions: dict[str, float]
     rates: pd.DataFrame
     missing: pd.DataFrame
     left_out: list[str]
@@ -39,14 +40,16 @@ class Exploration:
 
 def explore(tables: Tables) -> Exploration:
     """Look at every column but id and target. Raises DataError where none can be shown."""
-    rows, left_out, missing = [], [], []
+    rows, left_out, missing, names = [], [], [], tables.schema.class_names
+    # Class -> whether a labelled row is of it, (labelled rows,).
+    is_of = {name: tables.y == code for code, name in enumerate(names) if code or len(names) > 2}
     for column in tables.schema.columns:
         name, values = column.name, tables.train[column.name]
         found = _values(values)
         if found is None:
             left_out.append(name)
         else:
-            rows += [{"column": name, **row} for row in _rates(found, tables.y)]
+            rows += [{"column": name, **row} for row in _rates(found, is_of)]
         fractions = {"train": values.isna().mean(), "test": tables.test[name].isna().mean()}
         if any(fractions.values()):
             missing.append({"column": name, **fractions})
@@ -56,8 +59,8 @@ def explore(tables: Tables) -> Exploration:
             "missing; there is nothing to show"
         )
     return Exploration(
-        rate=float(tables.y.mean()),
-        rates=pd.DataFrame(rows, columns=["column", "value", "rows", "rate", "low", "high"]),
+        fractions={name: float(of_class.mean()) for name, of_class in is_of.items()},
+        rates=pd.DataFrame(rows),
         missing=pd.DataFrame(missing, columns=["column", "train", "test"]),
         left_out=left_out,
     )
@@ -90,15 +93,20 @@ def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _rates(values: pd.Series, y: NDArray[np.int64]) -> Iterator[dict[str, object]]:
+def _rates(
+    values: pd.Series, is_of: Mapping[str, NDArray[np.bool_]]
+) -> Iterator[dict[str, object]]:
     for value in values.cat.categories:
-        of_value = y[(values == value).to_numpy()]
-        count, positives = len(of_value), int(of_value.sum())
-        around = binomtest(positives, count).proportion_ci(method="wilson")
-        yield {
-            "value": value,
-            "rows": count,
-            "rate": positives / count,
-            "low": around.low,
-            "high": around.high,
-        }
+        of_value = (values == value).to_numpy()
+        count = int(of_value.sum())
+        for name, of_class in is_of.items():
+            positives = int(of_class[of_value].sum())
+            around = binomtest(positives, count).proportion_ci(method="wilson")
+            yield {
+                "value": value,
+                "rows": count,
+                **({"class": name} if len(is_of) > 1 else {}),
+                "rate": positives / count,
+                "low": around.low,
+                "high": around.high,
+            }

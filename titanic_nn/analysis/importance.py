@@ -26,12 +26,14 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.evaluation.comparison import interval
 from titanic_nn.evaluation.experiment import Experiment, Progress, no_progress
 from titanic_nn.evaluation.metrics import accuracy, log_loss
+from titanic_nn.nets.losses import probabilities
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import Split
 
 PERMUTATIONS = 5
 
-# Probabilities (..., rows) for encoded rows (..., rows, features).
+# Probabilities (..., rows), of more than two classes (..., rows, classes), for encoded rows
+# (..., rows, features).
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
@@ -46,7 +48,8 @@ class Importance:
         summary: a row per model and feature, the most important first: means over folds, and the
             log loss increase's corrected 95 % interval `low` to `high`.
         coefficients: the linear net's weights, the largest first; empty without that net.
-            Columns `feature` (an encoded column), `mean` and `sd` over folds, and `low` to `high`,
+            Columns `feature` (an encoded column; of more than two classes `column → class`, the
+            weight less its mean over classes), `mean` and `sd` over folds, and `low` to `high`,
             a 95 % interval. Numbers are in standard deviations, everything else is 0 or 1.
     """
 
@@ -80,13 +83,13 @@ def importance(
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {
         (model, feature): [] for model in run.config.models for feature in columns
     }
-    weights = [np.empty((0, len(names)))]
+    weights: list[NDArray[np.float64]] = []
     for model, encoded, nets in run.trained(encoders):
         for i, split in enumerate(encoded.splits):
             found = permutation_importance(
                 partial(predict, nets, i),
                 encoded.x[i, split.held_out],
-                run.tables.y[split.held_out],
+                run.tables.targets[split.held_out],
                 columns,
                 permutations=permutations,
                 rng=_rng(split, run.config.seed),
@@ -96,6 +99,9 @@ def importance(
                 rows[model, row["feature"]].append(key | row)
         if model == "linear":
             weights.append(_weights(nets, encoded.x))
+    class_names = run.tables.schema.class_names
+    if len(class_names) > 2:
+        names = [f"{name} → {of_class}" for name in names for of_class in class_names]
 
     order = ["model", "feature", "repeat", "fold", "log_loss_increase", "accuracy_drop"]
     scores = pd.DataFrame(chain(*rows.values()), columns=order)
@@ -105,7 +111,9 @@ def importance(
         device=str(run.device),
         scores=scores,
         summary=_summary(scores, run.config.folds),
-        coefficients=coefficients(np.concatenate(weights), names, run.config.folds),
+        coefficients=coefficients(
+            np.concatenate([np.empty((0, len(names))), *weights]), names, run.config.folds
+        ),
     )
 
 
@@ -123,8 +131,8 @@ def permutation_importance(
     All features use the same permutations, which makes them comparable.
 
     Args:
-        predict: from x (..., rows, features) to probabilities (..., rows).
-        x, y: held-out rows, (rows, features), and their class codes, (rows,).
+        predict: from x to probabilities.
+        x, y: held-out rows, (rows, features), and their labels, (rows,) or one-hot.
         columns: feature -> its columns, which are permuted together.
 
     Returns:
@@ -146,11 +154,12 @@ def permutation_importance(
 
 @torch.no_grad()
 def predict(nets: TrainedNets, split: int, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities (..., rows) of rows x (..., rows, features), averaged over a split's nets."""
+    """Probabilities of rows x (..., rows, features), averaged over a split's nets."""
     params = {name: value[split] for name, value in nets.params.items()}  # (members, ...)
     rows = torch.from_numpy(x).to(nets.probability.device).flatten(0, -2)  # (all rows, features)
-    logits = nets.net.logits(params, rows).squeeze(-1)  # (members, all rows)
-    return logits.double().sigmoid().mean(0).cpu().numpy().reshape(x.shape[:-1])
+    logits = nets.net.logits(params, rows)  # (members, all rows, outputs)
+    p = probabilities(logits.double()).mean(0).cpu().numpy()  # (all rows, outputs)
+    return p.reshape(x.shape[:-1] if p.shape[-1] == 1 else (*x.shape[:-1], -1))
 
 
 def coefficients(
@@ -186,10 +195,17 @@ def _rng(split: Split, seed: int) -> np.random.Generator:
 
 
 def _weights(nets: TrainedNets, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The linear net's weights, averaged over seeds, (splits, features)."""
-    w = nets.params["w"].double().mean(1).squeeze(-1).cpu().numpy()
+    """The linear net's weights, averaged over seeds, (splits, features).
+
+    Of more than two classes (splits, features * classes), each less its mean over classes: the
+    probabilities do not depend on that.
+    """
+    w = nets.params["w"].double().mean(1).cpu().numpy()  # (splits, features, outputs)
+    if w.shape[-1] > 1:
+        w = w - w.mean(axis=-1, keepdims=True)
     # A column that a split does not encode is zero in all rows, and its weight is untrained.
-    return np.where(x.any(axis=1), w, np.nan)
+    trained = np.any(x, axis=1, keepdims=True).mT  # (splits, features, 1)
+    return np.where(trained, w, np.nan).reshape(len(w), -1)
 
 
 def _summary(scores: pd.DataFrame, folds: int) -> pd.DataFrame:

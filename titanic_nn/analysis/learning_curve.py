@@ -119,6 +119,7 @@ def learning_curve(
     train_fractions = _checked(train_fractions)
     run = Experiment.start(data, config, overrides, on_progress)
     y, seed, folds = run.tables.y, run.config.seed, run.config.folds
+    targets = run.tables.targets
     # Prefix -> its train fraction and the fold that it was taken from.
     origin: dict[Split, tuple[float, Split]] = {}
     for fold in run.folds:
@@ -128,7 +129,9 @@ def learning_curve(
     for model, encoded, nets in run.trained(run.encoders(list(origin))):
         for split, p in zip(encoded.splits, mean_probabilities(nets), strict=True):
             fraction, fold = origin[split]
-            rows.append({"model": model, "train_fraction": fraction, **_scores(fold, split, y, p)})
+            rows.append(
+                {"model": model, "train_fraction": fraction, **_scores(fold, split, targets, p)}
+            )
     scores = pd.DataFrame(rows).sort_values(["model", "train_fraction", "repeat", "fold"])
     of_model = {model: scores[scores["model"] == model] for model in run.config.models}
     return LearningCurve(
@@ -155,7 +158,8 @@ def nested_splits(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     shuffled = rng.permutation(split.train)
     place = np.empty(len(shuffled))
-    for label in (0, 1):
+    classes = np.unique(y)
+    for label in classes:
         of_class = y[shuffled] == label
         count = of_class.sum()
         place[of_class] = (np.arange(count) + 0.5) / count
@@ -164,10 +168,10 @@ def nested_splits(
     splits = []
     for fraction in train_fractions:
         rows = np.sort(order[: round(fraction * len(order))])
-        if len(rows) < FEWEST_ROWS or len(np.unique(y[rows])) < 2:
+        if len(rows) < FEWEST_ROWS or len(np.unique(y[rows])) < len(classes):
             raise ConfigError(
                 f"train fractions: {fraction:g} leaves {len(rows)} training rows; at least "
-                f"{FEWEST_ROWS} are needed, some of either class"
+                f"{FEWEST_ROWS} are needed, some of each class"
             )
         left_out = len(order) - len(rows)
         repeat = split.repeat + _FAR * left_out
@@ -252,7 +256,7 @@ def _checked(fractions: Sequence[float]) -> list[float]:
 def _scores(
     fold: Split, split: Split, y: NDArray[np.int64], probability: NDArray[np.float64]
 ) -> dict[str, float]:
-    """One split's rows and scores, (rows,) probabilities given, under the fold's own name."""
+    """One split's rows and scores, by every row's probabilities, under the fold's own name."""
     found: dict[str, float] = {"rows": len(split.train), "repeat": fold.repeat, "fold": fold.fold}
     for name, metric in (("loss", log_loss), ("accuracy", accuracy)):
         for side, rows in (("training", split.train), ("held_out", split.held_out)):

@@ -92,7 +92,7 @@ def learning_rates(
     for model in run.config.models:
         net = run.config.nets[model]
         nets = train_nets(
-            SplitData(encoders, run.tables.y, run.folds),
+            SplitData(encoders, run.tables.targets, run.folds),
             Members(
                 [replace(net, learning_rate=float(rate), epochs=epochs) for rate in rates],
                 run.config.n_seeds,

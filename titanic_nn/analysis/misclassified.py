@@ -8,17 +8,18 @@ import pandas as pd
 
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError
-from titanic_nn.tables.schema import TableSchema
+from titanic_nn.evaluation.metrics import of_true_class
+from titanic_nn.evaluation.predictions import (
+    column_names,
+    models_of,
+    most_probable,
+    probabilities,
+)
+from titanic_nn.tables.schema import TableSchema, as_targets
 from titanic_nn.tables.sources import Tables
 
 # Columns of oof.csv between the id and the models.
 KEYS = ("label", "repeat", "fold")
-
-
-def models_of(oof: pd.DataFrame) -> list[str]:
-    """The models of an oof.csv: the columns after `fold`."""
-    columns = [str(column) for column in oof]
-    return columns[columns.index("fold") + 1 :]
 
 
 def misclassified(oof: pd.DataFrame, train: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
@@ -31,22 +32,33 @@ def misclassified(oof: pd.DataFrame, train: pd.DataFrame, schema: TableSchema) -
 
     Returns:
         The id, `label`, a column of mean probabilities per model, and the other columns of
-        `train`; the row with the largest mean error comes first.
+        `train`; the row with the largest mean error comes first. Of two classes the probabilities
+        are those of class 1. Of more they are those of the row's own class, and after `label`
+        stands `predicted`, the class with the highest mean over models.
 
     Raises:
         DataError: the two tables do not hold the same ids and labels.
     """
     models, id = models_of(oof), schema.id.name
-    mean = oof.astype({id: train[id].dtype}).groupby(id)[["label", *models]].mean()
+    columns = [c for model in models for c in column_names(model, schema.labels)]
+    mean = oof.astype({id: train[id].dtype}).groupby(id)[["label", *columns]].mean()
     labels = train.set_index(id)[schema.target.name].astype(float).rename("label")
     if not mean["label"].sort_index().equals(labels.sort_index()):
         raise DataError(
             f"oof.csv: its {schema.row_names} or labels are not those of train.csv; train again"
         )
-    positive = mean["label"].to_numpy() == 1  # (rows,)
-    predicted = mean[models].to_numpy() >= 0.5  # (rows, models)
-    wrong = mean[(predicted != positive[:, None]).all(axis=1)]
-    error = (wrong["label"] - wrong[models].mean(axis=1)).abs()
+    p = [probabilities(mean, model) for model in models]
+    codes = mean["label"].to_numpy().astype(np.int64)  # (rows,)
+    all_wrong = np.all([most_probable(of_model) != codes for of_model in p], axis=0)
+    perfect = mean["label"]
+    if len(schema.labels) > 2:
+        y = as_targets(codes, len(schema.labels))
+        of_own = {m: of_true_class(y, of_model) for m, of_model in zip(models, p, strict=True)}
+        predicted = np.mean(p, axis=0).argmax(axis=1)
+        mean = mean[["label"]].assign(predicted=predicted, **of_own)
+        perfect = perfect.clip(1, 1)
+    wrong = mean[all_wrong]
+    error = (perfect[all_wrong] - wrong[models].mean(axis=1)).abs()
     order = error.sort_values(ascending=False, kind="stable").index
     others = [column.name for column in schema.columns if column.name not in mean]
     found: pd.DataFrame = wrong.loc[order].astype({"label": int}).join(train.set_index(id)[others])

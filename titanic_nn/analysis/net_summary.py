@@ -22,6 +22,7 @@ class NetSummary:
         n_seeds: how many such nets the model averages.
         features: the encoded columns that it reads, in order.
         layers: layer -> parameter -> values (rows, columns): layers["layer1"]["w1"].
+        outputs: of the last layer: "log-odds", or the names of three and more classes.
         notes: layer -> its normalization and activation, as far as the settings name them; of the
             last layer what it gives.
     """
@@ -30,6 +31,7 @@ class NetSummary:
     n_seeds: int
     features: list[str]
     layers: dict[str, Tensors]
+    outputs: list[str]
     notes: dict[str, str]
 
 
@@ -57,19 +59,24 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
         layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
 
     config, last = classifier.config(), list(layers)[-1]
-    positive = f"class {get_competition(features.competition).schema.class_names[1]}"
+    class_names = get_competition(features.competition).schema.class_names
+    if len(class_names) == 2:
+        outputs, given = ["log-odds"], f"log-odds of class {class_names[1]}"
+    else:
+        outputs, given = list(class_names), f"logits of {len(class_names)} classes"
     notes = {}
     for layer, tensors in layers.items():
         plain = all(name.rstrip("0123456789") in ("w", "b") for name in tensors)
         found = [] if plain else [f"{getattr(config, 'normalization', 'other')} normalization"]
         is_last = layer == last
-        after = f"log-odds of {positive}" if is_last else getattr(config, "activation", "")
+        after = given if is_last else getattr(config, "activation", "")
         notes[layer] = ", ".join(filter(None, [*found, after]))
     return NetSummary(
         model=folder.name,
         n_seeds=classifier.n_seeds,
         features=features.get_feature_names_out().tolist(),
         layers=layers,
+        outputs=outputs,
         notes=notes,
     )
 

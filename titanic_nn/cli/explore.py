@@ -27,8 +27,7 @@ def main(args: Namespace) -> None:
     tables = find_competition(args.competition or Config.competition).load(args.data)
     folder = choose_folder(args.out, "explore")
     schema, found = tables.schema, explore(tables)
-    class_name = schema.class_names[1]
-    figure = first_look(found.rates, found.missing, found.rate, class_name, schema.row_names)
+    figure = first_look(found.rates, found.missing, found.fractions, schema.row_names)
     files: dict[str, str | bytes] = {
         "explore.csv": to_csv(found.rates),
         "missing.csv": to_csv(found.missing),
@@ -49,7 +48,7 @@ def main(args: Namespace) -> None:
     if args.json:
         answer = {
             "folder": str(folder),
-            "rate": found.rate,
+            "fractions": found.fractions,
             "rates": found.rates.to_dict(orient="records"),
             "missing": found.missing.to_dict(orient="records"),
             "left_out": found.left_out,

@@ -19,8 +19,9 @@ def main(args: Namespace) -> None:
     if args.top < 1:
         raise ConfigError(f"--top {args.top}: choose 1 or more")
 
-    from titanic_nn.analysis.misclassified import KEYS, misclassified, models_of, related_rows
+    from titanic_nn.analysis.misclassified import KEYS, misclassified, related_rows
     from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.evaluation.predictions import column_names, models_of
     from titanic_nn.files import write_text
     from titanic_nn.report import sentences, tables
     from titanic_nn.report.page import write_report
@@ -31,7 +32,8 @@ def main(args: Namespace) -> None:
     competition = get_competition(read_run(folder).competition)
     schema = competition.schema
     models = models_of(read_table(folder, "oof.csv", [schema.id.name], KEYS))
-    oof = read_table(folder, "oof.csv", [schema.id.name], [*KEYS, *models])
+    columns = [c for model in models for c in column_names(model, schema.labels)]
+    oof = read_table(folder, "oof.csv", [schema.id.name], [*KEYS, *columns])
     data = read_tables(folder, args.data)
 
     found = misclassified(oof, data.train, schema)
@@ -40,8 +42,9 @@ def main(args: Namespace) -> None:
 
     shown, rows = console(), len(data.train)
     shown.print(sentences.misclassified(found, models, rows, competition))
-    if competition.groups:
+    if competition.groups and len(found):
         shown.print(sentences.shared_outcome(found, related, competition))
-    print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
+    if len(found):
+        print_table(shown, tables.misclassified(found.head(args.top), models, related, competition))
     shown.print(f"\nWritten: {folder / 'misclassified.csv'}")
     shown.print(f"Report: {write_report(folder)}", soft_wrap=True)

@@ -106,6 +106,7 @@ def check_size(
             rows=len(tables.train) - len(tables.train) // config.folds,
             # Encoded columns are counted after encoding; here one for each feature.
             features=len(get_competition(config.competition).features.features),
+            classes=len(tables.schema.labels),
         )
         for name, net, together in trials
     ]

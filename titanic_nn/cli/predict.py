@@ -73,17 +73,18 @@ def _load(folder: Path) -> "tuple[Any, Competition]":
 
 
 def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bool) -> str:
-    """The id, if there is one; the probability of class 1; the more probable class's label."""
+    """The id, if there is one; probabilities, as in test_predictions.csv; the likeliest label."""
     import pandas as pd
 
+    from titanic_nn.evaluation.predictions import as_columns, kept, most_probable
     from titanic_nn.runs.folder import to_exact_csv
 
     try:
-        probability = model.predict_proba(table)[:, 1]
+        p = kept(model.predict_proba(table))
     except ValueError as error:  # the table is checked: it is the model's numbers that overflow
         raise ModelError(f"the model does not predict this table: {error}") from None
-    labels = [schema.labels[int(p >= 0.5)] for p in probability]
-    found = pd.DataFrame({"probability": probability, schema.target.name: labels})
+    found = pd.DataFrame(as_columns("probability", p, schema.labels))
+    found[schema.target.name] = [schema.labels[code] for code in most_probable(p)]
     if schema.id.name in table:
         found.insert(0, schema.id.name, table[schema.id.name].to_numpy())
     return to_exact_csv(found, header=header)

@@ -119,7 +119,11 @@ def _check(file: SubmissionFile, competition: "Competition") -> int:
     Returns how many rows it has.
     """
     from titanic_nn.kaggle.offline import offline_score
-    from titanic_nn.kaggle.submission import check_submission, competition_tables
+    from titanic_nn.kaggle.submission import (
+        check_submission,
+        competition_tables,
+        predicted_counts,
+    )
 
     if file.manifest and file.manifest.source == "bundled":
         score = offline_score(file.path, competition.load(bundled=True))
@@ -146,7 +150,7 @@ def _check(file: SubmissionFile, competition: "Competition") -> int:
         )
     say(
         f"Submission:  {file.path}, SHA-256 {file.sha256[:12]}: {len(tables.test)} "
-        f"{tables.schema.row_names}, {codes.sum()} predicted as {tables.schema.class_names[1]}"
+        f"{tables.schema.row_names}, {predicted_counts(codes, tables.schema)}"
     )
     return len(tables.test)
 

@@ -19,7 +19,7 @@ from titanic_nn.tables.sources import Places, Tables, load_tables
 
 
 class Classifier(Protocol):
-    """A baseline: fit and predict_proba as in scikit-learn, the latter giving (rows, 2)."""
+    """A baseline: fit and predict_proba as in scikit-learn, the latter giving (rows, classes)."""
 
     def fit(self, x: NDArray[Any], y: NDArray[Any], /) -> Self: ...
 

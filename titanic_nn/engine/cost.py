@@ -32,18 +32,26 @@ class Cost:
 
 
 def training_cost(
-    name: str, config: NetConfig, *, splits: int, n_seeds: int, rows: int, features: int
+    name: str,
+    config: NetConfig,
+    *,
+    splits: int,
+    n_seeds: int,
+    rows: int,
+    features: int,
+    classes: int = 2,
 ) -> Cost:
     """The cost of a net with each of so many seeds, on each split of so many rows.
 
     The nets of a split are in memory together; those of different splits need not be.
     """
+    outputs = 1 if classes == 2 else classes
     parameters = activations = 0
     if isinstance(config, PeriodicEmbedding):
         waves = 2 * config.n_frequencies
         parameters = features * (config.n_frequencies + waves * config.embedding_size)
         activations, features = features * waves, config.embedded(features)
-    widths = (features, *config.layer_widths, 1)
+    widths = (features, *config.layer_widths, outputs)
     parameters += sum((before + 1) * after for before, after in pairwise(widths))
     activations += sum(widths)
     batch_rows = rows if config.batch_size == "all" else min(rows, config.batch_size)
@@ -53,7 +61,7 @@ def training_cost(
     # Of a net that trains: parameters, gradient, Adam's state (3); a batch's activations.
     training = 4 * (5 * parameters + batch_rows * activations)
     # Of every net of a split: parameters, float64 probabilities. Of all: learning rates, folds.
-    kept = n_seeds * (4 * parameters + 8 * rows)
+    kept = n_seeds * (4 * parameters + 8 * rows * outputs)
     return Cost(
         f"{name}: {nets:,} nets of {parameters:,} parameters, {config.epochs:,} epochs each",
         nets * (products / OPERATIONS + steps * STEP) / cores,

@@ -48,9 +48,13 @@ def assemble_pipeline(
         own[first] = np.ascontiguousarray(own[first][:, columns])  # (n_seeds, own features, units)
     else:
         encoder = encoder.with_columns(feature_names)
-    n_features = len(encoder.feature_names)
     net = NetClassifier.from_trained(
-        config, own, classes=[0, 1], n_features=n_features, seed=seed, calibration=calibration
+        config,
+        own,
+        classes=range(len(competition.schema.labels)),
+        n_features=len(encoder.feature_names),
+        seed=seed,
+        calibration=calibration,
     )
     features = CompetitionFeatures.from_encoder(competition, encoder)
     return Pipeline([("features", features), ("net", net)])

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from titanic_nn.errors import ConfigError
 
+SMALLEST = 1e-12  # probability whose logarithm is taken
+LOG_SLOPES = (-5, 5)  # of a calibration of more than two classes: five standard deviations
+
 
 @dataclass(frozen=True)
 class Calibration:
     """sigmoid(slope * logit(probability) + intercept), after Platt (1999).
+
+    Of more than two classes softmax(slope * log(probability)), temperature scaling (Guo et al.
+    2017); there is no intercept. Of two classes without one both are the same.
 
     A slope below 1 corrects overconfident probabilities; slope 1 and intercept 0 change nothing.
     """
@@ -28,13 +35,19 @@ class Calibration:
     def fit(cls, probability: NDArray[np.float64], y: NDArray[np.int64]) -> "Calibration":
         """By maximum likelihood, from probabilities (rows,) and class codes y (rows,).
 
-        The rows must not have trained the net.
+        Of more classes both are (rows, classes), y one-hot, and the logarithm of the slope has a
+        standard normal prior: where every row is right, the likelihood has no maximum. The rows
+        must not have trained the net.
         """
+        if probability.ndim == 2:
+            return cls(_slope(_log(probability), y))
         model = LogisticRegression(C=np.inf).fit(_logit(probability)[:, None], y)
         return cls(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities, in the same shape."""
+        """Calibrated probabilities, in the same shape: (rows,) of class 1, or (rows, classes)."""
+        if probability.ndim == 2:
+            return np.asarray(softmax(self.slope * _log(probability), axis=1))
         with np.errstate(over="ignore"):  # the sigmoid of infinity is 1
             return np.asarray(expit(self.slope * _logit(probability) + self.intercept))
 
@@ -46,7 +59,7 @@ class Ensemble:
     Raises ConfigError if the weights are not those of the models, or not shares.
     """
 
-    models: Mapping[str, Pipeline]  # by name, each from a table to probabilities of two classes
+    models: Mapping[str, Pipeline]  # by name, each from a table to probabilities
     weights: Mapping[str, float]  # by the same names; not negative, and they sum to 1
 
     def __post_init__(self) -> None:
@@ -60,13 +73,15 @@ class Ensemble:
         return np.asarray(next(iter(self.models.values())).classes_)
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
-        """The probability of each class, (rows, 2)."""
+        """The probability of each class, (rows, classes)."""
         each = {name: model.predict_proba(X) for name, model in self.models.items()}
         return weighted_average(each, self.weights)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
-        """The more probable class of each row, (rows,)."""
-        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+        """The most probable class of each row, (rows,); of two at equal probability the second."""
+        p = self.predict_proba(X)
+        which = (p[:, 1] >= 0.5).astype(int) if p.shape[1] == 2 else p.argmax(axis=1)
+        return np.asarray(self.classes_[which])
 
 
 def check_shares(weights: Mapping[str, float]) -> None:
@@ -89,4 +104,18 @@ def weighted_average(
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     # Moved from 0 and 1, whose logits are not finite.
-    return np.asarray(logit(np.clip(probability, 1e-12, 1 - 1e-12)))
+    return np.asarray(logit(np.clip(probability, SMALLEST, 1 - SMALLEST)))
+
+
+def _log(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.log(np.maximum(probability, SMALLEST, dtype=np.float64))
+
+
+def _slope(logs: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    """The likeliest slope, of log probabilities and one-hot y (rows, classes)."""
+
+    def loss(log_slope: float) -> float:
+        of_rows = y * log_softmax(np.exp(log_slope) * logs, axis=1)
+        return log_slope**2 / 2 - float(of_rows.sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=LOG_SLOPES, method="bounded").x))

@@ -82,7 +82,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     mean_: NDArray[np.float64] | None  # of each column over the training rows, (features,);
     scale_: NDArray[np.float64] | None  # both None without `standardize`
     params_: dict[str, NDArray[np.float32]]  # by name, each (n_seeds, ...)
-    calibration_: Calibration  # of two classes' mean probabilities; `fit` does not calibrate
+    calibration_: Calibration  # of the mean probabilities; `fit` does not calibrate
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -177,8 +177,11 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
         p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
         if self.calibration_ != Calibration():
-            second = self.calibration_(p[:, 1])
-            p = np.stack([1 - second, second], axis=1)
+            if p.shape[1] == 2:
+                second = self.calibration_(p[:, 1])
+                p = np.stack([1 - second, second], axis=1)
+            else:
+                p = self.calibration_(p)
         if not np.isfinite(p).all():
             row = int(np.isfinite(p).all(axis=1).argmin())
             raise ValueError(f"Row {row} of X holds numbers so large that the nets overflow.")
@@ -356,6 +359,7 @@ def fit_together(
         n_seeds=members.n_seeds,
         rows=max(map(len, where)),
         features=prepared[0].x.shape[1],
+        classes=len(first.classes_),
     )
     refuse_too_large(cost, longest=inf)  # a day is for the user to spend
     table, features = 1 + max(int(rows.max()) for rows in where), prepared[0].x.shape[1]

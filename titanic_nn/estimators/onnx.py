@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from titanic_nn.errors import ConfigError
-from titanic_nn.estimators.calibration import Calibration
+from titanic_nn.estimators.calibration import SMALLEST, Calibration
 from titanic_nn.estimators.classifiers import NetClassifier
 
 try:
@@ -60,15 +60,19 @@ def to_onnx(classifier: NetClassifier, feature_names: Sequence[str] | None = Non
     params = {name: torch.from_numpy(p) for name, p in classifier.params_.items()}
     rows = _Recorded.of(torch.zeros(RECORDED, classifier.n_features_in_), graph, x)
     logits: Any = classifier.net().logits(params, rows)  # (n_seeds, rows, outputs)
+    # In double precision, as here: a probability near 0 or 1 is not rounded to it.
+    logits = graph.add("Cast", logits, to=DOUBLE)
     if len(classifier.classes_) == 2:
-        # In double precision, as here: a probability near 0 or 1 is not rounded to it.
-        logits = graph.add("Cast", logits, to=DOUBLE)
         both = graph.add("Concat", graph.add("Neg", logits), logits, axis=-1)
         by_net = graph.add("Sigmoid", both)
     else:
         by_net = graph.add("Softmax", logits, axis=-1)
     p = graph.add("ReduceMean", by_net, np.array([0]), keepdims=0)  # (rows, classes)
-    if (calibration := classifier.calibration_) != Calibration():
+    calibration = classifier.calibration_
+    if calibration != Calibration() and len(classifier.classes_) > 2:
+        logs = graph.add("Log", graph.add("Max", p, np.array(SMALLEST)))
+        p = graph.add("Softmax", graph.add("Mul", logs, np.array(calibration.slope)), axis=-1)
+    elif calibration != Calibration():
         # Of two classes: slope * (log p - log of the other) + intercept, and its negative.
         slopes = calibration.slope * np.array([[1.0, -1.0], [-1.0, 1.0]])
         log_odds = graph.add("MatMul", graph.add("Log", p), slopes)

@@ -28,6 +28,7 @@ from safetensors.numpy import save as tensors_as_bytes
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from titanic_nn.competitions.registry import get_competition
 from titanic_nn.errors import ConfigError, DataError, ModelError, TitanicError
 from titanic_nn.estimators.calibration import Calibration, Ensemble, check_shares
 from titanic_nn.estimators.classifiers import COMMON, NetClassifier, classifier_class, plain
@@ -145,10 +146,8 @@ class _ClassifierState:
                 )
         if (self.mean is None) != (self.scale is None):
             raise ValueError("mean and scale belong together")
-        if len(self.classes.values) > 2 and self.calibration != _CalibrationState(
-            slope=1.0, intercept=0.0
-        ):
-            raise ValueError("a calibration is of two classes")
+        if len(self.classes.values) > 2 and self.calibration.intercept:
+            raise ValueError("calibration.intercept is of two classes; of more it is 0")
         self.net_config()
         return self
 
@@ -302,8 +301,9 @@ def _net(folder: Path, document: _NetDocument) -> NetClassifier | Pipeline:
     with _naming(folder / DESCRIPTION):
         if document.features is not None:
             features = CompetitionFeatures.from_state(document.features)
-            if document.classifier.classes.values != [0, 1]:
-                raise ModelError("classifier.classes: a competition's are 0 and 1")
+            codes = list(range(len(get_competition(features.competition).schema.labels)))
+            if document.classifier.classes.values != codes:
+                raise ModelError(f"classifier.classes: the competition's are {codes}")
             columns = len(features.get_feature_names_out())
             if document.classifier.n_features != columns:
                 raise ModelError(

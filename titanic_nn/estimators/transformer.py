@@ -113,11 +113,11 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         Args:
             X: a table in the competition's columns; further columns, such as the target, are not
                 read.
-            y: class codes 0 or 1, (rows,), from which some features of other rows are made.
+            y: class codes 0, 1, ..., (rows,), from which some features of other rows are made.
 
         Raises:
             ConfigError: a parameter is not valid.
-            DataError: X breaks the schema (column, row and value are named), or y is not 0 or 1.
+            DataError: X breaks the schema (column, row and value are named), or y has other codes.
         """
         self.fit_transform(X, y)
         return self
@@ -134,9 +134,9 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
             raise DataError(
                 f"y has shape {labels.shape}: give one label per {schema.row_name}, ({len(rows)},)"
             )
-        if not np.isin(labels, (0, 1)).all():
-            class_0, class_1 = schema.class_names
-            raise DataError(f"y has labels other than 0 ({class_0}) and 1 ({class_1})")
+        if not np.isin(labels, range(len(schema.labels))).all():
+            *others, last = (f"{code} ({name})" for code, name in enumerate(schema.class_names))
+            raise DataError(f"y has labels other than {', '.join(others)} and {last}")
         x = encoder.fit(rows, labels.astype(np.int64)).transform(rows)
         if not with_ids:
             encoder.forget_ids()

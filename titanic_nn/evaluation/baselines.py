@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from titanic_nn.competitions.competition import Classifier, Competition
+from titanic_nn.evaluation.predictions import kept
 from titanic_nn.tables.encode import EncodedSplits
 from titanic_nn.tables.splits import Split
 
@@ -51,7 +52,7 @@ def baseline_probabilities(
     """Fit a baseline on each split's training rows; the probabilities of its held-out rows.
 
     `make` makes the unfitted model. `y` are class codes of the table's first rows, (labelled
-    rows,). A split's probabilities of class 1 are (held-out rows,).
+    rows,). A split's probabilities are `kept` ones, (held-out rows,) or (held-out rows, classes).
     """
     probabilities = {}
     # On tables this small further threads only wait for each other, and long on a busy machine.
@@ -59,5 +60,5 @@ def baseline_probabilities(
         for split, matrix in zip(encoded.splits, encoded.x, strict=True):
             x = matrix.astype(np.float64)  # (rows, features)
             model = make().fit(x[split.train], y[split.train])
-            probabilities[split] = model.predict_proba(x[split.held_out])[:, 1]
+            probabilities[split] = kept(model.predict_proba(x[split.held_out]))
     return probabilities

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from titanic_nn.config import ENSEMBLE, ENSEMBLE_RIVALS, Config
@@ -32,6 +33,7 @@ from titanic_nn.evaluation.experiment import (
     no_progress,
 )
 from titanic_nn.evaluation.metrics import expected_calibration_error, fold_metrics
+from titanic_nn.evaluation.predictions import as_columns, kept, scored_rows
 from titanic_nn.evaluation.rivals import check_rivals, fit_rival, rival_table
 from titanic_nn.nets.batch import Params
 from titanic_nn.tables.encode import SplitEncoders
@@ -52,8 +54,9 @@ class ModelComparison:
             95 % interval, the calibration error of all out-of-fold predictions, and seconds.
         comparison: every model against the best by log loss (see `comparison_table`).
         calibration: a row per net (see `calibration_table`).
-        oof: out-of-fold probabilities: the id, `label` (0 or 1), repeat, fold, a column per model.
-        test_predictions: the id and a column of probabilities per model, in the test table's order.
+        oof: out-of-fold probabilities: the id, `label` (the class code), repeat, fold, and each
+            model's columns (see evaluation/predictions.py).
+        test_predictions: the id and each model's columns, in the test table's order.
         models: each net, fitted on all labelled rows and calibrated, a Pipeline from raw rows to
             probabilities; and the ensemble.
         history: learning curves, a row per net, repeat, fold and recorded epoch.
@@ -117,17 +120,19 @@ def compare_models(
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
-    ensembles = {s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.y) for s in inner}
+    ensembles = {
+        s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner
+    }
     held_out = outer_fits.baselines | rivals | calibrated(outer_fits.nets, ensembles)
     models = _fitted_models(run, encoders, final, outer_fits.final_params, ensembles[final])
     for name, model in models.items():
         # The test table is predicted by the model that is saved, to the last bit.
-        held_out[name][final] = model.predict_proba(tables.test)[:, 1]
+        held_out[name][final] = kept(model.predict_proba(tables.test))
     clock.lap(ENSEMBLE)
     rival_weights: dict[str, float] = {}
     if run.config.ensemble_rivals:
         all_inner = inner_fits.nets | inner_rivals
-        mixed = {s: CalibratedEnsemble.fit(all_inner, inner[s], tables.y) for s in inner}
+        mixed = {s: CalibratedEnsemble.fit(all_inner, inner[s], tables.targets) for s in inner}
         held_out[ENSEMBLE_RIVALS] = calibrated(outer_fits.nets | rivals, mixed)[ENSEMBLE]
         rival_weights = mixed[final].weights
         clock.lap(ENSEMBLE_RIVALS)
@@ -145,7 +150,9 @@ def compare_models(
         metrics=metrics,
         summary=_summary(metrics, oof, run.config.folds, clock.seconds),
         comparison=comparison,
-        calibration=calibration_table(tables.y, run.folds, ensembles, outer_fits.nets, held_out),
+        calibration=calibration_table(
+            tables.targets, run.folds, ensembles, outer_fits.nets, held_out
+        ),
         oof=oof,
         test_predictions=_test_predictions(tables, held_out, final),
         models=models,
@@ -175,7 +182,7 @@ class _Fits:
     """Models fitted on some splits.
 
     Attributes:
-        baselines, nets: held-out probabilities, model -> split -> (held-out rows,).
+        baselines, nets: held-out probabilities, as Probabilities.
         histories: the nets' learning curves, a row per recorded epoch.
         final_params: model -> the parameters of its nets on the final split, if that is included.
     """
@@ -267,16 +274,25 @@ def _out_of_fold(
     for split in folds:
         ids, y = tables.train[id].to_numpy()[split.held_out], tables.y[split.held_out]
         keys = {id: ids, "label": y, "repeat": split.repeat, "fold": split.fold}
-        by_model = {model: of_split[split] for model, of_split in probabilities.items()}
-        parts.append(pd.DataFrame(keys | by_model))
+        parts.append(pd.DataFrame(keys | _columns(tables, probabilities, split)))
     return pd.concat(parts).sort_values(["repeat", id], ignore_index=True)
 
 
 def _test_predictions(tables: Tables, probabilities: Probabilities, final: Split) -> pd.DataFrame:
     """Each model's probabilities for the test table, fitted on all labelled rows."""
     id = tables.schema.id.name
-    predictions = {model: of_split[final] for model, of_split in probabilities.items()}
+    predictions = _columns(tables, probabilities, final)
     return pd.DataFrame({id: tables.test[id].to_numpy(), **predictions})
+
+
+def _columns(
+    tables: Tables, probabilities: Probabilities, split: Split
+) -> dict[str, NDArray[np.floating]]:
+    """The columns of every model's probabilities of a split's held-out rows."""
+    found: dict[str, NDArray[np.floating]] = {}
+    for model, of_split in probabilities.items():
+        found |= as_columns(model, of_split[split], tables.schema.labels)
+    return found
 
 
 def _metrics(oof: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -284,7 +300,7 @@ def _metrics(oof: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     rows = []
     for model in models:
         for (repeat, fold), held_out in oof.groupby(["repeat", "fold"]):
-            scores = fold_metrics(held_out["label"].to_numpy(), held_out[model].to_numpy())
+            scores = fold_metrics(*scored_rows(held_out, model))
             rows.append({"model": model, "repeat": repeat, "fold": fold, **scores})
     return pd.DataFrame(rows)
 
@@ -296,7 +312,7 @@ def _summary(
     rows = {}
     for model, scores in metrics.groupby("model", sort=False):
         row = summarize_folds(scores, folds)
-        error = expected_calibration_error(oof["label"].to_numpy(), oof[str(model)].to_numpy())
+        error = expected_calibration_error(*scored_rows(oof, str(model)))
         rows[model] = {**row, "calibration_error": float(error), "seconds": seconds[str(model)]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

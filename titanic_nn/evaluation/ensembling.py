@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from titanic_nn.config import ENSEMBLE, Config
 from titanic_nn.estimators.calibration import Calibration, weighted_average
-from titanic_nn.evaluation.metrics import expected_calibration_error, log_loss
+from titanic_nn.evaluation.metrics import expected_calibration_error, log_loss, of_true_class
 from titanic_nn.tables.splits import Split, stratified_folds
 
-# Model -> split -> probabilities of the split's held-out rows, (held-out rows,).
+# Model -> split -> probabilities of the split's held-out rows: of class 1 of two (held-out rows,),
+# of more classes (held-out rows, classes).
 Probabilities: TypeAlias = dict[str, dict[Split, NDArray[np.float64]]]
 
 # Inner splits are numbered from here, so that none has the random numbers of another split.
@@ -59,10 +60,10 @@ def ensemble_weights(
     (Dempster, Laird and Rubin 1977): a model's new weight is the mean of its posterior probability
     of having generated a row's label. The weights stay positive and sum to 1.
 
-    `probabilities` are, for each model, those of rows that did not train it, (rows,); `y` are these
-    rows' labels.
+    `probabilities` are, for each model, those of rows that did not train it; `y` are these rows'
+    labels, one-hot for more than two classes.
     """
-    of_label = np.stack([np.where(y == 1, p, 1 - p) for p in probabilities])  # (models, rows)
+    of_label = np.stack([of_true_class(y, p) for p in probabilities])  # (models, rows)
     of_label = np.maximum(of_label, np.finfo(of_label.dtype).tiny)  # where all are 0, all are equal
     weights = np.full(len(of_label), 1 / len(of_label))
     for _ in range(ITERATIONS):
@@ -84,8 +85,8 @@ class CalibratedEnsemble:
     ) -> "CalibratedEnsemble":
         """Fit on each net's probabilities of the held-out rows of inner splits.
 
-        Without splits the nets are left as they are, with equal weights. `y` (labelled rows,) are
-        the table's labels.
+        Without splits the nets are left as they are, with equal weights. `y` are the table's
+        labels, one-hot for more than two classes.
         """
         if not splits:
             even = 1 / len(held_out)

@@ -96,7 +96,7 @@ class Experiment:
         Raises DivergenceError if a net diverges, before anything is made of its numbers.
         """
         return train_nets(
-            SplitData(encoded.x, self.tables.y, encoded.splits),
+            SplitData(encoded.x, self.tables.targets, encoded.splits),
             Members([self.config.nets[model]], self.config.n_seeds),
             seed=self.config.seed,
             device=self.device,
@@ -113,13 +113,16 @@ class Experiment:
 
 
 def mean_probabilities(nets: TrainedNets) -> NDArray[np.float64]:
-    """The nets' probabilities averaged over seeds, (splits, rows)."""
+    """The nets' probabilities averaged over seeds, (splits, rows), or (splits, rows, classes)."""
     return nets.probability.mean(1).cpu().numpy()
 
 
 def held_out_probabilities(
     splits: Sequence[Split], nets: TrainedNets
 ) -> dict[Split, NDArray[np.float64]]:
-    """Each split's probabilities of its held-out rows, (held-out rows,), averaged over seeds."""
+    """Each split's probabilities of its held-out rows, averaged over seeds.
+
+    Of class 1 of two (held-out rows,), of more classes (held-out rows, classes).
+    """
     pairs = zip(splits, mean_probabilities(nets), strict=True)
     return {split: p[split.held_out] for split, p in pairs}

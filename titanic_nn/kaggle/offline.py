@@ -17,6 +17,7 @@ from titanic_nn.tables.sources import Tables
 def offline_score(submission: Path | pd.DataFrame, tables: Tables) -> float:
     """The accuracy of a submission, as on Kaggle's leaderboard: the fraction of right labels.
 
+    Where it holds probabilities, the likeliest class is a row's label.
     `submission` is a CSV file, or a DataFrame of the id column and the target column. Raises
     DataError if it is malformed or has other ids, or if the tables, unlike bundled ones, have no
     answers.

@@ -11,8 +11,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.evaluation.metrics import expected_calibration_error, roc_auc
+from titanic_nn.evaluation.predictions import (
+    models_of,
+    most_probable,
+    probabilities,
+    scored_rows,
+)
 from titanic_nn.plots.style import (
     BLUE,
     FAINT,
@@ -29,6 +34,7 @@ Floats = NDArray[np.float64]
 Curve = Callable[[Floats, Floats], Any]
 
 GRID: Floats = np.linspace(0, 1, 201)
+FEW_CLASSES = 5  # whose confusion matrix has room for per cents
 REPEATS_NOTE = "Band: range over the repeats of the cross-validation."
 FOLDS_NOTE = f"Mean of the folds' curves. Dotted: chance. {REPEATS_NOTE}"
 
@@ -39,7 +45,8 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
 
     Every fold has its own model, whose probabilities rank the rows of that fold only. So a fold has
     its own curve, and the mean of their true positive rates is drawn (vertical averaging, Fawcett
-    2006). One curve of all folds' probabilities would rank rows by fold.
+    2006). One curve of all folds' probabilities would rank rows by fold. Of more than two classes
+    it is the mean of the classes' curves, each against all others.
 
     Args:
         oof: a run's oof.csv.
@@ -51,7 +58,8 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
         drawn = np.interp(GRID, false_positive_rate, true_positive_rate)
         return np.append(drawn, roc_auc(y, probability))
 
-    figure, (axes,) = panels("ROC curve", f"{FOLDS_NOTE} AUC: mean over folds.", height=3.9)
+    note = f"{_folds_note(oof)} AUC: mean over folds."
+    figure, (axes,) = panels("ROC curve", note, height=3.9)
     axes.plot([0, 1], [0, 1], ":", color=FAINT)
     axes.set(xlabel="False positive rate", ylabel="True positive rate")
     _draw_curves(axes, GRID, oof, models, curve, "AUC")
@@ -74,9 +82,10 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
         average_precision = -(np.diff(recall) * precision[:-1]).sum()
         return np.append(precision[::-1][first], average_precision)
 
-    note = f"{FOLDS_NOTE} AP: average precision, mean over folds."
+    note = f"{_folds_note(oof)} AP: average precision, mean over folds."
     figure, (axes,) = panels("Precision-recall curve", note, height=3.9)
-    axes.axhline(oof["label"].mean(), linestyle=":", color=FAINT)
+    y, _ = scored_rows(oof, models_of(oof)[0])
+    axes.axhline(y.mean(), linestyle=":", color=FAINT)
     axes.set(xlabel="Recall", ylabel="Precision", ylim=(0, 1.02))
     _draw_curves(axes, recalls, oof, models, curve, "AP")
     return figure
@@ -84,8 +93,13 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
 
 @styled
 def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
-    """Fraction of positives against predicted probability in ten bins, a panel per model."""
+    """Fraction of positives against predicted probability in ten bins, a panel per model.
+
+    Of more than two classes the fraction of rows whose predicted class is right, against its
+    probability.
+    """
     names = models or models_of(oof)
+    multiclass = _is_multiclass(oof)
     figure, every = panels(
         "Calibration",
         "Dotted: perfectly calibrated. Ten equally wide bins of all out-of-fold probabilities; "
@@ -93,12 +107,15 @@ def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figur
         "mean distance from the dotted line over rows.",
         count=len(names),
         height=2.3,
-        y_label="Fraction of positives",
+        y_label="Fraction that is right" if multiclass else "Fraction of positives",
     )
     repeats = oof["repeat"].nunique()
-    y = oof["label"].to_numpy(dtype=np.float64)
     for axes, model in zip(every, names, strict=True):
-        p = oof[model].to_numpy(dtype=np.float64)
+        labels, of_model = scored_rows(oof, model)
+        error = float(expected_calibration_error(labels, of_model))
+        y, p = labels.astype(np.float64), of_model.astype(np.float64)
+        if multiclass:
+            y, p = (y.argmax(1) == p.argmax(1)).astype(np.float64), p.max(1)
         bins = pd.DataFrame({"y": y, "p": p}).groupby(np.minimum((p * 10).astype(int), 9))
         predicted, observed = bins["p"].mean(), bins["y"].mean()
         # A row occurs once a repeat, and counts once.
@@ -106,8 +123,9 @@ def calibration(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figur
         axes.plot([0, 1], [0, 1], ":", color=FAINT)
         axes.vlines(predicted, low, high, color=colour(model), alpha=0.6)
         axes.plot(predicted, observed, "o-", color=colour(model), markersize=4)
-        axes.set_title(f"{spoken(model)}, ECE {float(expected_calibration_error(y, p)):.3f}")
-        axes.set(xlabel="Predicted probability", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_title(f"{spoken(model)}, ECE {error:.3f}")
+        x_label = "Probability of the predicted class" if multiclass else "Predicted probability"
+        axes.set(xlabel=x_label, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return figure
 
 
@@ -124,28 +142,35 @@ def wilson(fraction: Floats, count: Floats) -> tuple[Floats, Floats]:
 def confusion_matrix(
     oof: pd.DataFrame, model: str, class_names: Sequence[str] = ("0", "1")
 ) -> Figure:
-    """True against predicted class, at probability 0.5: rows, as a mean over repeats."""
-    label = oof["label"].to_numpy()
-    predicted = (oof[model].to_numpy() >= 0.5).astype(int)
-    counts = np.zeros((2, 2))  # (true, predicted)
+    """True against predicted class, of two at probability 0.5: rows, as a mean over repeats."""
+    label, classes = oof["label"].to_numpy(), len(class_names)
+    predicted = most_probable(probabilities(oof, model))
+    counts = np.zeros((classes, classes))  # (true, predicted)
     np.add.at(counts, (label, predicted), 1 / oof["repeat"].nunique())
     of_class = counts / counts.sum(axis=1, keepdims=True)
 
+    few = classes <= FEW_CLASSES
     figure, (axes,) = panels(
         f"Confusion matrix of {spoken(model)}",
-        "Out-of-fold predictions at probability 0.5; mean over repeats. Per cent: of the true "
-        "class.",
-        height=2.8,
+        f"Out-of-fold predictions{' at probability 0.5' * (classes == 2)}; mean over repeats. "
+        f"{'Per cent: of' if few else 'Colour: the fraction of'} the true class.",
+        height=min(1.2 + 0.8 * classes, 5),
     )
     # A tint of whatever is behind it, so that the numbers are legible on a light and a dark page.
     tint = LinearSegmentedColormap.from_list("tint", [(BLUE, 0.0), (BLUE, 0.6)])
-    axes.pcolormesh([0, 1], [0, 1], of_class, cmap=tint, vmin=0, vmax=1)
+    places = range(classes)
+    axes.pcolormesh(places, places, of_class, cmap=tint, vmin=0, vmax=1)
     axes.invert_yaxis()
-    for row, column in np.ndindex(2, 2):
-        text = f"{counts[row, column]:.0f}\n{of_class[row, column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=13)
-    axes.set_xticks([0, 1], class_names)
-    axes.set_yticks([0, 1], class_names)
+    for row, column in np.ndindex(classes, classes):
+        text = f"{counts[row, column]:.0f}"
+        if few:
+            text += f"\n{of_class[row, column]:.0%}"
+        elif text == "0":
+            continue
+        axes.text(column, row, text, ha="center", va="center", fontsize=min(13, 90 / classes))
+    turned: Any = {"rotation": 30, "ha": "right"} if classes > 4 else {}
+    axes.set_xticks(places, class_names, **turned)
+    axes.set_yticks(places, class_names)
     axes.set(xlabel="Predicted class (rows)", ylabel="True class (rows)")
     axes.grid(visible=False)
     return figure
@@ -153,7 +178,7 @@ def confusion_matrix(
 
 @styled
 def threshold(oof: pd.DataFrame, model: str) -> Figure:
-    """Accuracy by decision threshold, and where it is highest."""
+    """Accuracy by decision threshold of two classes, and where it is highest."""
     cuts = np.linspace(0.02, 0.98, 97)
 
     def curve(y: Floats, probability: Floats) -> Floats:
@@ -202,8 +227,21 @@ def _by_fold(oof: pd.DataFrame, model: str, curve: Curve) -> Floats:
 
 
 def _of_each(key: str, oof: pd.DataFrame, model: str, curve: Curve) -> list[Any]:
-    parts = [part.astype(np.float64) for _, part in oof[[key, "label", model]].groupby(key)]
-    return [curve(part["label"].to_numpy(), part[model].to_numpy()) for part in parts]
+    """The curve of each part; of more than two classes the mean of the classes' curves."""
+    found = []
+    for _, part in oof.groupby(key):
+        y, p = (array.astype(np.float64) for array in scored_rows(part, model))
+        classes = [(y, p)] if p.ndim == 1 else zip(y.T, p.T, strict=True)
+        found.append(np.mean([curve(*of_class) for of_class in classes], axis=0))
+    return found
+
+
+def _is_multiclass(oof: pd.DataFrame) -> bool:
+    return probabilities(oof, models_of(oof)[0]).ndim == 2
+
+
+def _folds_note(oof: pd.DataFrame) -> str:
+    return f"{'Mean over classes, each against all others. ' * _is_multiclass(oof)}{FOLDS_NOTE}"
 
 
 def _mean_and_range(axes: Axes, x: Floats, curves: Floats, model: str, label: str = "") -> None:

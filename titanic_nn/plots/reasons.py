@@ -16,6 +16,7 @@ from titanic_nn.plots.style import (
     INK,
     NEGATIVE,
     POSITIVE,
+    class_colours,
     colour,
     legend_above,
     name_rows,
@@ -26,17 +27,23 @@ from titanic_nn.plots.style import (
 
 
 @styled
-def coefficients(table: pd.DataFrame, top: int = 20) -> Figure:
+def coefficients(
+    table: pd.DataFrame, class_names: Sequence[str] = ("0", "1"), top: int = 20
+) -> Figure:
     """The linear net's coefficients, the largest first.
 
     Args:
         table: a coefficients.csv: feature, mean, sd, low, high over folds.
+        class_names: of the classes.
         top: how many to show.
     """
+    of_logit = "the log-odds of the positive class"
+    if len(class_names) > 2:
+        of_logit = "a class's logit, less the mean over classes"
     largest = table.loc[table["mean"].abs().sort_values(ascending=False).index].head(top)
     figure, (axes,) = panels(
         "Coefficients of the linear net",
-        "Weight of each encoded column on the log-odds of the positive class; numbers are in "
+        f"Weight of each encoded column on {of_logit}; numbers are in "
         f"standard deviations. Line: 95 % interval; none where fewer than two folds of a repeat "
         f"have the column. The {len(largest)} largest of {len(table)}.",
         height=0.8 + 0.21 * len(largest),
@@ -47,7 +54,7 @@ def coefficients(table: pd.DataFrame, top: int = 20) -> Figure:
     axes.hlines(places, largest["low"], largest["high"], colors=colours, linewidth=2)
     axes.scatter(largest["mean"], places, s=25, c=colours, zorder=3)
     name_rows(axes, [str(name) for name in largest["feature"]])
-    axes.set_xlabel("weight on the log-odds of the positive class")
+    axes.set_xlabel(f"weight on {of_logit}")
     return figure
 
 
@@ -127,27 +134,32 @@ def hidden_units(
 
     Args:
         w1: weights into the hidden units, (features, units).
-        w2: weights from them to the logit, (units, 1).
+        w2: weights from them to the logit, (units, 1), or to those of the classes (units, classes).
         feature_names: of the encoded columns, (features,).
-        class_names: of the classes 0 and 1.
+        class_names: of the classes.
         top: how many units to show.
     """
-    outgoing = np.asarray(w2).ravel()  # (units,)
-    strength = np.abs(outgoing) * np.linalg.norm(w1, axis=0)  # (units,)
+    multiclass = len(class_names) > 2
+    outgoing = np.asarray(w2)
+    if multiclass:  # a probability depends on differences of logits alone
+        outgoing = outgoing - outgoing.mean(axis=1, keepdims=True)
+    colours = class_colours(len(class_names)) if multiclass else [NEGATIVE, POSITIVE]
+    strength = np.linalg.norm(outgoing, axis=1) * np.linalg.norm(w1, axis=0)  # (units,)
     units = np.argsort(-strength)[:top]
     figure, every = panels(
         "Hidden units",
         f"The {len(units)} of {len(outgoing)} units with the largest product of outgoing and "
         "incoming weights. Bars: the five largest incoming weights. A unit is active for rows with "
         "high values of the columns to the right and low ones of those to the left; an active "
-        "unit raises the probability of the class in its title.",
+        "unit raises the probability of the class in its title"
+        f"{' most' * multiclass}.",
         count=len(units),
         height=2.0,
     )
     for axes, unit in zip(every, units, strict=True):
         largest = np.argsort(-np.abs(w1[:, unit]))[:5]
-        label = int(outgoing[unit] > 0)
-        axes.barh(range(len(largest)), w1[largest, unit], color=(NEGATIVE, POSITIVE)[label])
+        label = int(outgoing[unit].argmax() if multiclass else outgoing[unit, 0] > 0)
+        axes.barh(range(len(largest)), w1[largest, unit], color=colours[label])
         # In lines short enough to leave the bars half of the width.
         name_rows(axes, [textwrap.fill(feature_names[i], 18) for i in largest], fontsize=8)
         axes.axvline(0, color=INK, linewidth=1)
@@ -168,32 +180,40 @@ def misclassified(
     """The rows that all models misclassify, the largest mean error on top.
 
     Args:
-        table: a misclassified.csv: id, label, a probability per model, the table's columns.
+        table: a misclassified.csv: id, label, a probability per model, the table's columns; of
+            more than two classes `predicted` too, and probabilities are of the row's own class.
         models: its models.
         display_columns: columns that label a row, the first as its name; the id by default.
-        class_names: of the classes 0 and 1.
+        class_names: of the classes.
         top: how many to show.
     """
-    shown = table.head(top)
+    shown, multiclass = table.head(top), len(class_names) > 2
+    of_own = " for the row's own class, which stands below its name, with the predicted one"
     figure, (axes,) = panels(
         "Misclassified by all models",
-        "Mean out-of-fold probability of each model. Cross: the true class.",
+        f"Mean out-of-fold probability of each model{of_own * multiclass}."
+        f"{' Cross: the true class.' * (not multiclass)}",
         height=0.8 + 0.36 * len(shown),
     )
     axes.axvline(0.5, color=FAINT, linewidth=1)
     places = range(len(shown))
     for model in models:
         axes.plot(shown[model], places, "o", color=colour(model), alpha=0.8, label=spoken(model))
-    axes.plot(shown["label"], places, "x", color=INK, markersize=8, clip_on=False)
+    if not multiclass:
+        axes.plot(shown["label"], places, "x", color=INK, markersize=8, clip_on=False)
     columns = list(display_columns) or [str(table.columns[0])]
     texts = shown[columns].map(_text).itertuples(index=False)
     outcomes = [class_names[int(label)] for label in shown["label"]]
+    if multiclass:
+        predicted = [class_names[int(code)] for code in shown["predicted"]]
+        outcomes = [f"{own}, not {code}" for own, code in zip(outcomes, predicted, strict=True)]
     labels = [
         f"{name}\n{', '.join([*map(' '.join, zip(columns[1:], others, strict=True)), outcome])}"
         for (name, *others), outcome in zip(texts, outcomes, strict=True)
     ]
     name_rows(axes, labels, fontsize=8)
-    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of class {class_names[1]}")
+    of = "the row's own class" if multiclass else f"class {class_names[1]}"
+    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of {of}")
     legend_above(axes, 4)
     return figure
 

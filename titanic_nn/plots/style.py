@@ -164,6 +164,13 @@ def colour(model: str) -> str:
     return MODEL_COLOURS.get(model, FAINT)
 
 
+def class_colours(classes: int) -> list[Any]:
+    """A colour for each of several classes."""
+    if classes <= len(CHOICE_COLOURS):
+        return list(CHOICE_COLOURS[:classes])
+    return list(mpl.colormaps["viridis"](np.linspace(0, 1, classes)))
+
+
 def shade(axes: Axes, x: Any, low: Any, high: Any, model_colour: str) -> None:
     """A band around a curve, where it has a width."""
     if not np.allclose(low, high, equal_nan=True):

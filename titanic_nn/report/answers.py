@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from titanic_nn.analysis.diagnosis import diagnose
-from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
+from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.report import sentences
 from titanic_nn.runs.find import read_json
 

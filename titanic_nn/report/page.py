@@ -13,6 +13,7 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError
 from titanic_nn.escape import printable_lines
+from titanic_nn.evaluation.predictions import column_names
 from titanic_nn.files import write_text
 from titanic_nn.report.answers import QUESTIONS, answers
 from titanic_nn.report.pictures import answer_figures, as_svg, figures
@@ -42,12 +43,13 @@ def render(folder: Path) -> str:
     settings = folder / "settings.toml"
     config = Config.from_toml(settings)
     competition = get_competition(config.competition)
-    models = list(run.models)
+    models, labels = list(run.models), competition.schema.labels
+    probabilities = [column for model in models for column in column_names(model, labels)]
     # Columns of text, of numbers, and of intervals' bounds; the optional files are those of other
     # commands.
     columns: dict[str, tuple[list[str], ...]] = {
         "metrics.csv": (["model"], ["repeat", "fold", "accuracy", "log_loss"]),
-        "oof.csv": ([], ["label", "repeat", "fold", *models]),
+        "oof.csv": ([], ["label", "repeat", "fold", *probabilities]),
         "history.csv": (["model"], ["epoch", *LOSSES]),
         "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
@@ -59,6 +61,14 @@ def render(folder: Path) -> str:
         for name, wanted in columns.items()
         if name in REQUIRED or (folder / name).is_file()
     }
+    codes = found["oof.csv"]["label"]
+    unknown = ~codes.isin(range(len(labels))).to_numpy()
+    if unknown.any():
+        row = int(unknown.argmax())  # line 1 is the header
+        raise DataError(
+            f"{folder / 'oof.csv'}, line {row + 2}, column label: {codes[row]} is the number of no "
+            "class; train again"
+        )
     try:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
         answered = answers(folder, found, config, run.recommended, competition)

@@ -14,9 +14,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from titanic_nn import plots
-from titanic_nn.analysis.misclassified import models_of
 from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
+from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.plots.style import INK, NOTE
 from titanic_nn.report.answers import read_variants
 from titanic_nn.runs.find import MODELS_FOLDER
@@ -81,14 +81,15 @@ def figures(
     yield plots.roc(oof)
     yield plots.precision_recall(oof)
     yield plots.calibration(oof, [model, *others[:1]])
-    yield plots.threshold(oof, model)
+    if len(class_names) == 2:  # of more, no threshold is a decision
+        yield plots.threshold(oof, model)
     relu = folder / MODELS_FOLDER / "relu"
     if (relu / "model.json").is_file():
         net = summarize_net(relu)
         w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
         yield plots.hidden_units(w1, w2, net.features, class_names)
     if "coefficients.csv" in tables:
-        yield plots.coefficients(tables["coefficients.csv"])
+        yield plots.coefficients(tables["coefficients.csv"], class_names)
 
 
 def as_svg(figure: Figure, answer: Sequence[str] = ()) -> Picture:

@@ -11,6 +11,7 @@ from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.config import ENSEMBLE_RIVALS, RIVALS
 from titanic_nn.evaluation.comparison import DECISIVE, ROPES
+from titanic_nn.evaluation.predictions import most_probable, probabilities
 from titanic_nn.kaggle.submission import parse_accuracy, sampling_margin
 from titanic_nn.nets.config import NetConfig
 
@@ -41,7 +42,7 @@ def findings(
         _chance(model, summary["models"], rows, competition),
         _mistakes(model, oof, competition),
         f"The expected calibration error of {model} is {error:.1f} points: its predicted "
-        "probabilities and the fractions of positives differ by this much on average.",
+        f"{_calibrated(competition)} differ by this much on average.",
     ]
     curves = history[history["model"] == model]  # an ensemble has none
     return [*paragraphs, _gap(model, curves)] if len(curves) else paragraphs
@@ -364,7 +365,7 @@ def _comparison(comparison: Mapping[str, Any], rows: str) -> list[str]:
 
 
 def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:
-    wrong = oof["label"] != (oof[model] >= 0.5)
+    wrong = oof["label"] != most_probable(probabilities(oof, model))
     counts = []
     for label, name in enumerate(competition.schema.class_names):
         of_class = oof["label"] == label
@@ -372,7 +373,14 @@ def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:
         repeats = oof["repeat"].nunique()
         counts.append(f'{n_wrong / repeats:.0f} of {n / repeats:.0f} of class "{name}"')
     rows = competition.schema.row_names
-    return f"{model} misclassifies {counts[1]} and {counts[0]} ({rows}, mean over repeats)."
+    counts = counts[::-1] if len(counts) == 2 else counts
+    return f"{model} misclassifies {_listed(counts)} ({rows}, mean over repeats)."
+
+
+def _calibrated(competition: Competition) -> str:
+    if len(competition.schema.labels) == 2:
+        return "probabilities and the fractions of positives"
+    return "classes' probabilities and the fractions of rows where they are right"
 
 
 def _gap(model: str, curves: pd.DataFrame) -> str:

@@ -212,9 +212,12 @@ def coefficients(result: "Importance") -> Table:
         "95 % interval": "{low:.2f} to {high:.2f}",
     }
     records = result.coefficients.head(LARGEST_WEIGHTS).to_dict("records")
-    positive = result.tables.schema.class_names[1]
-    title = f"The {len(records)} largest weights of linear, on the log-odds of class {positive}"
+    class_names = result.tables.schema.class_names
+    of = f"the log-odds of class {class_names[1]}" if len(class_names) == 2 else "classes' logits"
+    title = f"The {len(records)} largest weights of linear, on {of}"
     caption = "numbers are in standard deviations; sd: over folds"
+    if len(class_names) > 2:
+        caption += "; of each weight the mean over classes is subtracted"
     return _table(title, columns, records, caption)
 
 
@@ -247,10 +250,12 @@ def parameter(net: "NetSummary", layer: str, name: str) -> Table:
     names = [name] if height == 1 else [f"unit {row + 1}" for row in range(height)]
     if height == len(net.features) and layer == next(iter(net.layers)):
         names = net.features
-    units = [f"unit {column + 1}" for column in range(width)][:PARAMETER_COLUMNS]
+    is_last = layer == list(net.layers)[-1]
+    units = net.outputs if is_last else [f"unit {column + 1}" for column in range(width)]
+    units = units[:PARAMETER_COLUMNS]
     return Table(
         f"{net.model}.{name} ({height} x {width})",
-        ["", *(["log-odds"] if layer == list(net.layers)[-1] else units)],
+        ["", *units],
         [
             [row, *(f"{value:.3f}" for value in numbers[:PARAMETER_COLUMNS])]
             for row, numbers in zip(names, values, strict=True)
@@ -297,8 +302,11 @@ def misclassified(
     schema, id = competition.schema, competition.schema.id.name
     name, *others = competition.display_columns or (id,)
     ids = [] if name == id else [id]
+    multiclass = len(schema.class_names) > 2
 
-    def cells(row: Mapping[Any, Any], indent: str, probability: str) -> list[str]:
+    def cells(
+        row: Mapping[Any, Any], indent: str, probability: str, predicted: str = ""
+    ) -> list[str]:
         text = f"{indent}{row[name]}"
         text = _shortened(text)
         label = "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])]
@@ -306,20 +314,31 @@ def misclassified(
             text,
             *(str(row[c]) for c in ids),
             label,
+            *([predicted] if multiclass else []),
             probability,
             *(_cell(row[c]) for c in others),
         ]
 
     rows = []
     for row in found.to_dict(orient="records"):
-        rows.append(cells(row, "", f"{sum(row[model] for model in models) / len(models):.2f}"))
+        predicted = schema.class_names[row["predicted"]] if multiclass else ""
+        mean = sum(row[model] for model in models) / len(models)
+        rows.append(cells(row, "", f"{mean:.2f}", predicted))
         of_row = related[related["of"] == row[id]]
         rows += [cells(other, "  ", "") for other in of_row.to_dict(orient="records")]
     return Table(
         "",
-        [schema.row_name, *(["id"] if ids else []), "class", "P", *map(str.lower, others)],
+        [
+            schema.row_name,
+            *(["id"] if ids else []),
+            "class",
+            *(["predicted"] if multiclass else []),
+            "P",
+            *map(str.lower, others),
+        ],
         rows,
-        f"P: mean predicted probability of class {schema.class_names[1]}."
+        "P: mean predicted probability of "
+        + ("the row's own class." if multiclass else f"class {schema.class_names[1]}.")
         + " Indented: rows of the same group; class ?: a row of test.csv." * bool(len(related)),
     )
 
@@ -386,18 +405,23 @@ def learning_rates(result: "LearningRates") -> Table:
 def exploration(found: "Exploration", schema: TableSchema) -> list[Table]:
     """Rates by each column's values; missing values, if there are any."""
     rows, last = [], ""
-    for row in found.rates.to_dict(orient="records"):
-        name, last = "" if row["column"] == last else row["column"], row["column"]
-        interval = f"{percent(row['low'])} to {percent(row['high'])}"
-        rows.append(
-            [name, _shortened(row["value"]), str(row["rows"]), percent(row["rate"]), interval]
-        )
-    class_name = schema.class_names[1]
-    title = f"Fraction of class {class_name}: {percent(found.rate)} of {schema.row_names}"
-    caption = (
-        "Of labelled rows; 95 % interval: Wilson's. Ranges of numbers have about as many rows."
-    )
-    columns = ["column", "value", "rows", class_name, "95 % interval"]
+    for keys, of_value in found.rates.groupby(["column", "value"], sort=False):
+        column, value = map(str, keys)
+        name, last = "" if column == last else column, column
+        rates = [percent(rate) for rate in of_value["rate"]]
+        first = of_value.iloc[0]
+        if len(rates) == 1:
+            rates.append(f"{percent(first['low'])} to {percent(first['high'])}")
+        rows.append([name, _shortened(value), str(first["rows"]), *rates])
+    of_all = [f"{name}: {percent(fraction)}" for name, fraction in found.fractions.items()]
+    classes, caption = list(found.fractions), "Of labelled rows"
+    if len(classes) == 1:
+        title = f"Fraction of class {of_all[0]} of {schema.row_names}"
+        classes, caption = [*classes, "95 % interval"], f"{caption}; 95 % interval: Wilson's"
+    else:
+        title = f"Fractions of the classes: {', '.join(of_all)} of {schema.row_names}"
+    caption += ". Ranges of numbers have about as many rows."
+    columns = ["column", "value", "rows", *classes]
     tables = [Table(title, columns, rows, caption)]
     if len(found.missing):
         missing = found.missing.to_dict(orient="records")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Tables whose ids must be exactly those of the data; the others are for people too.
 EXACT = ("oof.csv", "test_predictions.csv")
+MAY_BE_EMPTY = ("misclassified.csv",)  # where there is no such row
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -122,7 +123,7 @@ def read_table(
     for column in (*text_columns, *number_columns, *bounds):
         if column not in table:
             raise DataError(f"{path}: has no column {column}; make the run again")
-    if table.empty:
+    if table.empty and name not in MAY_BE_EMPTY:
         raise DataError(f"{path}: has a header but no rows below it; make the run again")
     for column in (*number_columns, *bounds):
         known = np.isfinite(pd.to_numeric(table[column], errors="coerce"))

@@ -119,8 +119,11 @@ def read_submission(path: Path) -> SubmissionFile:
 
 
 def _contents(run: Run) -> dict[str, bytes]:
-    """Each predictor's submission: the likelier class of every test row, as a label."""
+    """Each predictor's submission: every test row's likeliest class, or its probabilities."""
+    import numpy as np
+
     from titanic_nn.competitions.registry import get_competition  # loads pandas
+    from titanic_nn.evaluation.predictions import column_names, most_probable
 
     schema = get_competition(run.competition).schema
     path = run.folder / "test_predictions.csv"
@@ -130,12 +133,21 @@ def _contents(run: Run) -> dict[str, bytes]:
         for model in (*run.predictors, *run.unsaved):
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
-            writer.writerow([schema.id.name, schema.target.name])
-            for row in rows:
-                probability = float(row[model])
-                if not 0 <= probability <= 1:
-                    raise ValueError(f"{probability} is no probability")
-                writer.writerow([row[schema.id.name], schema.labels[probability >= 0.5]])
+            writer.writerow([schema.id.name, *schema.submission_columns])
+            columns = column_names(model, schema.labels)
+            texts = [row[column] for row in rows for column in columns]
+            p = np.array([*map(float, texts)]).reshape(-1, len(columns))
+            outside = p[~((p >= 0) & (p <= 1))]
+            if len(outside):
+                raise ValueError(f"{outside[0]} is no probability")
+            if schema.submission == "probabilities":
+                cells = p.tolist()
+            else:
+                codes = most_probable(p[:, 0] if len(columns) == 1 else p)
+                cells = [[schema.labels[code]] for code in codes]
+            writer.writerows(
+                [row[schema.id.name], *of] for row, of in zip(rows, cells, strict=True)
+            )
             contents[model] = text.getvalue().encode()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from titanic_nn.errors import DataError
+from titanic_nn.errors import ConfigError, DataError
 
 Text: TypeAlias = "pd.Series[str]"
 Lines: TypeAlias = npt.NDArray[np.int64]
@@ -60,6 +60,14 @@ def class_codes(text: Text, labels: Sequence[str]) -> pd.Series:
     return text.map({label: code for code, label in enumerate(labels)}).astype("float64")
 
 
+def as_targets(codes: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    """Class codes (rows,) as nets and metrics take them: of more than two classes one-hot.
+
+    One-hot targets are (rows, classes); codes of two classes are returned as they are.
+    """
+    return codes if classes == 2 else (codes[:, None] == np.arange(classes)).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its type, and what turns text or numbers into it."""
@@ -88,6 +96,13 @@ class TableSchema:
     # classes that of class 1, under the target's name, of more a column per label.
     submission: Literal["labels", "probabilities"] = "labels"
 
+    def __post_init__(self) -> None:
+        if self.id.name in self.submission_columns:
+            raise ConfigError(
+                f"a submission has the columns {', '.join(self.submission_columns)} and the id's, "
+                f"{self.id.name}: choose another name"
+            )
+
     @property
     def train_columns(self) -> tuple[Column, ...]:
         """The columns of a labelled table."""
@@ -97,6 +112,12 @@ class TableSchema:
     def test_columns(self) -> tuple[Column, ...]:
         """The columns of a table without labels."""
         return (self.id, *self.columns)
+
+    @property
+    def submission_columns(self) -> tuple[str, ...]:
+        """The columns of a submission after the id."""
+        of_labels = self.submission == "probabilities" and len(self.labels) > 2
+        return self.labels if of_labels else (self.target.name,)
 
     @property
     def row_names(self) -> str:

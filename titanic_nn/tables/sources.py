@@ -18,6 +18,7 @@ from titanic_nn.errors import DataError
 from titanic_nn.files import read_bytes
 from titanic_nn.tables.schema import (
     TableSchema,
+    as_targets,
     check_labelled,
     check_pair,
     check_table,
@@ -54,6 +55,11 @@ class Tables:
     def y(self) -> NDArray[np.int64]:
         """The class codes of the labelled rows, (train rows,)."""
         return self.train[self.schema.target.name].to_numpy(np.int64)
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """`y` as nets and metrics take it: of more than two classes one-hot, (rows, classes)."""
+        return as_targets(self.y, len(self.schema.labels))
 
     @property
     def fingerprint(self) -> str:

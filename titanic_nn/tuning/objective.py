@@ -35,7 +35,7 @@ class Objective:
         encoders = experiment.encoders(splits, test_rows=True)
         self.feature_names = encoders.feature_names
         self.x = encoders.encode(range(len(splits)))  # (splits, rows, features)
-        self.y = experiment.tables.y  # (labelled rows,)
+        self.y = experiment.tables.targets  # (labelled rows,), or (labelled rows, classes)
 
     def losses(
         self,
@@ -105,9 +105,10 @@ class Objective:
             long_job=True,  # a study is worth compiling for, though each of its programs is not
             on_progress=on_progress,
         )
-        # (splits, members, rows), a trial's seeds side by side -> (splits, trials, rows)
+        # (splits, members, rows, ...), a trial's seeds side by side -> (splits, trials, rows, ...)
         by_seed = nets.probability.cpu().numpy()
-        probability = by_seed.reshape(len(splits), len(trials), n_seeds, -1).mean(2)
+        shape = (len(splits), len(trials), n_seeds, *by_seed.shape[2:])
+        probability = by_seed.reshape(shape).mean(2)
         losses = np.empty((len(trials), len(splits)))
         for i, split in enumerate(splits):
             losses[:, i] = log_loss(self.y[split.held_out], probability[i][:, split.held_out])
