@@ -9,6 +9,7 @@ from titanic_nn.errors import did_you_mean
 from titanic_nn.version import __version__
 
 COMMANDS = {
+    "describe": "your own table: guess its columns, as TOML to be edited",
     "explore": "a first look at the tables: rates by column, missing values",
     "train": "train and compare the nets, and write a submission of each",
     "report": "write a run's report, and open it in a browser",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, field, fields
 from pathlib import Path
 from reprlib import Repr
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import (
     Field,
@@ -38,6 +38,9 @@ RIVALS = ("xgboost", "lightgbm", "catboost")
 # The name of the weighted average of a run's nets and rivals, which is not saved as a model.
 ENSEMBLE_RIVALS = "ensemble_rivals"
 
+# A competition in settings: its slug or, of an own table, its description as TOML holds it.
+Reference: TypeAlias = str | Mapping[str, Any]
+
 T = TypeVar("T")
 
 
@@ -59,8 +62,8 @@ class FeatureConfig:
 class Config:
     """A whole run."""
 
-    # The competition's slug, as in the address of its page.
-    competition: str = "titanic"
+    # The competition's slug, as in the address of its page; or the description of an own table.
+    competition: Reference = "titanic"
     # The nets that are trained and compared.
     models: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear", "relu", "deep")
     # Libraries of boosted trees that are compared with the nets; some of RIVALS.

@@ -23,6 +23,7 @@ RICH = re.compile(r"\x1b\[([0-9;]*m|\?25[lh]|[0-9]*A|2K)|\r")
 WORDS: dict[str, list[str]] = {
     "train": ["--data", "tables", "--models", "linear", "--folds", "2", "--repeats", "1"],
     "tune": ["--model", "linear", "--trials", "2", "--folds", "2", "--repeats", "1"],
+    "describe": ["tables/train.csv"],
     "explore": ["--data", "tables"],
     "learning_curve": ["--train-fractions", "0.4", "0.6", "0.8", "1"],
     "lr_find": ["--lowest", "0.01", "--highest", "0.1"],

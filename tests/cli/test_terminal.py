@@ -52,6 +52,8 @@ COMMANDS = (
     ["importance", RUN, "--permutations", "1"],
     ["lr_find", RUN, "--models", "linear", "--epochs", "1"],
     ["explore", "--out", "first_look"],
+    ["describe", str(REPO / "data/bundled/train.csv")],
+    ["describe", str(REPO / "data/bundled/train.csv"), "--target", "Fare"],
     ["tune", *TUNE, NAME, "--trials", "12"],
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
     ["tune", "--nested", *TUNE, "nested", "--trials", "2"],

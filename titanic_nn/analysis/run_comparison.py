@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from titanic_nn.competitions.competition import name_of
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
 from titanic_nn.evaluation.comparison import comparison_table, summarize_folds
@@ -80,9 +81,10 @@ def compare_runs(runs: Sequence[ScoredRun]) -> RunComparison:
         raise ConfigError("give two runs or more to compare")
     for other in runs[1:]:
         if other.config.competition != runs[0].config.competition:
+            first, another = (name_of(run.config.competition) for run in (runs[0], other))
             raise ConfigError(
-                f"{runs[0].name} is a run of competition {runs[0].config.competition}, "
-                f"{other.name} of {other.config.competition}: compare runs of one competition"
+                f"{runs[0].name} is a run of competition {first}, "
+                f"{other.name} of {another}: compare runs of one competition"
             )
     ranked = sorted(runs, key=lambda run: run.scores["log_loss"].mean())
     by_folds: list[list[ScoredRun]] = []

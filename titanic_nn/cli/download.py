@@ -1,6 +1,7 @@
 """Fetch a competition's train.csv and test.csv from Kaggle, check them, and put them in place."""
 
 import re
+import shlex
 import zipfile
 from argparse import Namespace
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titanic_nn.cli.console import Parser, say, warn
+from titanic_nn.cli.options import COMPETITION
 from titanic_nn.config import Config
 from titanic_nn.errors import DataError, KaggleError
 from titanic_nn.files import check_place, hidden_folder, move
@@ -24,17 +26,18 @@ add = PARSER.add_argument
 add(
     "--competition",
     default=Config.competition,
-    metavar="SLUG",
-    help="as in its address (%(default)s)",
+    metavar="NAME",
+    help=COMPETITION,
 )
 add("--force", action="store_true", help="fetch even if good tables are there already")
 
 
 @PARSER.command
 def main(args: Namespace) -> None:
-    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.competitions.registry import find_competition
 
-    competition = get_competition(args.competition)
+    competition = find_competition(args.competition)
+    competition.check_at_kaggle()
     folder, row_names = competition.folder, competition.schema.row_names
     tables = None
     with suppress(DataError):  # damaged tables are fetched again
@@ -43,7 +46,8 @@ def main(args: Namespace) -> None:
         say(f"{folder} has good tables already; --force fetches them again")
     else:
         tables = _fetch(competition)
-    option = "" if args.competition == Config.competition else f" --competition {competition.slug}"
+    named = shlex.quote(args.competition)
+    option = "" if named == Config.competition else f" --competition {named}"
     say(
         f"{folder}: {len(tables.train)} train and {len(tables.test)} test {row_names}, "
         f"SHA-256 {tables.fingerprint}\nNext: python -m titanic_nn.train{option}"

@@ -17,14 +17,14 @@ add("--json", action="store_true", help="the rates on stdout, all else on stderr
 @PARSER.command
 def main(args: Namespace) -> None:
     from titanic_nn.analysis.exploration import explore
-    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.competitions.registry import find_competition
     from titanic_nn.files import write_folder
     from titanic_nn.plots.exploration import first_look
     from titanic_nn.plots.style import as_png
     from titanic_nn.report.tables import exploration
     from titanic_nn.runs.folder import choose_folder, to_csv, to_json
 
-    tables = get_competition(args.competition or Config.competition).load(args.data)
+    tables = find_competition(args.competition or Config.competition).load(args.data)
     folder = choose_folder(args.out, "explore")
     schema, found = tables.schema, explore(tables)
     figure = first_look(found.rates, found.missing, found.fractions, schema.row_names)

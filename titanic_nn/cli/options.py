@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from titanic_nn.tables.sources import Tables
 
 
+COMPETITION = f"as in its address, or a TOML file of your own table ({Config.competition})"
+
+
 def add_data_options(parser: Parser) -> None:
     """Which competition, and where its tables are."""
     add = parser.add_argument
-    add("--competition", metavar="SLUG", help=f"as in its address ({Config.competition})")
+    add("--competition", metavar="NAME", help=COMPETITION)
     add("--data", type=Path, metavar="DIR", help="folder with train.csv and test.csv, or the zip")
 
 
@@ -128,6 +131,8 @@ def training_config(args: argparse.Namespace, path: Path | None, **more: Any) ->
         try:  # each by itself, so that an error names the option, not the file
             load_config(**{name: value})
         except ConfigError as error:
+            if name == "competition" and str(error).startswith(f"{value}: "):
+                raise  # it names the file
             reason = str(error).removeprefix("settings: ").removeprefix(name)
             raise ConfigError(f"--{name.replace('_', '-')}{reason}") from None
     return load_config(path, **chosen)

@@ -27,7 +27,7 @@ add = PARSER.add_argument
 add_run_argument(PARSER)
 add("--model", metavar="NAME", help="which of the run's models (the recommended one)")
 add("--file", type=Path, metavar="FILE", help="a submission file, instead of a run's")
-add("--competition", metavar="SLUG", help=f"of a FILE that no run wrote ({Config.competition})")
+add("--competition", metavar="NAME", help=f"of a FILE that no run wrote ({Config.competition})")
 add("--message", metavar="TEXT", help="the description at Kaggle (model, CV scores, commit)")
 add("--dry-run", action="store_true", help="check and show, without the network")
 add("--no-wait", action="store_true", help="don't wait for the score")
@@ -52,15 +52,22 @@ def main(args: Namespace) -> None:
         _list(ledger, retry_policy)
         return
 
-    from titanic_nn.competitions.registry import get_competition
+    from titanic_nn.competitions.competition import name_of
+    from titanic_nn.competitions.registry import find_competition, get_competition
 
     file = read_submission(args.file) if args.file else find_submission(args.run, args.model)
     if file.changed:
         say(f"{file.path}: was changed after it was written; nothing is known of its contents")
     known = file.manifest.competition if file.manifest else None
-    competition = get_competition(args.competition or known or Config.competition)
-    if known and competition.slug != known:
-        raise ConfigError(f"--competition {competition.slug}: {file.path} was made for {known}")
+    if args.competition or not known:
+        competition = find_competition(args.competition or Config.competition)
+    else:
+        competition = get_competition(known)
+    if known and competition.reference != known:
+        other = competition.identity
+        raise ConfigError(f"--competition {other}: {file.path} was made for {name_of(known)}")
+    if not args.dry_run:
+        competition.check_at_kaggle()
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
         say(f"{file.path} was sent already; --resend sends it again")
@@ -127,7 +134,14 @@ def _check(file: SubmissionFile, competition: "Competition") -> int:
             f"{file.path}: was made from the bundled table, whose {competition.schema.row_names} "
             "have other ids at Kaggle; run `python -m titanic_nn download` and train again"
         )
-    tables = competition_tables(competition)
+    if competition.at_kaggle:
+        tables = competition_tables(competition)
+    elif file.manifest:
+        from titanic_nn.runs.folder import read_tables
+
+        tables = read_tables(Path(file.manifest.run))
+    else:
+        raise ConfigError(f"{file.path}: no run wrote it, so its table is not known")
     codes = check_submission(file.content, tables, file=str(file.path))
     if file.manifest and file.manifest.test_sha256 != tables.test_sha256:
         raise SubmissionError(

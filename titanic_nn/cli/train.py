@@ -125,6 +125,8 @@ def main(args: Namespace) -> None:
             f"Next: the bundled table has other {tables.schema.row_name} ids than Kaggle's. To "
             "enter the competition, run python -m titanic_nn download, and train again."
         )
+    elif not competition.at_kaggle:
+        shown.print(f"Next: titanic-nn predict {quoted} --input FILE", soft_wrap=True)
     else:
         shown.print(f"Next: python -m titanic_nn.submit {quoted}", soft_wrap=True)
     if args.json:

@@ -149,7 +149,7 @@ def _study(work: _Work) -> None:
     objective = Objective(work.experiment, work.experiment.folds)
     schedule = Schedule(by_repeats(config.folds, config.repeats), worse_half)
     made_of = {
-        "competition": config.competition,
+        "competition": work.experiment.competition.identity,
         "data": f"train.csv with SHA-256 {tables.train_sha256[:12]}",
         "folds": config.folds,
         "repeats": config.repeats,

@@ -1,14 +1,17 @@
 """What differs from one competition to the next, in one object."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import pandas as pd
 from numpy.typing import NDArray
 
-from titanic_nn.config import Config, read_toml
+from titanic_nn.config import Config, Reference, read_toml
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.nets.registry import NETS
 from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.schema import TableSchema
@@ -30,6 +33,14 @@ class Rule:
     name: str  # as a model's name: `fever_rule`
     description: str  # in a few words: "who has a fever is ill"
     make: Callable[[Sequence[str]], Classifier]  # unfitted, from the names of the encoded columns
+
+
+def name_of(reference: Reference) -> str:
+    """A competition's slug; of an own table the name and a digest of its description."""
+    if not isinstance(reference, Mapping):
+        return str(reference)
+    digest = sha256(json.dumps(reference, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{reference.get('name')} (own table, SHA-256 {digest})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +66,40 @@ class Competition:
     glossary: Mapping[str, str] = field(default_factory=dict)
     # From a checked table to the number of each row's group (rows,), where rows belong together.
     groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
+    # Of an own table: its description, as TOML holds it.
+    own: Mapping[str, Any] | None = None
+
+    @property
+    def reference(self) -> Reference:
+        """What settings, runs and saved models name it by; `get_competition` finds it again."""
+        return self.slug if self.own is None else self.own
+
+    @property
+    def identity(self) -> str:
+        """Its name in a message: no two competitions have the same."""
+        return name_of(self.reference)
+
+    @property
+    def at_kaggle(self) -> bool:
+        """Whether its slug is that of a competition at Kaggle."""
+        return self.own is None or "slug" in self.own
+
+    def check_at_kaggle(self) -> None:
+        """Raise ConfigError where it is an own table that is no competition's at Kaggle."""
+        if self.own is not None and not self.at_kaggle:
+            raise ConfigError(
+                f"{self.own['name']}.toml has no slug, the name in the address of a competition at "
+                "Kaggle, so there is nowhere to download from or submit to"
+            )
 
     def config(self, path: Path | None = None, **overrides: Any) -> Config:
         """A run's settings: the defaults, the competition's tuned values, a file's, overrides.
 
         Raises ConfigError, in one line, where one is wrong.
         """
-        return Config.from_toml(path, tuned=self.tuned(), **{**overrides, "competition": self.slug})
+        return Config.from_toml(
+            path, tuned=self.tuned(), **{**overrides, "competition": self.reference}
+        )
 
     def tuned(self) -> Mapping[str, Any]:
         """The settings of this competition; those that were tuned for a net, by its name."""
@@ -73,8 +111,8 @@ class Competition:
 
     @property
     def archive(self) -> str:
-        """The name of the zip file that Kaggle offers."""
-        return f"{self.slug}.zip"
+        """The name of the zip file that Kaggle offers; "" if it offers none."""
+        return f"{self.slug}.zip" if self.at_kaggle else ""
 
     @property
     def folder(self) -> Path:
@@ -87,5 +125,11 @@ class Competition:
         bundled: True reads only the table that comes with the package, False any but that.
         """
         places = [p for p in self.search if bundled in (None, p[0] == "bundled")]
-        how = f"; get them with `titanic-nn download --competition {self.slug}`"
+        if data is None and not places:
+            raise DataError(
+                f"{self.slug}: say where the table is: --data DIR, a folder with train.csv (with "
+                f"the column {self.schema.target.name}) and test.csv (without)"
+            )
+        named = self.slug if self.own is None else f"{self.own['name']}.toml"
+        how = f"; get them with `titanic-nn download --competition {named}`"
         return load_tables(self.schema, data, search=places, archive=self.archive, how_to_get=how)

@@ -3,12 +3,15 @@
 A line names "module:object"; the module is imported when the competition is first asked for.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from titanic_nn.competitions.competition import Competition
-from titanic_nn.config import Config, read_toml
+from titanic_nn.competitions.competition import Competition, name_of
+from titanic_nn.competitions.own_table.competition import own_table
+from titanic_nn.competitions.own_table.description import check_description, read_description
+from titanic_nn.config import Config, Reference, read_toml
 from titanic_nn.errors import ConfigError
 from titanic_nn.tables.sources import Tables
 
@@ -18,17 +21,43 @@ COMPETITIONS: dict[str, "str | Competition"] = {
 }
 
 
-def get_competition(slug: str) -> Competition:
-    """The competition with this slug. Raises ConfigError where there is none."""
-    found = COMPETITIONS.get(slug)
+def get_competition(reference: Reference, path: Path | None = None) -> Competition:
+    """The competition that settings, a run or a saved model refer to; no file is read for it.
+
+    path: where the reference is from, for messages. Raises ConfigError where there is none.
+    """
+    if isinstance(reference, Mapping):
+        return own_table(check_description(reference, path, "competition"))
+    found = COMPETITIONS.get(reference) if isinstance(reference, str) else None
     if found is None:
         known = ", ".join(COMPETITIONS)
-        raise ConfigError(f"competition {slug!r} is not known here; choose from {known}")
+        raise ConfigError(
+            f"competition {reference!r} is not known here; choose from {known}, or a TOML file "
+            "that describes a table"
+        )
     if isinstance(found, Competition):
         return found
     module, _, name = found.partition(":")
     competition: Competition = getattr(import_module(module), name)
     return competition
+
+
+def find_competition(named: Reference, path: Path | None = None) -> Competition:
+    """The competition that a user names: by its slug, or by the path of a table's description.
+
+    path: the settings that name it, for messages. Raises ConfigError where there is none, or the
+    description is wrong.
+    """
+    return get_competition(_reference(named, path), path)
+
+
+def _reference(named: Reference, path: Path | None) -> Reference:
+    """What a user names, as settings store it: a TOML file's path becomes what is in the file."""
+    if isinstance(named, Mapping):
+        return check_description(named, path, "competition").values()
+    if isinstance(named, str) and named not in COMPETITIONS and named.lower().endswith(".toml"):
+        return read_description(Path(named)).values()
+    return named
 
 
 def load_config(path: Path | None = None, **overrides: Any) -> Config:
@@ -37,19 +66,21 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     Raises ConfigError, in one line, where a setting is wrong or both name different competitions.
     """
     stated = read_toml(path).get("competition") if path else None
-    asked = overrides.get("competition")
-    if stated and asked and stated != asked:
-        raise ConfigError(f"{path}: is for competition {stated}, not {asked}")
-    return get_competition(asked or stated or Config.competition).config(path, **overrides)
+    named = [_reference(name, path) for name in (stated, overrides.get("competition")) if name]
+    if len(named) == 2 and named[0] != named[1]:
+        raise ConfigError(
+            f"{path}: is for competition {name_of(named[0])}, not {name_of(named[1])}"
+        )
+    return get_competition((named or [Config.competition])[0], path).config(path, **overrides)
 
 
-def load_tables(data: Path | None = None, competition: str = Config.competition) -> Tables:
+def load_tables(data: Path | None = None, competition: Reference = Config.competition) -> Tables:
     """A competition's tables, checked.
 
     Args:
         data: a folder with train.csv and test.csv, or Kaggle's zip file; by default the usual
             places are searched, the bundled table last.
-        competition: its slug.
+        competition: its slug, or the path of a TOML file that describes a table.
 
     Raises:
         DataError: there are no tables, or one breaks the schema: file, line, column and value.
@@ -60,4 +91,4 @@ def load_tables(data: Path | None = None, competition: str = Config.competition)
         >>> tables.train.shape, tables.test.shape
         ((891, 12), (418, 11))
     """
-    return get_competition(competition).load(data)
+    return find_competition(competition).load(data)

@@ -283,7 +283,7 @@ def _ensemble(models: Mapping[str, Pipeline], weights: Mapping[str, float]) -> E
         _check_folder_name(name)
         if not isinstance(model, Pipeline) or not isinstance(model[0], CompetitionFeatures):
             raise ModelError(f"{name}: is not the model of one net on a competition's table")
-    if len(competitions := {model[0].competition for model in models.values()}) != 1:
+    if len(competitions := {str(model[0].competition_) for model in models.values()}) != 1:
         raise ModelError(f"the models are of {len(competitions)} competitions, not of one")
     return Ensemble(models, weights)
 

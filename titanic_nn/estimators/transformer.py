@@ -13,8 +13,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from titanic_nn.competitions.competition import Competition
-from titanic_nn.competitions.registry import get_competition
-from titanic_nn.config import Config, FeatureConfig, check_config
+from titanic_nn.competitions.registry import find_competition, get_competition
+from titanic_nn.config import Config, FeatureConfig, Reference, check_config
 from titanic_nn.errors import DataError, ModelError
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
@@ -26,7 +26,7 @@ from titanic_nn.tables.state import STRICT, check_state
 class _State:
     """The state of CompetitionFeatures."""
 
-    competition: Annotated[str, Field(max_length=100)]
+    competition: Annotated[str, Field(max_length=100)] | dict[str, Any]
     columns: list[str]
     encoder: dict[str, Any]
 
@@ -41,11 +41,12 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     counted twice and do not see their own label. Without it, every row is a new one.
 
     Args:
-        competition: its slug.
+        competition: its slug, or the path of a TOML file that describes a table.
         min_category_rows: categories with fewer training rows share one column.
         n_bins: bins of the piecewise-linear encoding of numbers; 0: numbers are standardized.
 
     Attributes, after `fit`:
+        competition_: its slug or, of an own table, the description that the file then held.
         encoder_: the fitted encoder (`titanic_nn.tables.encode.Encoder`).
         n_features_in_, feature_names_in_: columns of X.
 
@@ -62,7 +63,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     def __init__(
         self,
-        competition: str = Config.competition,
+        competition: Reference = Config.competition,
         *,
         min_category_rows: int = FeatureConfig.min_category_rows,
         n_bins: int = FeatureConfig.n_bins,
@@ -79,16 +80,15 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
         By default it has those of the competition's test table.
         """
-        config = encoder.config
-        features = cls(
-            competition.slug, min_category_rows=config.min_category_rows, n_bins=config.n_bins
-        )
-        return features._take(encoder, columns or [c.name for c in competition.schema.test_columns])
+        reference, config = competition.reference, encoder.config
+        features = cls(reference, min_category_rows=config.min_category_rows, n_bins=config.n_bins)
+        columns = columns or [column.name for column in competition.schema.test_columns]
+        return features._take(reference, encoder, columns)
 
     def state(self) -> dict[str, Any]:
         """What was fitted, as JSON values, from which `from_state` makes an equal transformer."""
         return {
-            "competition": self.competition,
+            "competition": self.competition_,
             "columns": self.feature_names_in_.tolist(),
             "encoder": self.encoder_.state(),
         }
@@ -124,11 +124,11 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     def fit_transform(self, X: pd.DataFrame, y: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Fit on training rows and encode them, (rows, features); no row sees its own label."""
-        competition = get_competition(self.competition)
+        competition = find_competition(self.competition)
         settings = {"min_category_rows": self.min_category_rows, "n_bins": self.n_bins}
         config = check_config(FeatureConfig, settings)
         encoder = Encoder(competition.features, config)
-        rows, with_ids = self._columns(X)
+        rows, with_ids = _columns(competition, X)
         schema, labels = competition.schema, np.asarray(y)
         if labels.shape != (len(rows),):
             raise DataError(
@@ -140,13 +140,13 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         x = encoder.fit(rows, labels.astype(np.int64)).transform(rows)
         if not with_ids:
             encoder.forget_ids()
-        self._take(encoder, [str(column) for column in X.columns])
+        self._take(competition.reference, encoder, [str(column) for column in X.columns])
         return x
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
         """Encode any rows, (rows, features). Raises DataError, like `fit`."""
         check_is_fitted(self)
-        return self.encoder_.transform(self._columns(X)[0])
+        return self.encoder_.transform(_columns(get_competition(self.competition_), X)[0])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the encoded columns; input_features is not read."""
@@ -162,22 +162,22 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         tags.target_tags.required = True
         return tags
 
-    def _take(self, encoder: Encoder, columns: Sequence[str]) -> Self:
+    def _take(self, competition: Reference, encoder: Encoder, columns: Sequence[str]) -> Self:
         """Set the fitted state: an encoder, and the columns of the table it was fitted on."""
-        self.encoder_ = encoder
+        self.competition_, self.encoder_ = competition, encoder
         self.feature_names_in_ = np.array(columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         return self
 
-    def _columns(self, X: pd.DataFrame) -> tuple[Columns, bool]:  # noqa: N803
-        """The row features of a table, which is checked, and whether it has the id column."""
-        competition = get_competition(self.competition)
-        schema = competition.schema
-        with_ids = isinstance(X, pd.DataFrame) and schema.id.name in X.columns
-        columns = schema.test_columns if with_ids else schema.columns
-        table = check_frame(X, name="X", columns=columns)
-        if not with_ids:  # negative numbers, or text with a leading blank: no checked id is like it
-            new = -1 - np.arange(len(table))
-            ids = [f" {number}" for number in new] if schema.id.dtype == "str" else new
-            table = table.assign(**{schema.id.name: ids})
-        return competition.features.columns(table), with_ids
+
+def _columns(competition: Competition, X: pd.DataFrame) -> tuple[Columns, bool]:  # noqa: N803
+    """The row features of a table, which is checked, and whether it has the id column."""
+    schema = competition.schema
+    with_ids = isinstance(X, pd.DataFrame) and schema.id.name in X.columns
+    columns = schema.test_columns if with_ids else schema.columns
+    table = check_frame(X, name="X", columns=columns)
+    if not with_ids:  # negative numbers, or text with a leading blank: no checked id is like it
+        new = -1 - np.arange(len(table))
+        ids = [f" {number}" for number in new] if schema.id.dtype == "str" else new
+        table = table.assign(**{schema.id.name: ids})
+    return competition.features.columns(table), with_ids

@@ -18,7 +18,7 @@ class Run:
     """A finished run, as its summary.json and environment.json describe it."""
 
     folder: Path
-    competition: str  # slug
+    competition: Any  # slug or, of an own table, its description
     recommended: str
     predictors: tuple[str, ...]  # the nets and their ensemble: saved, each with a submission
     unsaved: tuple[str, ...]  # each has a submission too, but is not saved as a model

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,7 +31,7 @@ class Manifest:
     run: str  # absolute path of the run's folder
     model: str
     sha256: str  # of the submission's bytes, 64 hex digits
-    competition: str  # slug
+    competition: str | dict[str, Any]  # slug or, of an own table, its description
     scores: Mapping[str, float | None]  # metric: the model's cross-validated mean
     source: str  # of the run's tables: "bundled", "downloaded", ...
     train_sha256: str  # of the tables' bytes

@@ -34,6 +34,8 @@ from titanic_nn.tables.state import STRICT, Number, Scale, check_names, check_st
 # at all, must not depend on the row's own label, so both are fixed.
 LABEL_SCALE = 0.25
 
+RARE = "rare"  # the column that rare values of a category share is `deck=rare`
+
 # Numbers of the encoded matrices that are in memory at a time: splits of a long table take turns.
 ENCODED_AT_ONCE = 2**26
 # Training rows of the encoders that are kept; those of further splits are fitted again when needed.
@@ -231,7 +233,12 @@ class Encoder:
             return [f"{feature.label}=bin {i:0{len(str(self.config.n_bins))}}" for i in bins]
         if feature.kind != "category":
             return [feature.label]
-        return [f"{feature.label}={value}" for value in (*self.categories[feature.name], "rare")]
+        # A value that is called as the column of rare ones is gets quotes.
+        values = (
+            f'"{value}"' if value.strip('"') == RARE else value
+            for value in self.categories[feature.name]
+        )
+        return [f"{feature.label}={value}" for value in (*values, RARE)]
 
     def _columns(
         self, rows: Columns, plain: Mapping[str, NDArray[Any]]

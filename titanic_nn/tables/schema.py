@@ -78,6 +78,7 @@ class Column:
     parse: Callable[[Text], pd.Series]
     expected: str
     may_be_missing: bool = False
+    named_by: str = ""  # the file that names it, if a user's does; messages name that too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,7 @@ class TableSchema:
     id: Column  # a row's identifier, unique in both tables
     target: Column  # what is predicted; it parses to the class codes 0, 1, ...
     columns: tuple[Column, ...]  # the others, which both tables have
+    ignored: tuple[str, ...] = ()  # further columns, which are dropped without a note
     row_name: str  # what a row is, in the singular, as messages call it: "patient"
     labels: tuple[str, ...]  # how files write the classes 0, 1, ...; two or more
     class_names: tuple[str, ...]  # what they mean, in a word or two each: "healthy", "ill"
@@ -135,7 +137,9 @@ class CheckedTable:
 
 def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> CheckedTable:
     """Check a labelled CSV file as `check_table` does, and that its rows have several labels."""
-    checked = check_table(content, file=file, columns=schema.train_columns, id=schema.id)
+    checked = check_table(
+        content, file=file, columns=schema.train_columns, id=schema.id, ignored=schema.ignored
+    )
     codes = checked.table[schema.target.name].unique()
     if len(codes) == 1:
         expected = "both " if len(schema.labels) == 2 else ""
@@ -147,7 +151,12 @@ def check_labelled(content: bytes, *, file: str, schema: TableSchema) -> Checked
 
 
 def check_table(
-    content: bytes, *, file: str, columns: Sequence[Column], id: Column
+    content: bytes,
+    *,
+    file: str,
+    columns: Sequence[Column],
+    id: Column,
+    ignored: Sequence[str] = (),
 ) -> CheckedTable:
     """Check a CSV file's bytes against `columns`.
 
@@ -158,11 +167,12 @@ def check_table(
         file: what messages call it.
         columns: the columns that must be there.
         id: the one among them whose values must be unique.
+        ignored: extra columns that are dropped without a note.
 
     Raises:
         DataError: the first mistake found.
     """
-    (checked,) = _parts(io.BytesIO(content), file, columns, id)
+    (checked,) = _parts(io.BytesIO(content), file, columns, id, ignored=ignored)
     return checked
 
 
@@ -177,7 +187,8 @@ def read_in_parts(
     Raises:
         DataError: the first mistake found. Parts before it have been yielded.
     """
-    return _parts(stream, file, schema.test_columns, schema.id, rows, may_lack_id=True)
+    columns, ignored = schema.test_columns, schema.ignored
+    return _parts(stream, file, columns, schema.id, rows, may_lack_id=True, ignored=ignored)
 
 
 def check_frame(frame: pd.DataFrame, *, name: str, columns: Sequence[Column]) -> pd.DataFrame:
@@ -223,6 +234,32 @@ def check_pair(train: CheckedTable, test: CheckedTable, schema: TableSchema) -> 
         )
 
 
+def column_names(content: bytes, *, file: str) -> list[str]:
+    """The names in a CSV file's header. Raises DataError where it has none."""
+    return _header(_records(io.BytesIO(content), file), file)[1]
+
+
+def text_table(content: bytes, *, file: str) -> tuple[pd.DataFrame, Lines]:
+    """A CSV file's cells as text, NaN where one is missing, and the line of each row.
+
+    Raises DataError where it is not CSV, has no rows, or has a column twice.
+    """
+    records = _records(io.BytesIO(content), file)
+    line, header = _header(records, file)
+    for name in header:
+        if name and header.count(name) > 1:
+            raise DataError(
+                f"{file}, line {line}: the column {name} stands {header.count(name)} times"
+            )
+    rows = list(records)
+    if not rows:
+        raise DataError(f"{file}: has a header but no rows below it")
+    texts = zip(*(fields for _, fields in rows), strict=True)  # (columns, rows)
+    columns = [pd.Series(text, dtype=str) for text in texts]
+    table = pd.concat([text.mask(text.isin(MISSING)) for text in columns], axis=1)
+    return table.set_axis(header, axis=1), np.array([line for line, _ in rows], np.int64)
+
+
 def _text(stream: BinaryIO, file: str) -> Iterator[str]:
     """Yield a file's lines, each with its line break, once they are known to be UTF-8."""
     blocks = iter(lambda: stream.readline(LONGEST_LINE), b"")
@@ -266,6 +303,19 @@ def _records(stream: BinaryIO, file: str) -> Iterator[Record]:
         ) from error
 
 
+def _header(records: Iterator[Record], file: str) -> Record:
+    """A file's first record, which holds the columns' names."""
+    line, header = next(records, (0, []))
+    if not header:
+        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
+    if len(header) == 1:
+        raise DataError(
+            f"{file}, line {line}: {shortened(header[0])} is a single field; expected names "
+            "between commas"
+        )
+    return line, header
+
+
 def _parts(
     stream: BinaryIO,
     file: str,
@@ -274,21 +324,20 @@ def _parts(
     rows: int | None = None,
     *,
     may_lack_id: bool = False,
+    ignored: Sequence[str] = (),
 ) -> Iterator[CheckedTable]:
     """Check a file, so many rows at a time or, by default, all at once."""
     records = _records(stream, file)
-    header_line, header = next(records, (0, []))
+    header_line, header = _header(records, file)
     where = f"{file}, line {header_line}"
-    if not header:
-        raise DataError(f"{file}: is empty; expected a CSV file with a header line")
-    if len(header) == 1:
-        raise DataError(
-            f"{where}: {shortened(header[0])} is a single field; expected names between commas"
-        )
     if may_lack_id and id.name not in header:
         columns = [column for column in columns if column != id]
-    positions, dropped = _match_names(header, columns, where)
-    notes = tuple(f"{file}: {note}" for note in dropped)
+    positions, extra = _match_names(header, columns, where)
+    notes = tuple(
+        f"{file}: the extra column {shortened(name)} was dropped"
+        for name in extra
+        if name not in ignored
+    )
     # Hashes of ids, sorted, with the line of each: 16 bytes per row are all that is kept.
     seen = np.empty(0, np.uint64), np.empty(0, np.int64)
     part = list(islice(records, rows))
@@ -331,19 +380,19 @@ def _check_ids(
 def _match_names(
     found: Sequence[str], columns: Sequence[Column], where: str
 ) -> tuple[list[int], list[str]]:
-    """Find each column's position among the names; also return the notes."""
+    """Find each column's position among the names; also return the names of extra columns."""
     wanted = [column.name for column in columns]
     extra = [name for name in found if name not in wanted]
-    for name in wanted:
+    for name, column in zip(wanted, columns, strict=True):
         if name not in found:
             near = {candidate.lower(): candidate for candidate in extra}
             matches = difflib.get_close_matches(name.lower(), near, n=1)
             hint = f"; rename {near[matches[0]]!r}?" if matches else ""
-            raise DataError(f"{where}: the column {name} is missing{hint}")
+            by = f", which {column.named_by} names," if column.named_by else ""
+            raise DataError(f"{where}: the column {name}{by} is missing{hint}")
         if found.count(name) > 1:
             raise DataError(f"{where}: the column {name} stands {found.count(name)} times")
-    notes = [f"the extra column {shortened(name)} was dropped" for name in extra]
-    return [found.index(name) for name in wanted], notes
+    return [found.index(name) for name in wanted], extra
 
 
 def _parse(text: pd.Series, column: Column, where: str, rows: Sequence[int] | Lines) -> pd.Series:

@@ -100,7 +100,7 @@ def load_tables(
         data: a folder with train.csv and test.csv or with the zip file, or the zip file itself.
             Where it lacks something, nothing else is read instead.
         search: where to look without `data`.
-        archive: the name of the competition's zip file.
+        archive: the name of the competition's zip file; "" if there is none.
         how_to_get: what a message says where no place has them.
 
     Raises:
@@ -122,7 +122,13 @@ def load_tables(
         contents = [read_bytes(location / name, LARGEST) for name in (TRAIN, TEST)]
     files = [str(location / name) for name in (TRAIN, TEST)]
     train = check_labelled(contents[0], file=files[0], schema=schema)
-    test = check_table(contents[1], file=files[1], columns=schema.test_columns, id=schema.id)
+    test = check_table(
+        contents[1],
+        file=files[1],
+        columns=schema.test_columns,
+        id=schema.id,
+        ignored=schema.ignored,
+    )
     check_pair(train, test, schema)
     return Tables(
         schema=schema,
@@ -145,7 +151,8 @@ def _first_present(search: Places, archive: str) -> tuple[Source, Path] | None:
 
 
 def _expected(archive: str) -> str:
-    return f"expected a folder with {TRAIN} and {TEST}, or Kaggle's {archive}"
+    or_archive = f", or Kaggle's {archive}" if archive else ""
+    return f"expected a folder with {TRAIN} and {TEST}{or_archive}"
 
 
 def _locate(place: Path, archive: str) -> Path:

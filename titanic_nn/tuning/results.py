@@ -10,6 +10,7 @@ import tomli_w
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from titanic_nn.config import Reference
 from titanic_nn.errors import StudyError
 from titanic_nn.evaluation.comparison import Difference, compare_losses
 from titanic_nn.evaluation.experiment import Experiment, no_progress
@@ -34,7 +35,7 @@ class Rescored:
     a file: the competition's tuned values over the defaults) and "default" (those of the class).
 
     Attributes:
-        competition: the slug.
+        competition: what settings name it by.
         best: the study's best trial.
         configs: the settings.
         search_folds, fresh_folds: their mean log loss.
@@ -42,7 +43,7 @@ class Rescored:
             mapping lacks.
     """
 
-    competition: str
+    competition: Reference
     best: FrozenTrial
     configs: dict[str, NetConfig]
     search_folds: dict[str, float]

@@ -1,0 +1,1 @@
+"""Anyone's own table, from a TOML description."""
