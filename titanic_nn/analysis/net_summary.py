@@ -21,7 +21,8 @@ class NetSummary:
         model: its name: "relu".
         n_seeds: how many such nets the model averages.
         features: the encoded columns that it reads, in order.
-        layers: layer -> parameter -> values (rows, columns): layers["layer1"]["w1"].
+        layers: layer -> parameter -> values (rows, columns): layers["layer1"]["w1"]. The features'
+            own matrices of an embedding, "layer0", are below each other.
         outputs: of the last layer: "log-odds", or the names of three and more classes.
         notes: layer -> its normalization and activation, as far as the settings name them; of the
             last layer what it gives.
@@ -56,7 +57,9 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
         raise ConfigError(f"net {number}: choose from 1 to {classifier.n_seeds}")
     layers: dict[str, Tensors] = {}
     for name, values in sorted(classifier.params_.items(), key=lambda item: _layer(item[0])):
-        layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1]
+        layers.setdefault(f"layer{_layer(name)}", {})[name] = values[number - 1].reshape(
+            -1, values.shape[-1]
+        )
 
     config, last = classifier.config(), list(layers)[-1]
     class_names = get_competition(features.competition).schema.class_names
@@ -67,6 +70,9 @@ def summarize_net(folder: Path, number: int = 1) -> NetSummary:
     notes = {}
     for layer, tensors in layers.items():
         plain = all(name.rstrip("0123456789") in ("w", "b") for name in tensors)
+        if layer == "layer0":
+            notes[layer] = "periodic embedding"
+            continue
         found = [] if plain else [f"{getattr(config, 'normalization', 'other')} normalization"]
         is_last = layer == last
         after = given if is_last else getattr(config, "activation", "")

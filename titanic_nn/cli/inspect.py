@@ -73,6 +73,9 @@ def _tree(net: "NetSummary", layers: Sequence[str]) -> "Tree":
     for layer in layers:
         weights = [w.shape for name, w in net.layers[layer].items() if name.startswith("w")]
         units = [f"{weights[0][0]} → {weights[-1][1]}"] if weights else []
+        if layer == "layer0":  # an embedding: each feature becomes as many numbers
+            features = len(net.features)
+            units = [f"{features} → {features * weights[0][1]}"]
         branch = tree.add(f"{layer}: {', '.join(filter(None, [*units, net.notes[layer]]))}")
         for name, values in net.layers[layer].items():
             shape = " x ".join(map(str, values.shape))

@@ -307,8 +307,7 @@ def misclassified(
     def cells(
         row: Mapping[Any, Any], indent: str, probability: str, predicted: str = ""
     ) -> list[str]:
-        text = f"{indent}{row[name]}"
-        text = _shortened(text)
+        text = _shortened(f"{indent}{_cell(row[name])}")
         label = "?" if pd.isna(row["label"]) else schema.class_names[int(row["label"])]
         return [
             text,

@@ -10,7 +10,16 @@ import pytest
 from spaceship_tables import passengers, write_spaceship
 
 from titanic_nn import compare_models
-from titanic_nn.cli import explore, importance, predict, report, submit, train
+from titanic_nn.cli import (
+    explore,
+    importance,
+    inspect,
+    misclassified,
+    predict,
+    report,
+    submit,
+    train,
+)
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.competitions.spaceship.competition import SPACESHIP
 from titanic_nn.competitions.spaceship.features import groups
@@ -110,7 +119,12 @@ def test_other_commands_know_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "in cryosleep was transported" in Path("runs/first/report.html").read_text("utf-8")
     importance.main(["runs/first", "--permutations", "2", "--models", "relu"])
     explore.main([*SHIP, "--out", "explored"])
+    misclassified.main(["runs/first"])
+    inspect.main(["runs/first"])
+    for part in ("deep.layer0", "deep.frequency0", "deep.w0", "deep.b0"):
+        inspect.main(["runs/first", part])
     shown = capsys.readouterr().out
+    assert "periodic embedding" in shown
     assert "HomePlanet" in shown or "home planet" in shown
 
 
