@@ -213,7 +213,8 @@ def misclassified(
     ]
     name_rows(axes, labels, fontsize=8)
     of = "the row's own class" if multiclass else f"class {class_names[1]}"
-    axes.set(xlim=(-0.03, 1.03), xlabel=f"Predicted probability of {of}")
+    axes.set(xlim=(-0.03, 1.03))
+    axes.set_xlabel(f"Predicted probability of {of}", loc="right")  # longer than a narrow axis
     legend_above(axes, 4)
     return figure
 
