@@ -213,7 +213,8 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
         show(f"Next: continue with the same command; {work.standing(study)}")
     else:
         best = shlex.quote(str(work.folder / "best.toml"))
-        show(f"Next: python -m titanic_nn.train --config {best}", soft_wrap=True)
+        data = f" --data {shlex.quote(str(work.args.data))}" if work.args.data else ""
+        show(f"Next: python -m titanic_nn.train --config {best}{data}", soft_wrap=True)
 
 
 def _nested(work: _Work) -> None:
