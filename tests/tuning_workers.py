@@ -1,6 +1,8 @@
 """Workers on one study, for processes of their own."""
 
 import os
+import resource
+import signal
 import sys
 import time
 import uuid
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from studies import finish, make_study
 
+from titanic_nn.errors import StudyError
 from titanic_nn.tuning import storage as storages
 
 
@@ -42,3 +45,25 @@ def open_studies(n_studies: int, connection: Connection) -> None:
         url = connection.recv()
         with closing(storages.open_storage(url, Path("unused"))) as storage:
             connection.send(make_study(storage).optuna._study_id)
+
+
+def take_three(url: str | None, folder: Path, then: str, connection: Connection) -> None:
+    """Take three trials of ten, send their rates, finish one; then die, or wait."""
+    study = make_study(storages.open_storage(url, folder))
+    trials = study.take(3, total=10)
+    finish(study, trials[:1])
+    connection.send([trial.params["learning_rate"] for trial in trials])
+    if then == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    connection.recv()
+
+
+def fill_disk(folder: Path, connection: Connection) -> None:
+    """Work on a disk with room for a part: files may grow to 6,000 bytes. Sends the error."""
+    study = make_study(storages.open_storage(None, folder))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+    try:
+        with study.running(trials := study.take(40, total=40)):
+            finish(study, trials)
+    except StudyError as error:
+        connection.send(str(error))
