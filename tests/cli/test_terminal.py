@@ -33,7 +33,7 @@ epochs = 4
 """
 TUNE = ["--model", "linear", *QUICK, "--space", "settings.toml", "--study"]
 COMMANDS = (
-    ["train", *QUICK, "--config", "settings.toml", "--out", RUN],
+    ["train", *QUICK, "--inner-folds", "2", "--config", "settings.toml", "--out", RUN],
     ["diagnose", RUN],
     ["misclassified", RUN],
     [
@@ -52,7 +52,7 @@ COMMANDS = (
     ["importance", RUN, "--permutations", "1"],
     ["lr_find", RUN, "--models", "linear", "--epochs", "1"],
     ["explore", "--out", "first_look"],
-    ["tune", *TUNE, NAME, "--trials", "12"],
+    ["tune", *TUNE, NAME, "--trials", "6"],
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
     ["tune", "--nested", *TUNE, "nested", "--trials", "2"],
     ["inspect", RUN, "relu"],
