@@ -28,7 +28,7 @@ def work(number: int, total: int, url: str, said: Path) -> None:
         os.dup2(sys.stdout.fileno(), stream)
     os.environ["PGAPPNAME"] = f"worker {number}"
     storages.HEARTBEAT, storages.GRACE = 1, 3
-    storages.uuid4 = lambda: uuid.UUID(int=number << 96)
+    vars(storages)["uuid4"] = lambda: uuid.UUID(int=number << 96)
     with closing(storages.open_storage(url, Path("unused"))) as storage:
         study = make_study(storage)
         while study.finished() < total:
