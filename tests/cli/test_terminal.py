@@ -101,7 +101,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
         (users / name / "settings.toml").write_text(SETTINGS)
     command = [sys.executable, "-c", SCRIPT, json.dumps(COMMANDS)]
     # A dumb terminal: neither colours nor bars that are drawn again and again.
-    environment = {**os.environ, "TERM": "dumb", "PYTHONUTF8": "1"}
+    environment = {**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
     for name in ("COLUMNS", "FORCE_COLOR"):
         environment.pop(name, None)
     ours, its = os.openpty()
