@@ -37,7 +37,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("user")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        train.main([*QUICK, "--quiet", "--data", BUNDLED, "--out", "runs/mine"])
+        Path("short.toml").write_text("inner_folds = 2\n[deep]\nepochs = 20\n")
+        options = ["--config", "short.toml", "--data", BUNDLED, "--out", "runs/mine"]
+        train.main([*QUICK, "--quiet", *options])
     return folder
 
 
@@ -273,7 +275,7 @@ def test_a_run_of_relative_tables_is_asked_from_another_working_directory(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(BUNDLED, "tables")
-    quick = ["--models", "linear", *QUICK, "--quiet"]
+    quick = ["--models", "linear", *QUICK, "--inner-folds", "2", "--quiet"]
     train.main([*quick, "--data", "tables", "--out", "runs/relative"])
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")

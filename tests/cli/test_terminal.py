@@ -33,7 +33,7 @@ epochs = 4
 """
 TUNE = ["--model", "linear", *QUICK, "--space", "settings.toml", "--study"]
 COMMANDS = (
-    ["train", *QUICK, "--config", "settings.toml", "--out", RUN],
+    ["train", *QUICK, "--inner-folds", "2", "--config", "settings.toml", "--out", RUN],
     ["diagnose", RUN],
     ["misclassified", RUN],
     [
@@ -54,7 +54,7 @@ COMMANDS = (
     ["explore", "--out", "first_look"],
     ["describe", str(REPO / "data/bundled/train.csv")],
     ["describe", str(REPO / "data/bundled/train.csv"), "--target", "Fare"],
-    ["tune", *TUNE, NAME, "--trials", "12"],
+    ["tune", *TUNE, NAME, "--trials", "6"],
     ["tune", "--timeout", "0.001", *TUNE, "stopped"],
     ["tune", "--nested", *TUNE, "nested", "--trials", "2"],
     ["inspect", RUN, "relu"],
@@ -103,7 +103,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
         (users / name / "settings.toml").write_text(SETTINGS)
     command = [sys.executable, "-c", SCRIPT, json.dumps(COMMANDS)]
     # A dumb terminal: neither colours nor bars that are drawn again and again.
-    environment = {**os.environ, "TERM": "dumb", "PYTHONUTF8": "1"}
+    environment = {**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
     for name in ("COLUMNS", "FORCE_COLOR"):
         environment.pop(name, None)
     ours, its = os.openpty()

@@ -20,13 +20,14 @@ from titanic_tables import bundled
 from titanic_nn.__main__ import COMMANDS
 from titanic_nn.__main__ import main as titanic_nn
 from titanic_nn.cli.importance import main as importance
+from titanic_nn.cli.submit import main as submit
 from titanic_nn.cli.train import main
 from titanic_nn.cli.tune import main as tune
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.config import Config
 from titanic_nn.version import __version__
 
-QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1"]
+QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1", "--inner-folds", "2"]
 FILES = {
     "settings.toml",
     "environment.json",
@@ -44,6 +45,12 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("user")
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this process run in the user's folder."""
+    monkeypatch.chdir(folder)
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +120,7 @@ def test_the_run_holds_what_it_was_made_of_and_what_it_found(
     run = folder / "runs/mine"
     assert {path.name for path in run.iterdir()} == FILES
     config = Config.from_toml(run / "settings.toml")
-    assert config == load_config(folds=2, repeats=1, n_seeds=1)
+    assert config == load_config(folds=2, repeats=1, n_seeds=1, inner_folds=2)
 
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     metrics = pd.read_csv(run / "metrics.csv")
@@ -146,53 +153,49 @@ def test_a_submission_is_what_the_probabilities_say(
     assert {line.split(",")[1] for line in lines[1:]} == {"0", "1"}
 
 
-def test_a_second_run_buries_nothing(
-    trained: subprocess.CompletedProcess[str], folder: Path
-) -> None:
-    again = python(folder, "-m", "titanic_nn.train", "--out", "runs/mine", *QUICK)
-    assert again.returncode == 2
-    assert again.stderr == "error: --out runs/mine: is there already; choose a new folder\n"
+@pytest.mark.usefixtures("trained", "here")
+def test_a_second_run_buries_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--out", "runs/mine", *QUICK])
+    said = capsys.readouterr().err
+    assert said == "error: --out runs/mine: is there already; choose a new folder\n"
     before = (folder / "submissions/mine-linear.csv").read_bytes()
-    other = ["--out", "other/mine", "--models", "linear", "--seed", "7"]
-    elsewhere = python(folder, "-m", "titanic_nn.train", *other, *QUICK)
-    assert elsewhere.returncode == 0, elsewhere.stderr
+    main(["--out", "other/mine", "--models", "linear", "--seed", "7", *QUICK])
     assert (folder / "submissions/mine-2-linear.csv").is_file()
     assert (folder / "submissions/mine-linear.csv").read_bytes() == before
 
 
-def test_submit_knows_a_bundled_run_wherever_its_folder_is(folder: Path) -> None:
-    out = ["--out", "elsewhere/plain", "--models", "linear"]
-    assert python(folder, "-m", "titanic_nn.train", *out, *QUICK).returncode == 0
-    for named in (["elsewhere/plain"], ["--file", "submissions/plain-linear.csv"]):
-        done = python(folder, "-m", "titanic_nn.submit", "--dry-run", *named)
-        assert done.returncode == 2
-        assert "was made from the bundled table" in done.stderr
-
-
-def test_the_settings_of_a_run_make_it_again(
-    trained: subprocess.CompletedProcess[str], folder: Path
+@pytest.mark.usefixtures("here")
+def test_submit_knows_a_bundled_run_wherever_its_folder_is(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    again = python(
-        folder, "-m", "titanic_nn.train", "--config", "runs/mine/settings.toml", "--out", "again"
-    )
-    assert again.returncode == 0, again.stderr
+    main(["--out", "elsewhere/plain", "--models", "linear", *QUICK])
+    for named in (["elsewhere/plain"], ["--file", "submissions/plain-linear.csv"]):
+        refused(submit, ["--dry-run", *named], "was made from the bundled table", capsys)
+
+
+@pytest.mark.usefixtures("trained", "here")  # which another process made
+def test_the_settings_of_a_run_make_it_again(folder: Path) -> None:
+    main(["--config", "runs/mine/settings.toml", "--out", "again"])
     for name in ("oof.csv", "test_predictions.csv", "metrics.csv", "settings.toml"):
         assert (folder / "again" / name).read_bytes() == (folder / "runs/mine" / name).read_bytes()
 
 
-def test_json_is_all_that_stands_on_stdout(folder: Path) -> None:
-    done = python(folder, "-m", "titanic_nn", "train", "--json", "--models", "linear", *QUICK)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+@pytest.mark.usefixtures("here")
+def test_json_is_all_that_stands_on_stdout(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["--json", "--models", "linear", *QUICK])
+    done = capfd.readouterr()
+    summary = json.loads(done.out)
     assert summary["recommended"] == "linear"
     assert (folder / summary["run"] / "summary.json").is_file()
     assert (folder / summary["submissions"]["linear"]).is_file()
-    assert "Passengers: 891 train" in done.stderr
+    assert "Passengers: 891 train" in done.err
 
 
-def test_quiet_prints_nothing(folder: Path) -> None:
-    done = python(folder, "-m", "titanic_nn.train", "--quiet", "--models", "linear", *QUICK)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+@pytest.mark.usefixtures("here")
+def test_quiet_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["--quiet", "--models", "linear", *QUICK])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_help_loads_neither_torch_nor_pandas(folder: Path) -> None:
@@ -336,9 +339,9 @@ def test_a_training_of_years_is_refused_at_once(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_good_small_table_trains(tmp_path: Path) -> None:
+def test_a_good_small_table_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_good_pair(tmp_path)
-    done = python(tmp_path, "-m", "titanic_nn.train", "--data", ".", "--out", "run", *QUICK)
-    assert done.returncode == 0, done.stderr
+    main(["--data", ".", "--out", "run", *QUICK])
     assert tomllib.loads((tmp_path / "run/settings.toml").read_text())["folds"] == 2
     assert len(pd.read_csv(tmp_path / "submissions/run-relu.csv")) == 2

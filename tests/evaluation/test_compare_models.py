@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from titanic_nn.tables.sources import Tables
 
 NETS = list(Config().models)
 ALL_MODELS = [*baselines(TITANIC), *NETS, ENSEMBLE]
+SHORT: dict[str, Any] = {"inner_folds": 2} | {net: {"epochs": 15} for net in NETS}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def tables() -> Tables:
 
 @pytest.fixture(scope="module")
 def result(tables: Tables) -> ModelComparison:
-    return compare_models(tables, folds=4, repeats=2, n_seeds=2, history_points=5)
+    return compare_models(tables, folds=3, repeats=2, n_seeds=2, history_points=5, **SHORT)
 
 
 def test_every_model_is_scored_on_the_same_folds(result: ModelComparison) -> None:
@@ -40,7 +42,7 @@ def test_every_model_is_scored_on_the_same_folds(result: ModelComparison) -> Non
     )
     assert sorted(folds.index) == sorted(ALL_MODELS)
     for model in ALL_MODELS:
-        assert folds[model] == [(r, f) for r in range(2) for f in range(4)]
+        assert folds[model] == [(r, f) for r in range(2) for f in range(3)]
 
 
 def test_every_labelled_row_is_held_out_once_a_repeat(
@@ -100,7 +102,7 @@ def test_the_calibration_table_has_a_row_per_net(result: ModelComparison) -> Non
 
 def test_the_history_covers_every_fold_and_epoch_that_was_recorded(result: ModelComparison) -> None:
     history = result.history
-    assert len(history) == len(NETS) * 8 * 5  # folds x points
+    assert len(history) == len(NETS) * 6 * 5  # folds x points
     last = history.groupby(["model", "repeat", "fold"])["epoch"].max()
     for model in NETS:
         assert (last[model] == result.config.nets[model].epochs).all()
@@ -125,7 +127,7 @@ def test_the_same_seed_gives_the_same_bits(result: ModelComparison, tables: Tabl
 
 
 def test_another_seed_gives_other_folds(result: ModelComparison, tables: Tables) -> None:
-    other = compare_models(tables, models=["linear"], folds=4, repeats=1, n_seeds=1, seed=43)
+    other = compare_models(tables, models=["linear"], folds=3, repeats=1, n_seeds=1, seed=43)
     assert not other.oof["fold"].equals(result.oof.query("repeat == 0")["fold"])
 
 
@@ -136,7 +138,7 @@ def test_with_shuffled_labels_no_model_is_better_than_chance(tables: Tables) -> 
     rng = np.random.default_rng(0)
     labels = rng.permutation(tables.y)
     shuffled = replace(tables, train=tables.train.assign(Survived=labels))
-    result = compare_models(shuffled, folds=5, repeats=1, n_seeds=2)
+    result = compare_models(shuffled, folds=5, repeats=1, n_seeds=1, inner_folds=2)
     for model in ALL_MODELS:
         assert result.summary.loc[model, "roc_auc"] == pytest.approx(0.5, abs=0.06)
 
@@ -153,7 +155,8 @@ from titanic_nn.tables.sources import load_tables
 places = [place for place in TITANIC.search if place[0] == "bundled"]
 tables = load_tables(TITANIC.schema, search=places, archive=TITANIC.archive)
 assert tables.answers.is_file()
-compare_models(tables, folds=2, repeats=1, n_seeds=1)
+short = {net: {"epochs": 2} for net in TITANIC.config().models}
+compare_models(tables, folds=2, repeats=1, n_seeds=1, inner_folds=2, **short)
 assert any(name.endswith("train.csv") for name in opened)
 assert not any(name.endswith("answers.csv") for name in opened), opened
 """
@@ -173,7 +176,9 @@ def test_a_mistake_is_one_line(tables: Tables, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's own tables are not at hand")
 def test_on_kaggles_tables_every_net_beats_the_sex_rule() -> None:
-    result = compare_models(KAGGLE, config=TITANIC.config(repeats=1, n_seeds=2))
+    result = compare_models(
+        KAGGLE, config=TITANIC.config(folds=5, repeats=1, n_seeds=1, inner_folds=2)
+    )
     accuracy = result.summary["accuracy"]
     assert accuracy["sex_rule"] == pytest.approx(0.787, abs=0.001)  # known from the table itself
     for model in NETS:

@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from torture.attack import QUICK, run
+from torture.attack import QUICK
+from torture.forked import call
 
 HIDDEN = ".titanic_nn-*"  # what is being written, or what a killed process has left
 _lock = Lock()
@@ -15,7 +16,7 @@ _lock = Lock()
 @cache
 def _trained() -> "TemporaryDirectory[str]":
     home = TemporaryDirectory(prefix="torture-run-")
-    done = run(Path(home.name), "train", *QUICK, "--out", "runs/earlier")
+    done = call(Path(home.name), "train", *QUICK, "--out", "runs/earlier")
     assert done.returncode == 0, done.stderr
     return home
 

@@ -4,7 +4,6 @@ They have streams, a folder and an environment of their own.
 """
 
 import fcntl
-import multiprocessing
 import os
 import pty
 import shutil
@@ -21,7 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from torture.attack import QUICK, REPOSITORY, command, environment
+from preloaded import preloaded
+from torture.attack import QUICK, REPOSITORY, environment
 
 DATA = REPOSITORY / "data" / "bundled"
 TIMEOUT = 120  # seconds, after which a command hangs
@@ -49,9 +49,9 @@ def call(
     """
     typed = [str(word) for word in words]
     with _opened(stdout) as (out, out_text), _opened(stderr) as (err, err_text):
-        child = _forkserver().Process(
-            target=_run, args=(typed, os.fsencode(folder), dict(env or {}), (stdin, out, err))
-        )
+        places = (stdin, out, err)
+        arguments = (typed, os.fsencode(folder), environment(**env or {}), places)
+        child = preloaded().Process(target=_run, args=arguments)
         with _STARTING:
             child.start()
         child.join(TIMEOUT)
@@ -74,16 +74,8 @@ def quick_run(folder: Path) -> Path:
 @cache
 def _trained() -> "tempfile.TemporaryDirectory[str]":
     home = tempfile.TemporaryDirectory(prefix="torture-run-")
-    words = command("train", "--data", DATA, "--out", "runs/quick", *QUICK)
-    subprocess.run(words, cwd=home.name, env=environment(), check=True, timeout=TIMEOUT)
+    call(Path(home.name), "train", "--data", DATA, "--out", "runs/quick", *QUICK).check_returncode()
     return home
-
-
-@cache
-def _forkserver() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torture.libraries"])
-    return context
 
 
 @contextmanager
@@ -122,6 +114,7 @@ def _read_terminal(terminal: int, text: list[str]) -> None:
 def _run(words: list[str], folder: bytes, env: dict[str, str], places: tuple[str, ...]) -> None:
     """In the forked process: what Python does at its start, and the command."""
     os.chdir(folder)
+    os.environ.clear()
     os.environ.update(env)
     for number, place in enumerate(places):
         _open(number, place)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from torture.attack import QUICK, Attack, command, environment, run
+from torture.attack import QUICK, Attack, command, environment
 from torture.finished import HIDDEN, give_run
+from torture.forked import call
 
 # A name of the moment -> the path whose appearance is waited for.
 IN_TRAINING = f"runs/{HIDDEN}/room"
@@ -66,7 +67,7 @@ def _attempt(moment: str, sent: signal.Signals, train_again: bool, folder: Path)
         return f"no run is there, and it said {said!r}"
     before = _contents(new) if kept else {}
     if train_again:
-        again = run(folder, "train", *QUICK, "--out", "runs/again")
+        again = call(folder, "train", *QUICK, "--out", "runs/again")
         if again.returncode:
             return f"training again: {again.stderr}"
         (folder / "runs/again").rename(folder / "runs-again")  # not the newest one

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
-from torture.attack import Attack, command, environment, fault, run
+from torture.attack import Attack, command, environment, fault
+from torture.forked import call
 
 from titanic_nn.tuning.storage import open_storage
 
@@ -102,7 +103,7 @@ def finished(folder: Path) -> dict[int, FrozenTrial]:
 
 def goes_on(folder: Path, typed: list[str], before: dict[int, FrozenTrial]) -> str:
     """Run the same command again: it must finish the study, and keep what was finished."""
-    if wrong := fault(run(folder, *typed), codes=(0,)):
+    if wrong := fault(call(folder, *typed), codes=(0,)):
         return f"afterwards: {wrong}"
     after = finished(folder)
     if len(after) != TOTAL:

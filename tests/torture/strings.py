@@ -91,7 +91,7 @@ def trained(folder: Path) -> str:
             text = list(TEXTS.values())[i % len(TEXTS)].encode(errors="ignore").decode()
             row["Name"] = f"{text}, Mr. {text}"[:1000]  # a longer one is refused
         write_table(tables, rows, name)
-    done = run(folder, "train", "--data", tables, "--out", "runs/x", *QUICK)
+    done = call(folder, "train", "--data", tables, "--out", "runs/x", *QUICK)
     if wrong := fault(done, (0,)):
         return wrong
     for words in (["misclassified", "--top", "40"], ["report"], ["importance", "x"]):

@@ -5,11 +5,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +18,14 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from preloaded import preloaded
 from sqlalchemy import create_engine, text
 from studies import finish, make_study
+from tuning_workers import open_studies, work
 
 from titanic_nn.tuning import storage as storages
 
 TOTAL = 40
-# A worker with a short heartbeat interval, a name that the test knows, and sleep in place of
-# training, which would only make the test longer.
-WORKER = """
-import sys, time, uuid
-from contextlib import closing
-from pathlib import Path
-from studies import finish, make_study
-from titanic_nn.tuning import storage as storages
-number, total, url = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-storages.HEARTBEAT, storages.GRACE = 1, 3
-storages.uuid4 = lambda: uuid.UUID(int=number << 96)
-with closing(storages.open_storage(url, Path("unused"))) as storage:
-    study = make_study(storage)
-    while study.finished() < total:
-        trials = study.take(5, total)
-        with study.running(trials):
-            time.sleep(1)
-            finish(study, trials)
-"""
 
 
 def binaries() -> Path | None:
@@ -96,19 +80,16 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def start(number: int, url: str, folder: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(number), str(TOTAL), url],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "PGAPPNAME": f"worker {number}",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(number: int, url: str, folder: Path) -> ForkServerProcess:
+    arguments = (number, TOTAL, url, folder / f"{number}.txt")
+    worker = preloaded().Process(target=work, args=arguments)
+    worker.start()
+    return worker
+
+
+def send(worker: ForkServerProcess, sign: signal.Signals) -> None:
+    assert worker.pid is not None
+    os.kill(worker.pid, sign)
 
 
 def trials_of(study: optuna.Study, number: int, state: TrialState) -> list[FrozenTrial]:
@@ -119,10 +100,10 @@ def trials_of(study: optuna.Study, number: int, state: TrialState) -> list[Froze
 
 
 def wait_for(study: optuna.Study, number: int, state: TrialState) -> list[FrozenTrial]:
-    for _ in range(1200):
+    for _ in range(600):
         if trials := trials_of(study, number, state):
             return trials
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"worker {number} never had a trial that is {state}")
 
 
@@ -130,19 +111,19 @@ def signal_while_running(
     storage: RDBStorage,
     study: optuna.Study,
     number: int,
-    worker: "subprocess.Popen[str]",
+    worker: ForkServerProcess,
     sign: signal.Signals,
 ) -> list[FrozenTrial]:
     """Send a signal to a worker between two transactions; returns the trials that it was at."""
     while True:
         wait_for(study, number, TrialState.RUNNING)
-        worker.send_signal(signal.SIGSTOP)
+        send(worker, signal.SIGSTOP)
         time.sleep(0.2)  # what it has under way at the server comes to its end
         trials = trials_of(study, number, TrialState.RUNNING)
         if trials and not in_transaction(storage, number):
-            worker.send_signal(sign)
+            send(worker, sign)
             return trials
-        worker.send_signal(signal.SIGCONT)
+        send(worker, signal.SIGCONT)
 
 
 def in_transaction(storage: RDBStorage, number: int) -> bool:
@@ -163,7 +144,8 @@ def test_no_trial_is_lost_or_counted_twice(server: str, tmp_path: Path) -> None:
 
 
 def _four_workers(server: str, storage: RDBStorage, tmp_path: Path) -> None:
-    workers = {number: start(number, server, tmp_path) for number in (1, 2, 3, 4)}
+    # The first two are struck before the others start: the study cannot be over by then.
+    workers = {number: start(number, server, tmp_path) for number in (1, 2)}
     try:
         for _ in range(600):
             if optuna.get_all_study_names(storage):
@@ -173,16 +155,20 @@ def _four_workers(server: str, storage: RDBStorage, tmp_path: Path) -> None:
 
         killed = signal_while_running(storage, study, 1, workers[1], signal.SIGKILL)
         signal_while_running(storage, study, 2, workers[2], signal.SIGSTOP)
+        workers |= {number: start(number, server, tmp_path) for number in (3, 4)}
+        wait_for(study, 3, TrialState.COMPLETE)
         early = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
         asleep = wait_for(study, 2, TrialState.FAIL)  # others took it for dead
-        workers[2].send_signal(signal.SIGCONT)
-        said = {number: worker.communicate(timeout=120) for number, worker in workers.items()}
+        send(workers[2], signal.SIGCONT)
+        for worker in workers.values():
+            worker.join(120)
+        codes = {number: worker.exitcode for number, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.kill()
-            worker.wait()
+            worker.join()
 
-    codes = {number: worker.returncode for number, worker in workers.items()}
+    said = {number: (tmp_path / f"{number}.txt").read_text() for number in workers}
     assert codes == {1: -signal.SIGKILL, 2: 0, 3: 0, 4: 0}, said
     finished = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
     assert len(finished) == TOTAL
@@ -198,49 +184,32 @@ def _four_workers(server: str, storage: RDBStorage, tmp_path: Path) -> None:
     assert again >= {trial.number for trial in (*killed, *asleep)}
     rates = [trial.params["learning_rate"] for trial in finished]
     assert len(set(rates)) == TOTAL
-    assert not any("nobody-sees-this" in text for texts in said.values() for text in texts)
-
-
-# Opens studies in databases that are still empty, at the same moments as others like it.
-STARTS = """
-import sys, time
-from contextlib import closing
-from pathlib import Path
-from studies import make_study
-from titanic_nn.tuning.storage import open_storage
-print("ready", flush=True)
-for url in sys.argv[1:]:
-    sys.stdin.readline()
-    with closing(open_storage(url, Path("unused"))) as storage:
-        print(make_study(storage).optuna._study_id, flush=True)
-"""
+    assert not any("nobody-sees-this" in text for text in said.values())
 
 
 def test_workers_may_all_start_on_an_empty_database(server: str) -> None:
     urls = [server.replace("/postgres", f"/empty{number}") for number in range(3)]
     for number in range(3):
         run_sql(server, f"create database empty{number}")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", STARTS, *urls],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    bufsize=1,
-                )
-            )
-            for _ in range(4)
-        ]
-        for _ in ("ready", *urls):
-            assert len({worker.stdout.readline() for worker in workers if worker.stdout}) == 1
-            for worker in workers:
-                if worker.stdin:
-                    worker.stdin.write("\n")
-    assert [worker.returncode for worker in workers] == [0, 0, 0, 0]
+    workers: list[tuple[ForkServerProcess, Connection]] = []
+    for _ in range(4):
+        ours, theirs = preloaded().Pipe()
+        worker = preloaded().Process(target=open_studies, args=(len(urls), theirs))
+        worker.start()
+        workers.append((worker, ours))
+    try:
+        for word in ("start", *urls):
+            for _, connection in workers:
+                connection.send(word)
+            assert all(connection.poll(60) for _, connection in workers)
+            assert len({connection.recv() for _, connection in workers}) == 1
+        for worker, _ in workers:
+            worker.join(60)
+        assert [worker.exitcode for worker, _ in workers] == [0, 0, 0, 0]
+    finally:
+        for worker, connection in workers:
+            worker.kill()
+            connection.close()
 
 
 def test_a_transaction_of_a_suspended_worker_does_not_stop_the_others(

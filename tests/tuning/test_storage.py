@@ -1,7 +1,6 @@
 """Storages: what is kept, workers that died, and one line for whatever fails."""
 
 import json
-import os
 import signal
 import socket
 import sqlite3
@@ -10,48 +9,50 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
+from preloaded import preloaded
 from studies import finish, make_study
+from tuning_workers import fill_disk, take_three
 
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning import storage as storages
 from titanic_nn.tuning.storage import open_storage
 
-# Another worker: takes three trials of ten, finishes one, and dies before the others.
-DIES_AT_WORK = """
-import os, signal, sys
-from pathlib import Path
-from studies import finish, make_study
-from titanic_nn.tuning.storage import open_storage
-study = make_study(open_storage(sys.argv[1] or None, Path(sys.argv[2])))
-trials = study.take(3, total=10)
-finish(study, trials[:1])
-print(*(trial.params["learning_rate"] for trial in trials), flush=True)
-if sys.argv[3] == "die":
-    os.kill(os.getpid(), signal.SIGKILL)
-sys.stdin.read()
-"""
 
+@contextmanager
+def other_worker(
+    url: str | None, folder: Path, then: str
+) -> Iterator[tuple[ForkServerProcess, list[float]]]:
+    """A process that took three trials of ten and finished one; with their rates.
 
-def other_worker(url: str, folder: Path, then: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", DIES_AT_WORK, url, str(folder), then],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    It dies before the others, or lives until it is killed in the end.
+    """
+    ours, theirs = preloaded().Pipe()
+    with ours, theirs:
+        worker = preloaded().Process(target=take_three, args=(url, folder, then, theirs))
+        worker.start()
+        try:
+            assert ours.poll(60)
+            rates: list[float] = ours.recv()
+            if then == "die":
+                worker.join(60)
+                assert worker.exitcode == -signal.SIGKILL
+            yield worker, rates
+        finally:
+            worker.kill()
+            worker.join()
 
 
 def test_the_trials_of_a_dead_worker_are_run_again(tmp_path: Path) -> None:
-    with other_worker("", tmp_path, "die") as worker:
-        output, _ = worker.communicate(timeout=60)
-    rates = [float(rate) for rate in output.split()]
+    with other_worker(None, tmp_path, "die") as (_, rates):
+        pass
     study = make_study(open_storage(None, tmp_path))
     assert study.finished() == 1
     trials = study.take(10, total=10)
@@ -63,16 +64,14 @@ def test_the_trials_of_a_dead_worker_are_run_again(tmp_path: Path) -> None:
 
 
 def test_the_trials_of_a_living_worker_are_left_to_it(tmp_path: Path) -> None:
-    with other_worker("", tmp_path, "live") as worker:
-        assert worker.stdout is not None
-        worker.stdout.readline()
+    with other_worker(None, tmp_path, "live") as (worker, _):
         study = make_study(open_storage(None, tmp_path))
         trials = study.take(10, total=10)
         assert len(trials) == 7
         finish(study, trials)
         assert study.take(10, total=10) == []
-        os.kill(worker.pid, signal.SIGTERM)
-        worker.wait(timeout=60)
+        worker.terminate()
+        worker.join(60)
         finish(study, study.take(10, total=10))
         assert study.finished() == 10
 
@@ -92,8 +91,8 @@ def test_a_database_detects_dead_workers_by_their_heartbeat(
 ) -> None:
     monkeypatch.setattr(storages, "GRACE", 1)
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    with other_worker(url, tmp_path, "die") as worker:
-        worker.communicate(timeout=60)
+    with other_worker(url, tmp_path, "die"):
+        pass
     with closing(open_storage(url, tmp_path)) as storage:
         study = make_study(storage)
         while study.finished() < 10:  # no sooner than GRACE after the last heartbeat
@@ -138,48 +137,30 @@ def test_a_damaged_line_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
         finish(study, running)
 
 
-# A worker on a disk with room for a part of the work: its files may grow to 6,000 bytes.
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from studies import finish, make_study
-from titanic_nn.errors import StudyError
-from titanic_nn.tuning.storage import open_storage
-study = make_study(open_storage(None, Path(sys.argv[1])))
-resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
-try:
-    with study.running(trials := study.take(40, total=40)):
-        finish(study, trials)
-except StudyError as error:
-    print(error)
-"""
-
-
 def test_a_full_disk_loses_no_finished_trial(tmp_path: Path) -> None:
     study = make_study(open_storage(None, tmp_path))
     finish(study, study.take(2, total=40))
-    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert (
-        said.stdout
-        == f"{tmp_path / 'journal.log'}: File too large; trials that are finished are kept\n"
-    )
+    ours, theirs = preloaded().Pipe()
+    with ours, theirs:
+        worker = preloaded().Process(target=fill_disk, args=(tmp_path, theirs))
+        worker.start()
+        worker.join(60)
+        assert worker.exitcode == 0
+        assert ours.poll()
+        said = f"{tmp_path / 'journal.log'}: File too large; trials that are finished are kept"
+        assert ours.recv() == said
     assert (tmp_path / "journal.log").read_bytes().endswith(b"}\n")
     finish(study, study.take(40, total=40))  # a worker that was there all the time
     assert study.finished() == 40
 
 
 def test_the_files_of_dead_workers_are_removed(tmp_path: Path) -> None:
-    with other_worker("", tmp_path, "die") as worker:
-        worker.communicate(timeout=60)
-    with other_worker("", tmp_path, "live") as worker:
-        assert worker.stdout is not None
-        worker.stdout.readline()
+    with other_worker(None, tmp_path, "die"):
+        pass
+    with other_worker(None, tmp_path, "live"):
         storage = open_storage(None, tmp_path)
         assert len(list((tmp_path / "workers").iterdir())) == 2  # the living one and this one
         assert len(make_study(storage).take(10, total=10)) == 6  # 2 are finished, 2 are its own
-        worker.kill()
 
 
 @pytest.mark.parametrize("content", [b'{"a": 1}\n', b"[]\n", b"\x00\xff\n", b'{"op_code": 99}\n'])
