@@ -135,3 +135,10 @@ def test_an_unknown_competition_is_refused(capsys: pytest.CaptureFixture[str]) -
         train.main(["--competition", "toads"])
     assert exit.value.code == 2
     assert "'toads' is not known here; choose from titanic, " in capsys.readouterr().err
+
+
+def test_folds_of_groups_need_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train.main(["--competition", "frogs", "--group-folds", "--out", "runs/grouped", *SMALL])
+    assert "group_folds = true: frogs has no groups of rows" in capsys.readouterr().err
+    assert not Path("runs/grouped").exists()

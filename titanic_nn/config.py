@@ -75,7 +75,7 @@ class Config:
     repeats: Count = 3
     # Whether the rows of a group stay in one fold, so that none of a held-out row's group trains:
     # right where the rows to predict are of other groups. The competition says what a group is.
-    group_folds: bool = False
+    group_folds: Annotated[bool, Field(strict=True)] = False
     # The random seed of everything that is random.
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 42
     # Nets per split whose probabilities are averaged, in every fold as in the final fit.

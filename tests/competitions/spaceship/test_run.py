@@ -201,3 +201,12 @@ def test_without_tables_a_line_says_how_to_get_them(
 def test_manifests_name_the_competition() -> None:
     manifest = json.loads(Path("submissions/first-relu.json").read_text())
     assert manifest["competition"] == "spaceship-titanic"
+
+
+def test_its_settings_give_way_to_a_file_and_to_an_option() -> None:
+    file = Path("settings.toml")
+    file.write_text("n_seeds = 2\n[deep]\nepochs = 3\n")
+    config = load_config(file, competition="spaceship-titanic", group_folds=False)
+    assert (config.group_folds, config.n_seeds, config.repeats) == (False, 2, 1)
+    assert (config.nets["deep"].epochs, config.nets["deep"].n_frequencies) == (3, 8)
+    assert not load_config().group_folds

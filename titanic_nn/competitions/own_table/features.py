@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass as checked_dataclass
+from scipy.stats import skew
 
 from titanic_nn.competitions.own_table.description import KINDS, Description
 from titanic_nn.config import FeatureConfig
@@ -266,6 +267,5 @@ def _scale_if_skewed(values: NDArray[Any]) -> float | None:
     x = values[~np.isnan(values)].astype(np.float64)
     if not len(x) or x.min() < 0 or not x.std() > 0:
         return None
-    skewness = (((x - x.mean()) / x.std()) ** 3).mean()
     scale = float(np.median(x[x > 0]))
-    return scale if skewness > SKEWED and scale >= SMALLEST_SCALE else None
+    return scale if skew(x) > SKEWED and scale >= SMALLEST_SCALE else None
