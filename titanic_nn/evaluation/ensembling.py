@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from titanic_nn.config import ENSEMBLE, Config
 from titanic_nn.estimators.calibration import Calibration, weighted_average
 from titanic_nn.evaluation.metrics import expected_calibration_error, log_loss, of_true_class
-from titanic_nn.tables.splits import Split, stratified_folds
+from titanic_nn.tables.splits import Split, most_folds, stratified_folds
 
 # Model -> split -> probabilities of the split's held-out rows: of class 1 of two (held-out rows,),
 # of more classes (held-out rows, classes).
@@ -40,10 +40,7 @@ def inner_splits(
     `y` and `groups` (labelled rows,) are the table's. There are fewer folds where the rarer class,
     or groups with rows of it, are too few.
     """
-    members = np.arange(len(y)) if groups is None else groups
-    of_class = [split.train[y[split.train] == label] for label in np.unique(y[split.train])]
-    rarer = min(len(np.unique(members[rows])) for rows in of_class)
-    folds = min(config.inner_folds, rarer)
+    folds = min(config.inner_folds, most_folds(split.train, y, groups))
     if folds < 2:
         return []
     number = (split.repeat + 1) * (config.folds + 1) + split.fold + 1  # the final split's is 0

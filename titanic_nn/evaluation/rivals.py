@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.comparison import compare_losses
+from titanic_nn.evaluation.predictions import kept
 from titanic_nn.tables.encode import SplitEncoders
 from titanic_nn.tables.splits import Split
 
@@ -258,8 +259,7 @@ def fit_rival(
 
 def _probabilities(model: Trees, x: Matrix, trees: int) -> NDArray[np.float64]:
     """(rows,) of class 1 where there are two classes, else (rows, classes)."""
-    p = np.asarray(model.predict_proba(x, trees), np.float64)
-    return p[:, 1] if p.shape[1] == 2 else p
+    return kept(np.asarray(model.predict_proba(x, trees), np.float64))
 
 
 def rival_table(metrics: pd.DataFrame, models: Sequence[str], recommended: str) -> pd.DataFrame:

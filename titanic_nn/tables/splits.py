@@ -53,6 +53,17 @@ def repeated_stratified_splits(
     ]
 
 
+def most_folds(
+    rows: NDArray[np.int64], y: NDArray[np.int64], groups: NDArray[np.int64] | None = None
+) -> int:
+    """The number of rows of the rarest class, or of groups that have such rows.
+
+    The arguments are those of `stratified_folds`.
+    """
+    members = rows if groups is None else groups[rows]
+    return min(len(np.unique(members[y[rows] == label])) for label in np.unique(y[rows]))
+
+
 def stratified_folds(
     rows: NDArray[np.int64],
     y: NDArray[np.int64],
@@ -79,7 +90,7 @@ def stratified_folds(
         ConfigError: fewer than two folds, or more folds than rows of the rarer class, or than
             groups that have such rows.
     """
-    rarer = int(np.unique(y[rows], return_counts=True)[1].min())
+    rarer = most_folds(rows, y)
     if not 2 <= folds <= rarer:
         raise ConfigError(
             f"folds = {folds}: choose from 2 to {rarer}, the number of rows of the rarer class"
@@ -90,7 +101,7 @@ def stratified_folds(
     else:
         kfold = StratifiedGroupKFold(folds, shuffle=True, random_state=shuffle_seed)
         of_rows = groups[rows]
-        fewest = min(len(np.unique(of_rows[y[rows] == label])) for label in np.unique(y[rows]))
+        fewest = most_folds(rows, y, groups)
         if folds > fewest:
             raise ConfigError(
                 f"folds = {folds}: the rows of a class are in {fewest} groups, which stay whole; "
