@@ -20,31 +20,36 @@ GATHERED_AT_ONCE = 2**20  # numbers of the features
 
 
 class Batches:
-    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate."""
+    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate.
+
+    A backend that looks rows up by itself calls `draw` instead.
+
+    Attributes:
+        table: the nets' matrices, one below the other, (some splits * rows, features).
+        labels: (labelled rows, outputs).
+        counts: rows of a batch that are not padding, (splits, steps).
+        split_of: which of the splits is each net's, (nets,).
+        first_row: where each net's matrix begins in the table, (nets,).
+    """
 
     def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
         x, splits, weights = nets.x, task.splits, task.weights
         self.steps = block.steps  # of an epoch
-        # The nets' matrices, one below the other, (some splits * rows, features).
-        self.table = x.flatten(0, 1)
-        self._labels = task.labels
+        self.table, self.labels = x.flatten(0, 1), task.labels
         at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, at_once)  # that are shuffled at once
         # Nets of a split share its order, so rows are drawn per split and then copied per net.
         own, split_of = np.unique(block.splits, return_inverse=True)
         self._orders = [orders(splits[i], block, self._epochs, task.seed) for i in own]
-        self._split_of = torch.from_numpy(split_of).to(x.device)  # (nets,)
-        # Where each net's matrix begins in the table, (nets, 1, 1).
-        first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1])
-        self._first_row = first_row.view(-1, 1, 1).to(x.device)
+        self.split_of = torch.from_numpy(split_of).to(x.device)
+        self.first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1]).to(x.device)
 
         sizes = np.array([len(splits[i].train) for i in own])
         shape = (block.batch_rows, block.steps)
         position = np.arange(block.batch_rows * block.steps).reshape(shape).T
         self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
-        counts = self._is_row.sum(-1)  # (splits, steps)
-        self.counts = counts[split_of]  # rows of a batch that are not padding, (nets, steps)
-        equal = torch.from_numpy((self._is_row / counts[..., None]).astype(np.float32))
+        self.counts = self._is_row.sum(-1)
+        equal = torch.from_numpy((self._is_row / self.counts[..., None]).astype(np.float32))
 
         # What a step reads stays where it is in memory, so that a GPU can record the step.
         self._equal = self._for_nets(equal.unsqueeze(-1).to(x.device))
@@ -68,19 +73,24 @@ class Batches:
 
     def shuffle(self) -> None:
         """Put every net's training rows in a new order, the same for all nets of a split."""
-        rows = next(self._coming, None)  # (splits, steps, batch_rows)
-        if rows is None:
-            self._coming = iter(self._draw())
-            rows = next(self._coming)
-        torch.add(rows[self._split_of], self._first_row, out=self.rows)
-        self.epoch_targets.copy_(self._for_nets(self._labels[rows]))
+        rows = self.draw()
+        torch.add(rows[self.split_of], self.first_row.view(-1, 1, 1), out=self.rows)
+        self.epoch_targets.copy_(self._for_nets(self.labels[rows]))
         if self._relative is not None:
             relative = self._relative.gather(1, rows.flatten(1)).view(*rows.shape, 1)
             torch.mul(self._equal, self._for_nets(relative), out=self._weights)
 
+    def draw(self) -> Tensor:
+        """The next epoch's rows in each split's own matrix, (splits, steps, batch_rows)."""
+        rows = next(self._coming, None)
+        if rows is None:
+            self._coming = iter(self._next_epochs())
+            rows = next(self._coming)
+        return rows
+
     def _for_nets(self, by_split: Tensor) -> Tensor:
         """From one entry per split, (splits, steps, ...), to one per net, (steps, nets, ...)."""
-        return by_split.transpose(0, 1).index_select(1, self._split_of)
+        return by_split.transpose(0, 1).index_select(1, self.split_of)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Each step's x, targets and weights, (nets, batch_rows, ...); x is valid for one step."""
@@ -91,8 +101,8 @@ class Batches:
             for step, x in enumerate(gathered.view(*rows.shape, -1).unbind(1), first):
                 yield x, self.epoch_targets[step], self._weights[step]
 
-    def _draw(self) -> Tensor:
-        """The rows of the coming epochs' batches, (epochs, splits, steps, batch_rows)."""
+    def _next_epochs(self) -> Tensor:
+        """The rows of the coming epochs, (epochs, splits, steps, batch_rows)."""
         rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
         for split, order in enumerate(self._orders):
             rows[:, split, self._is_row[split]] = next(order)  # (epochs, training rows)

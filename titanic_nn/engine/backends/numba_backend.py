@@ -16,7 +16,7 @@ from titanic_nn.engine.batches import Batches
 from titanic_nn.engine.task import Block, BlockNets, Task
 from titanic_nn.nets.optimizers import Adam
 
-WORTH_COMPILING = 2**32  # products of a row and a parameter: a few seconds' work
+WORTH_COMPILING = 2**30  # products of a row and a parameter: a second's work
 STACKED_STEP = 2**17  # as many take the time of a step of stacked tensors, however few its nets
 OF_WEIGHTS = ("weight_decay", "l1", "l2")  # settings that do not act on biases
 
@@ -46,10 +46,17 @@ class Numba(Backend):
 
     def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
         """The loops work on memory that they share with the tensors."""
-        from titanic_nn.engine.backends.numba_loops import Arrays, PerNet, Rows, train_epoch
+        from titanic_nn.engine.backends.numba_loops import Arrays, Data, PerNet, train_epoch
 
         config, own = task.members.shared, nets.hyperparameters
         batches = Batches(task, block, nets)
+        data = Data(
+            table=batches.table.numpy(),
+            labels=batches.labels.squeeze(-1).numpy(),
+            split_of=batches.split_of.numpy(),
+            first_row=batches.first_row.numpy(),
+            counts=batches.counts,
+        )
         state = Adam().init(nets.flat)
         widths = (nets.x.shape[2], *config.layer_widths, 1)
         streams = [rng.stream_of(f"dropout{i}") for i in range(1, len(widths) - 1)]
@@ -73,10 +80,7 @@ class Numba(Backend):
         def train(epochs: int) -> None:
             nonlocal step
             for _ in range(epochs):
-                batches.shuffle()
-                targets = batches.epoch_targets.squeeze(-1).numpy()
-                rows = Rows(batches.table.numpy(), batches.rows.numpy(), batches.counts, targets)
-                train_epoch(rows, arrays, per_net, step)
+                train_epoch(batches.draw().numpy(), data, arrays, per_net, step)
                 step += block.steps
 
         return train

@@ -14,18 +14,25 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Bits = NDArray[np.uint32]
 
-compiled = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+# Without numpy's error model every division is checked for 0, and no loop with one is vectorized.
+compiled = njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"reassoc", "contract", "nsz", "arcp"},
+)
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LAST_PLACE = np.float32(2**-23)
 
 
-class Rows(NamedTuple):
-    """An epoch's batches."""
+class Data(NamedTuple):
+    """What the nets are trained on."""
 
     table: Floats  # (rows of all matrices, features)
-    rows: Integers  # (nets, steps, batch_rows): positions in the table
-    counts: Integers  # (nets, steps): how many rows of a batch are not padding
-    targets: Floats  # (steps, nets, batch_rows)
+    labels: Floats  # (labelled rows,): of every matrix's first rows
+    split_of: Integers  # (nets,)
+    first_row: Integers  # (nets,): where each net's matrix begins in the table
+    counts: Integers  # (splits, steps): how many rows of a batch are not padding
 
 
 class Arrays(NamedTuple):
@@ -50,18 +57,20 @@ class PerNet(NamedTuple):
 
 
 @compiled
-def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
+def train_epoch(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: int) -> None:
     """Train each net for an epoch, changing params, exp_avg and exp_avg_sq in place.
 
+    rows: of each batch, by their positions in a matrix, (splits, steps, batch_rows).
     before: steps taken before this epoch.
     """
     # Taken out of the tuples once, not in every loop.
-    table, rows, counts, targets = data
+    table, labels, split_of, first_row, counts = data
     widths, params, exp_avg, exp_avg_sq, keys, streams = nets
     learning_rates, weight_decay, l1, l2, dropout = own
-    n_nets, steps, batch_rows = rows.shape
+    n_nets, (_, steps, batch_rows) = len(params), rows.shape
     features, hidden = widths[0], len(widths) - 2  # hidden layers
-    x_buffer = np.empty((batch_rows, features), np.float32)
+    # With a last column of ones, whose weights are the first layer's biases.
+    x_buffer = np.ones((batch_rows, features + 1), np.float32)
     # Of all hidden layers: their outputs, and the loss's derivative by them.
     h_buffer = np.empty(batch_rows * widths[1:-1].sum(), np.float32)
     d_buffer = np.empty_like(h_buffer)
@@ -73,50 +82,52 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
         counter[i] = mix(counter[i])
 
     for net in range(n_nets):
-        p, scale = params[net], ONE / (ONE - dropout[net])
+        p, scale, split = params[net], ONE / (ONE - dropout[net]), split_of[net]
         for step in range(steps):
-            n, done = counts[net, step], before + step + 1
-            x, z = x_buffer[:n], z_buffer[:n]
-            gather(table, rows[net, step], x)
+            n, done = counts[split, step], before + step + 1
+            batch, x, z = rows[split, step, :n], x_buffer[:n], z_buffer[:n]
+            gather(table[first_row[net] :], batch, x)
 
             # Forward. `at` is where a layer's weights begin, `of` where its units do.
             h, at, of = x, 0, 0
             for layer in range(hidden):
-                fan_in, units = widths[layer], widths[layer + 1]
-                bias = at + fan_in * units
+                units = widths[layer + 1]
+                bias = at + h.shape[1] * units
                 a = h_buffer[of : of + n * units].reshape(n, units)
-                np.dot(h, p[at:bias].reshape(fan_in, units), a)
-                add_and_relu(a, p[bias : bias + units])
+                np.dot(h, p[at:bias].reshape(h.shape[1], units), a)
+                if layer:
+                    add_to_rows(a, p[bias : bias + units])
+                    bias += units
+                relu(a)
                 if dropping:
                     drop(a, dropout[net], scale, keys[net], streams[layer], done, counter)
-                h, at, of = a, bias + units, of + batch_rows * units
-            last = at + widths[hidden]  # where the last bias is
-            weigh(h, p[at:last], p[last], z)
+                h, at, of = a, bias, of + batch_rows * units
+            w = p[at : at + h.shape[1]]  # the last layer's
+            weigh(h, w, p[-1] if hidden else ZERO, z)
 
             # Backward.
-            cross_entropy_gradient(z, targets[step, net])
-            gradient[last] = z.sum()
+            cross_entropy_gradient(z, labels, batch)
             if hidden:
+                gradient[-1] = z.sum()
                 of -= batch_rows * widths[hidden]
                 d = d_buffer[of : of + n * widths[hidden]].reshape(n, widths[hidden])
-                back_to_units(h, z, p[at:last], scale, gradient[at:last], d)
+                back_to_units(h, z, w, scale, gradient[at:-1], d)
             else:
-                back_to_weights(x, z, gradient[at:last])
-            for layer in range(hidden - 1, -1, -1):
+                back_to_weights(x, z, gradient)
+            for layer in range(hidden - 1, 0, -1):
                 fan_in, units = widths[layer], widths[layer + 1]
                 bias = at - units
                 at = bias - fan_in * units
-                below = x
-                if layer:
-                    of -= batch_rows * fan_in
-                    below = h_buffer[of : of + n * fan_in].reshape(n, fan_in)
+                of -= batch_rows * fan_in
+                below = h_buffer[of : of + n * fan_in].reshape(n, fan_in)
                 np.dot(below.T, d, gradient[at:bias].reshape(fan_in, units))
                 sum_over_rows(d, gradient[bias : bias + units])
-                if layer:
-                    above = d
-                    d = d_buffer[of : of + n * fan_in].reshape(n, fan_in)
-                    np.dot(above, p[at:bias].reshape(fan_in, units).T, d)
-                    multiply_by_gates(below, scale, d)
+                above = d
+                d = d_buffer[of : of + n * fan_in].reshape(n, fan_in)
+                np.dot(above, p[at:bias].reshape(fan_in, units).T, d)
+                multiply_by_gates(below, scale, d)
+            if hidden:
+                np.dot(x.T, d, gradient[:at].reshape(features + 1, widths[1]))
 
             if penalized:
                 add_penalties(p, gradient, l1[net], l2[net])
@@ -126,20 +137,27 @@ def train_epoch(data: Rows, nets: Arrays, own: PerNet, before: int) -> None:
 
 @compiled
 def gather(table: Floats, rows: Integers, x: Floats) -> None:
-    """x (rows, features) from the table: number by number, since assigning rows is slower."""
+    """x (rows, features + 1) from the table: number by number, since assigning rows is slower."""
     for i in range(len(x)):
         row = rows[i]
-        for j in range(x.shape[1]):
+        for j in range(table.shape[1]):
             x[i, j] = table[row, j]
 
 
 @compiled
-def add_and_relu(a: Floats, bias: Floats) -> None:
-    """max(0, a + bias) in place; a (rows, hidden)."""
+def add_to_rows(a: Floats, bias: Floats) -> None:
+    """a (rows, hidden) + bias in place."""
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
-            value = a[i, j] + bias[j]
-            a[i, j] = value if value > ZERO else ZERO
+            a[i, j] += bias[j]
+
+
+@compiled
+def relu(a: Floats) -> None:
+    """max(0, a) in place; a (rows, hidden)."""
+    flat = a.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = flat[i] if flat[i] > ZERO else ZERO
 
 
 @compiled
@@ -153,11 +171,11 @@ def weigh(h: Floats, w: Floats, b: float, z: Floats) -> None:
 
 
 @compiled
-def cross_entropy_gradient(z: Floats, t: Floats) -> None:
-    """(sigmoid(z) - t) / rows in place of the logits z (rows,)."""
+def cross_entropy_gradient(z: Floats, labels: Floats, rows: Integers) -> None:
+    """(sigmoid(z) - label) / rows in place of the logits z (rows,)."""
     weight = np.float32(1 / len(z))
     for i in range(len(z)):
-        z[i] = (ONE / (ONE + np.exp(-z[i])) - t[i]) * weight
+        z[i] = (ONE / (ONE + np.exp(-z[i])) - labels[rows[i]]) * weight
 
 
 @compiled
