@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals torture wheel clean
+.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals bench-gpu test-gpu torture wheel clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -34,6 +34,12 @@ check: lint types test  ## all that CI asks
 
 bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--nets 1000 ...")
 	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+test-gpu: $(VENV)/.installed-dev  ## the engine, classifiers, tuning and a run on a GPU
+	$(BIN)/python -m pytest -m "gpu or triton" $(ARGS)
+
+bench-gpu: $(VENV)/.installed-dev  ## what a GPU gives: nets per second of each way, a run, a study
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 bench-tune: $(VENV)/.installed-dev  ## our search against Optuna over plain loops (ARGS="sampler")
 	$(BIN)/python -m benchmarks.tuning $(ARGS)

@@ -22,10 +22,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, make_task, train_blocks
 from titanic_nn.evaluation.metrics import log_loss
-from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig
+from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import Split
 
 HIDDEN: dict[str, tuple[int, ...]] = {"linear": (), "relu": (64,), "deep": (64, 32)}
+EPSILON, BETA1, BETA2 = 1e-8, 0.9, 0.999  # Adam's
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,11 @@ class Job:
         return [self.x.shape[2], *HIDDEN[self.model], 1]
 
 
-def ours(job: Job) -> NDArray[np.float64]:
-    """All nets through the engine, block by block; only the held-out losses are kept."""
+def ours(job: Job, backend: str | None = None) -> NDArray[np.float64]:
+    """All nets through the engine, block by block; only the held-out losses are kept.
+
+    backend: its fastest by default.
+    """
     schedule: dict[str, Any] = {
         "epochs": job.epochs,
         "batch_size": job.batch_size,
@@ -82,10 +86,11 @@ def ours(job: Job) -> NDArray[np.float64]:
         "linear": LinearConfig(**schedule),
         "relu": ReLUConfig(hidden_size=64, **schedule),
         "deep": DeepConfig(hidden_sizes=(64, 32), dropout=0.0, **schedule),
+        "resnet": ResNetConfig(**schedule),
     }
     members = Members([nets[job.model]], job.n_seeds)
     data = SplitData(job.x, job.y, job.splits)
-    task = make_task(data, members, 0, job.device, history_points=1)
+    task = make_task(data, members, 0, job.device, history_points=1, backend=backend)
     losses = np.empty((len(job.splits), job.n_seeds))
     for block, trained in train_blocks(task):
         losses[block.splits, block.members] = trained.loss[:, -1, 1].cpu()  # held out
@@ -175,6 +180,111 @@ def vmapped(job: Job) -> NDArray[np.float64]:
     return np.array(losses)
 
 
+def compiled(job: Job) -> NDArray[np.float64]:
+    """`torch.compile` of a step on stacked tensors: autograd, then Adam, by one function."""
+    nets, batch = len(job.splits), min(len(split.train) for split in job.splits) // job.steps
+    layers = [_stacked_layer(nets, i, o, job.device) for i, o in pairwise(job.widths)]
+    params = [p.requires_grad_() for layer in layers for p in layer]
+    state = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
+    x = torch.from_numpy(job.x).to(job.device)  # (nets, rows, features)
+    y = torch.tensor(job.y, dtype=torch.float32, device=job.device)
+    of_net = torch.arange(nets, device=job.device)[:, None]
+
+    def logits(x: Tensor) -> Tensor:
+        h = x  # (nets, batch, units)
+        for depth in range(0, len(params), 2):
+            h = torch.baddbmm(params[depth + 1], h if depth == 0 else h.relu(), params[depth])
+        return h.squeeze(-1)
+
+    def step(rows: Tensor, scale: Tensor, epsilon: Tensor) -> None:
+        loss = binary_cross_entropy_with_logits(logits(x[of_net, rows]), y[rows], reduction="none")
+        gradients = torch.autograd.grad(loss.mean(1).sum(), params)
+        with torch.no_grad():
+            for p, g, (m, v) in zip(params, gradients, state, strict=True):
+                m.lerp_(g, 1 - BETA1)
+                v.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
+                p.sub_(scale * m / (v.sqrt() + epsilon))
+
+    fast = torch.compile(step, mode="reduce-overhead" if job.device.type == "cuda" else "default")
+    steps, rows_of = 0, [torch.from_numpy(split.train).to(job.device) for split in job.splits]
+    for _ in range(job.epochs):
+        # As many rows of each split, so that all nets' batches have one shape.
+        shuffled = [rows[torch.randperm(len(rows), device=job.device)] for rows in rows_of]
+        order = torch.stack([rows[: batch * job.steps] for rows in shuffled])
+        for rows in torch.split(order, batch, 1):
+            steps += 1
+            root = (1 - BETA2**steps) ** 0.5
+            scale = job.learning_rate * root / (1 - BETA1**steps)
+            # In tensors: numbers would be compiled anew for every step.
+            fast(rows.contiguous(), torch.tensor(scale, device=job.device),
+                 torch.tensor(EPSILON * root, device=job.device))  # fmt: skip
+    with torch.no_grad():
+        probability = logits(x).double().sigmoid().cpu().numpy()  # (nets, rows)
+    return np.array(
+        [
+            log_loss(job.y[split.held_out], p[split.held_out])
+            for p, split in zip(probability, job.splits, strict=True)
+        ]
+    )
+
+
+def jax_vmapped(job: Job) -> NDArray[np.float64]:
+    """JAX: `vmap` over nets of a `scan` over the steps, all compiled by `jit`."""
+    import jax
+    import jax.numpy as jnp
+
+    nets, batch = len(job.splits), min(len(split.train) for split in job.splits) // job.steps
+    rng, steps = np.random.default_rng(0), job.epochs * job.steps
+    order = np.zeros((nets, job.epochs, job.steps * batch), np.int64)
+    for of_net, split in zip(order, job.splits, strict=True):
+        for epoch in range(job.epochs):
+            of_net[epoch] = rng.permutation(split.train)[: job.steps * batch]
+    order = order.reshape(nets, steps, batch)
+    x, y = jnp.asarray(job.x), jnp.asarray(job.y, jnp.float32)
+    first = [
+        tuple(np.asarray(p.detach()) for p in _stacked_layer(nets, i, o, torch.device("cpu")))
+        for i, o in pairwise(job.widths)
+    ]
+
+    def logits(params: Any, x: Any) -> Any:
+        h = x  # (batch, units), of one net
+        for depth, (w, b) in enumerate(params):
+            h = (jax.nn.relu(h) if depth else h) @ w + b[0]
+        return h[:, 0]
+
+    def loss(params: Any, x: Any, y: Any) -> Any:
+        z = logits(params, x)
+        return jnp.mean(jax.nn.softplus(z) - y * z)
+
+    def train(params: Any, x: Any, order: Any) -> Any:
+        def step(carry: Any, now: Any) -> Any:
+            params, m, v = carry
+            number, rows = now
+            g = jax.grad(loss)(params, x[rows], y[rows])
+            m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, g)
+            v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, g)
+            one, two = 1 - BETA1**number, 1 - BETA2**number
+            params = jax.tree.map(
+                lambda p, m, v: p - job.learning_rate * m / one / (jnp.sqrt(v / two) + EPSILON),
+                params, m, v,
+            )  # fmt: skip
+            return (params, m, v), None
+
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        numbers = jnp.arange(1, steps + 1, dtype=jnp.float32)
+        (params, _, _), _ = jax.lax.scan(step, (params, zeros, zeros), (numbers, order))
+        return logits(params, x)
+
+    found = np.asarray(jax.jit(jax.vmap(train))(first, x, jnp.asarray(order)), np.float64)
+    probability = 1 / (1 + np.exp(-found))  # (nets, rows)
+    return np.array(
+        [
+            log_loss(job.y[split.held_out], p[split.held_out])
+            for p, split in zip(probability, job.splits, strict=True)
+        ]
+    )
+
+
 def products_alone(job: Job) -> NDArray[np.float64]:
     """A lower limit: a step's batched matrix products on allocated memory, and nothing else.
 
@@ -206,6 +316,15 @@ WAYS: dict[str, tuple[Callable[[Job], NDArray[np.float64]], int | None]] = {
     "vmap over stacked modules": (vmapped, 100),
     "matrix products alone": (products_alone, 100),
 }
+
+
+def _stacked_layer(
+    nets: int, fan_in: int, fan_out: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Xavier's weights (nets, fan_in, fan_out) and biases (nets, 1, fan_out)."""
+    bound = (6 / (fan_in + fan_out)) ** 0.5
+    w = torch.empty(nets, fan_in, fan_out, device=device).uniform_(-bound, bound)
+    return w, torch.zeros(nets, 1, fan_out, device=device)
 
 
 def _sequential(widths: Sequence[int]) -> nn.Sequential:

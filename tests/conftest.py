@@ -12,6 +12,13 @@ if not torch.cuda.is_available():
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime from 1.29 on sends usage data
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
 @pytest.fixture(autouse=True)
 def _seeds() -> None:
     random.seed(0)

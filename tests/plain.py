@@ -37,7 +37,7 @@ from titanic_nn.nets.config import (
 )
 from titanic_nn.tables.splits import Split, final_split
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 # Small nets of each kind with the plainest of all settings, for tests to change.
 PLAIN: dict[str, Any] = {
     "epochs": 4,
@@ -106,9 +106,9 @@ def make_table(labelled: int = 90, unlabelled: int = 10, features: int = 4) -> T
     return Table(x.astype(np.float32), y.astype(np.int64), splits)
 
 
-def backends_of(config: NetConfig) -> list[str]:
-    """The backends that claim such nets on the small table, on a CPU."""
-    task = make_task(make_table().data, Members([config], 1), 0, CPU)
+def backends_of(config: NetConfig, device: torch.device = CPU) -> list[str]:
+    """The backends that claim such nets on the small table, on a device."""
+    task = make_task(make_table().data, Members([config], 1), 0, device)
     return [name for name, backend in BACKENDS.items() if backend.supports(task)]
 
 

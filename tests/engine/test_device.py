@@ -6,7 +6,6 @@ import torch
 from titanic_nn.engine.device import choose_device
 from titanic_nn.errors import DeviceError
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 
 
@@ -27,7 +26,7 @@ def test_cuda_without_a_gpu_is_one_clear_line() -> None:
     assert "\n" not in str(raised.value)
 
 
-@needs_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["auto", "cuda"])
 def test_a_gpu_that_computes_is_used(name: str) -> None:
     assert choose_device(name) == torch.device("cuda")

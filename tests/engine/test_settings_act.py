@@ -12,9 +12,21 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from plain import CPU, DEEP, LINEAR, RELU, RESNET, backends_of, make_table, one_thread, train_alone
+from plain import (
+    CPU,
+    DEEP,
+    GPU,
+    LINEAR,
+    RELU,
+    RESNET,
+    backends_of,
+    make_table,
+    one_thread,
+    train_alone,
+)
 
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.task import SplitData
@@ -79,10 +91,13 @@ def variants(config: NetConfig, name: str, kind: Any) -> list[NetConfig]:
 
 @cache
 @one_thread()
-def trained(config: NetConfig, backend: str | None) -> NDArray[np.float64]:
+def trained(
+    config: NetConfig, backend: str | None, device: torch.device = CPU
+) -> NDArray[np.float64]:
     """Probabilities of a net that this backend, or the one that is chosen, trains."""
-    nets = train_nets(ONE_SPLIT, Members([config], n_seeds=1), seed=0, device=CPU, backend=backend)
-    return nets.probability[0, 0].numpy()
+    members = Members([config], n_seeds=1)
+    nets = train_nets(ONE_SPLIT, members, seed=0, device=device, backend=backend)
+    return nets.probability[0, 0].cpu().numpy()
 
 
 @cache
@@ -120,6 +135,19 @@ def test_each_value_acts_in_a_long_job(
     for variant, probability in zip(variants(config, name, kind), chosen, strict=True):
         assert_allclose(probability, alone(variant), atol=3e-6)
     _all_differ({"chosen": chosen})
+
+
+@pytest.mark.gpu
+@EACH_SETTING
+def test_each_value_acts_on_a_gpu(config: NetConfig, name: str, kind: Any) -> None:
+    by_backend: dict[str, list[NDArray[np.float64]]] = {}
+    for variant in variants(config, name, kind):
+        for backend in backends_of(variant, GPU):
+            probability = trained(variant, backend, GPU)
+            assert_allclose(probability, alone(variant), atol=1e-4, err_msg=backend)
+            by_backend.setdefault(backend, []).append(probability)
+    assert len(by_backend["eager"]) > 1
+    _all_differ(by_backend)
 
 
 def _all_differ(by_backend: dict[str, list[NDArray[np.float64]]]) -> None:

@@ -378,7 +378,7 @@ def test_nets_by_hand_train_without_autograd(trial: NetConfig) -> None:
     assert_allclose(nets.probability, train([trial]).probability, atol=1e-6)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @EACH
 def test_a_gpu_trains_the_same_nets(trial: NetConfig) -> None:
     on_gpu = train([trial], n_seeds=2, device=torch.device("cuda")).probability.cpu()

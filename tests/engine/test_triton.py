@@ -22,6 +22,7 @@ from titanic_nn.engine.task import Task
 from titanic_nn.engine.train import TrainedNets, make_task, train_nets
 from titanic_nn.nets.config import DeepConfig, NetConfig
 
+pytestmark = pytest.mark.triton  # on a GPU, if there is one
 needs_triton = pytest.mark.skipif(
     find_spec("triton") is None,
     reason="Triton is not installed here; on Linux the dev extra has it",

@@ -57,6 +57,14 @@ CHECKED: list[NetClassifier] = [
 ]
 
 
+@pytest.mark.gpu
+@EACH
+def test_a_gpu_fits_the_same_classifier(cls: type[NetClassifier]) -> None:
+    X, y = load_breast_cancer(return_X_y=True)  # noqa: N806
+    on_cpu, on_gpu = (quick(cls, n_seeds=3, device=name).fit(X, y) for name in ("cpu", "cuda"))
+    assert_allclose(on_gpu.predict_proba(X), on_cpu.predict_proba(X), atol=1e-3)
+
+
 @parametrize_with_checks(CHECKED)  # type: ignore[untyped-decorator]
 def test_scikit_learn_s_own_checks(estimator: NetClassifier, check: Any) -> None:
     check(estimator)

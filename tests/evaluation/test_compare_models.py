@@ -126,6 +126,15 @@ def test_the_same_seed_gives_the_same_bits(result: ModelComparison, tables: Tabl
     pd.testing.assert_frame_equal(result.test_predictions, again.test_predictions, check_exact=True)
 
 
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_has_the_same_metrics(tables: Tables) -> None:
+    def losses(device: str) -> "pd.Series[float]":
+        run = compare_models(tables, device=device, folds=3, repeats=2, n_seeds=2, **SHORT)
+        return run.metrics.groupby("model")["log_loss"].mean()
+
+    pd.testing.assert_series_equal(losses("cuda"), losses("cpu"), atol=2e-3)
+
+
 def test_another_seed_gives_other_folds(result: ModelComparison, tables: Tables) -> None:
     other = compare_models(tables, models=["linear"], folds=3, repeats=1, n_seeds=1, seed=43)
     assert not other.oof["fold"].equals(result.oof.query("repeat == 0")["fold"])

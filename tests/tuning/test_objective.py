@@ -77,3 +77,11 @@ def test_the_test_rows_do_not_count(objective: Objective) -> None:
     without = objective.losses([FAST])
     objective.x = with_test_rows
     np.testing.assert_allclose(objective.losses([FAST]), without, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_a_gpu_scores_trials_alike(objective: Objective) -> None:
+    experiment = make_experiment(n_seeds=2, device="cuda")
+    trials = [FAST, LONG, SLOW, HIDDEN]
+    on_gpu = Objective(experiment, experiment.folds).losses(trials)
+    np.testing.assert_allclose(on_gpu, objective.losses(trials), atol=1e-3)

@@ -161,7 +161,7 @@ def relu(a: Floats) -> None:
 
 
 @compiled
-def weigh(h: Floats, w: Floats, b: float, z: Floats) -> None:
+def weigh(h: Floats, w: Floats, b: float | np.float32, z: Floats) -> None:
     """z = h w + b, (rows,)."""
     for i in range(h.shape[0]):
         total = ZERO
