@@ -1,0 +1,40 @@
+"""The whole workbook."""
+
+import numpy as np
+
+from titanic_nn.errors import ConfigError
+from titanic_nn.spreadsheet.content import Content
+from titanic_nn.spreadsheet.features import write_features
+from titanic_nn.spreadsheet.fitted import write_fitted
+from titanic_nn.spreadsheet.linear import write_linear
+from titanic_nn.spreadsheet.multiply import write_multiply
+from titanic_nn.spreadsheet.read_me import write_read_me
+from titanic_nn.spreadsheet.relu import write_relu
+from titanic_nn.spreadsheet.rows import write_rows
+from titanic_nn.spreadsheet.train import write_train
+from titanic_nn.spreadsheet.workbook import Book
+
+TOLERANCE = 1e-5  # more than rounding to float32, less than an error of a formula
+NET_SHEETS = {"linear": write_linear, "relu": write_relu}
+
+
+def write_workbook(content: Content) -> bytes:
+    """The workbook as the bytes of an .xlsx file.
+
+    Raises ConfigError where its probabilities are not the model's.
+    """
+    book = Book(f"{content.competition.title}: neural nets as formulas")
+    read_me = book.sheet("read me")
+    rows = write_rows(book, content)
+    # Tabs are in the order of the sheets' making; `fitted` is read after `features`.
+    fitted = write_fitted(book, content)
+    features = write_features(book, content, rows, fitted)
+    for name, write in NET_SHEETS.items():
+        if name in content.nets:
+            p = write(book, content, rows, features)
+            if not np.allclose(p, content.probabilities[name], rtol=0, atol=TOLERANCE):
+                raise ConfigError(f"{name}: its formulas compute something else than the model")
+    train = write_train(book, content, rows, features)
+    write_multiply(book, content, rows, train)
+    write_read_me(read_me, content)
+    return book.close()
