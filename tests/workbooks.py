@@ -45,8 +45,8 @@ def read(path: Path) -> tuple[Cells, Cells]:
     with ZipFile(path) as book:
         strings = []
         if "xl/sharedStrings.xml" in book.namelist():
-            for item in ElementTree.fromstring(book.read("xl/sharedStrings.xml")):
-                strings.append("".join(text.text or "" for text in item.iter(f"{MAIN}t")))
+            items = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
+            strings = ["".join(t.text or "" for t in item.iter(f"{MAIN}t")) for item in items]
         for name, part in parts(book).items():
             values[name], formulas[name] = {}, {}
             for cell in ElementTree.fromstring(book.read(part)).iter(f"{MAIN}c"):

@@ -11,10 +11,11 @@ from sklearn.pipeline import Pipeline
 
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
-from titanic_nn.errors import ConfigError, ModelError
+from titanic_nn.errors import ConfigError, DataError, ModelError
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.estimators.persistence import load
 from titanic_nn.runs.find import MODELS_FOLDER, Run
+from titanic_nn.runs.folder import read_table
 from titanic_nn.spreadsheet.workbook import MOST_COLUMNS
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
@@ -42,6 +43,8 @@ class Content:
         nets: by name, each with its nets' parameters.
         left_out: name of a net's sheet that is not there -> why.
         probabilities: by name, as `titanic_nn predict` has them, of class 1, (rows,).
+        held_out: by name, of class 1, (rows,): of nets that had not seen the row, the mean over
+            the repeats of the run's cross-validation.
         small_inputs: positions of the encoded columns that the small net reads.
     """
 
@@ -54,6 +57,7 @@ class Content:
     nets: Mapping[str, NetClassifier]
     left_out: Mapping[str, str]
     probabilities: Mapping[str, NDArray[np.float32]]
+    held_out: Mapping[str, NDArray[np.float64]]
     small_inputs: Sequence[int]
 
     @property
@@ -122,6 +126,7 @@ def read_content(run: Run, tables: Tables, rows: int, model: str | None) -> Cont
         nets=nets,
         left_out=left_out,
         probabilities=p,
+        held_out=_held_out(run, tables.train[competition.schema.id.name].iloc[:shown], list(nets)),
         small_inputs=_most_correlated(encoder, x, tables.y),
     )
     if len(competition.features.features) * 3 + len(encoder.feature_names) > MOST_COLUMNS - 100:
@@ -140,14 +145,21 @@ def _pipeline(run: Run, name: str) -> Pipeline:
     return model
 
 
+def _held_out(run: Run, ids: pd.Series, models: list[str]) -> dict[str, NDArray[np.float64]]:
+    """The models' mean out-of-fold probabilities of the rows with these ids."""
+    oof = read_table(run.folder, "oof.csv", [str(ids.name)], models)
+    means = oof.groupby(str(ids.name))[models].mean().reindex(ids.astype(str))
+    if means.isna().any(axis=None):
+        raise DataError(f"{run.folder / 'oof.csv'}: lacks rows of the run's table; train again")
+    return {model: means[model].to_numpy(np.float64) for model in models}
+
+
 def _same_encoder(run: Run, pipelines: Mapping[str, Pipeline]) -> Encoder:
     """The encoder of every net. Raises ModelError where they have several."""
     encoders = [pipeline[0].encoder_ for pipeline in pipelines.values()]
     first: Encoder = encoders[0]
     if any(other.state() != first.state() for other in encoders[1:]):
-        raise ModelError(
-            f"{run.folder}: its nets read different features; choose one with --model"
-        )
+        raise ModelError(f"{run.folder}: its nets read different features; choose one with --model")
     return first
 
 
@@ -164,20 +176,24 @@ def _check_size(nets: Mapping[str, NetClassifier], rows: int, columns: int) -> N
             )
 
 
-def _most_correlated(
-    encoder: Encoder, x: NDArray[np.float32], y: NDArray[np.int64]
-) -> list[int]:
+def _most_correlated(encoder: Encoder, x: NDArray[np.float32], y: NDArray[np.int64]) -> list[int]:
     """The columns that tell most of the label by themselves, one of a feature, in their order.
 
-    x: encoded rows (rows, columns); y: class codes (rows,). Features made from labels are left out.
+    x: encoded rows (rows, columns); y: class codes (rows,). Features that have no formula are left
+    out, if any has one, and those that are made from labels.
     """
+    of_row = {f.name for f in encoder.features.formulas if f.step is None}
     centered = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
     spread = np.sqrt((centered**2).sum(axis=0)) * np.sqrt(((y - y.mean()) ** 2).sum())
     correlation = np.abs(centered.T @ (y - y.mean())) / np.where(spread > 0, spread, np.inf)
-    reads_labels = {f.label for f in encoder.features.features if f.reads_labels}
+    allowed = {
+        f.label
+        for f in encoder.features.features
+        if (f.name in of_row if of_row else not f.reads_labels)
+    }
     chosen: dict[str, int] = {}
     for at in np.argsort(-correlation, kind="stable"):
         label = encoder.feature_names[at].partition("=")[0]
-        if label not in reads_labels:
+        if label in allowed:
             chosen.setdefault(label, int(at))
     return sorted(list(chosen.values())[:SMALL_INPUTS])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.fitted import FittedCells
 from titanic_nn.spreadsheet.rows import RowCells
-from titanic_nn.spreadsheet.workbook import Book, Sheet, at
+from titanic_nn.spreadsheet.workbook import Sheet, at
 from titanic_nn.tables.encode import RARE
 from titanic_nn.tables.features import Feature, Formula
 
@@ -40,10 +40,10 @@ class FeatureCells:
 
 
 def write_features(
-    book: Book, content: Content, rows: RowCells, fitted: FittedCells
+    sheet: Sheet, content: Content, rows: RowCells, fitted: FittedCells
 ) -> FeatureCells:
     """Three blocks: features as they are, numbers without gaps, encoded columns."""
-    sheet, encoder = book.sheet("features"), content.encoder
+    encoder = content.encoder
     sheet.title(
         "From a row to the numbers that a net reads",
         "Left to right: each feature of the row; numbers with their gaps filled; and the encoded "
@@ -53,8 +53,9 @@ def write_features(
     writer.features()
     writer.imputed()
     first = writer.encoded()
+    sheet.printed(FIRST + len(content.y) - 1, writer.next - 1, pages=4)
     sheet.worksheet.freeze_panes(FIRST, 1)
-    sheet.worksheet.set_row(HEAD, 110)
+    sheet.steep(HEAD, list(writer.columns))
     x = np.array([writer.columns[name] for name in encoder.feature_names], np.float64).T
     return FeatureCells(sheet, first, encoder.feature_names, x)
 
@@ -88,20 +89,18 @@ class _Writer:
         by_name = {formula.name: formula for formula in formulas}
         for name in names:
             formula, feature = by_name.get(name), features.get(name)
+            note, texts = "A step towards the next feature.", None
             if feature:
-                values = self._values(feature, of_feature[name])
-                note = f"{feature.formula}. {feature.why}."
-            else:
-                assert formula and formula.step
-                values, note = formula.step(table.reset_index(drop=True)).tolist(), "A step."
+                note = f"{feature.name}: {feature.formula}. Why: {feature.why}."
             if formula:
                 texts = [self._filled_in(formula.text, row) for row in range(len(table))]
-                self._column(name, texts, values, note)
             else:
-                others = feature and (feature.reads_labels or feature.group)
-                note += " Computed from other rows of the table; it" if others else " It"
-                note += " does not follow when the row is changed."
-                self._column(name, None, values, note)
+                note += " Computed outside of this workbook: it does not follow."
+            if formula and formula.step:
+                values = formula.step(table.reset_index(drop=True)).tolist()
+            else:
+                values = self._values(features[name], of_feature[name])
+            self._column(name, texts, values, note)
 
     def imputed(self) -> None:
         """Every number, with a median where it is missing."""
@@ -128,10 +127,10 @@ class _Writer:
         self.next += 1
         first = self.next
         for name, (mean, sd) in self.encoder.scaling.items():
-            feature, values = self.content.column(name), []
-            part = name.partition("=")[2]
-            column, texts = self.next, []
-            n = len(self.content.table)
+            feature, part = self.content.column(name), name.partition("=")[2]
+            column, n = self.next, len(self.content.table)
+            texts: list[str] = []
+            values: Values = []
             if feature.kind == "category":
                 texts, values = self._one_hot(feature, name, column)
             elif feature.name in self.encoder.edges:
@@ -145,7 +144,9 @@ class _Writer:
                 for row in range(n):
                     cell = at(FIRST + row, self.at[whole], "$")
                     texts.append(f"MIN(1,MAX(0,({cell}-{from_})/({to}-{from_})))")
-                    values.append(min(1.0, max(0.0, (self.columns[whole][row] - low) / (high - low))))
+                    values.append(
+                        min(1.0, max(0.0, (self.columns[whole][row] - low) / (high - low)))
+                    )
             else:
                 whole = f"{feature.name}, imputed" if feature.kind == "number" else feature.name
                 texts = [at(FIRST + row, self.at[whole], "$") for row in range(n)]
@@ -157,7 +158,8 @@ class _Writer:
                 texts = [f"({text}-{of_mean})/{of_sd}" for text in texts]
                 values = [(value - mean) / sd for value in values]
             self._column(name, [f"={text}" for text in texts], values)
-        self.sheet.scale((FIRST, first), (FIRST + len(self.content.table) - 1, self.next - 1))
+        x = [self.columns[name] for name in self.encoder.feature_names]
+        self.sheet.scale((FIRST, first), (FIRST + len(self.content.table) - 1, self.next - 1), x)
         return first
 
     def _one_hot(self, feature: Feature, name: str, column: int) -> tuple[list[str], Values]:
@@ -185,11 +187,9 @@ class _Writer:
 
     def _groups(self, feature: Feature, row: int) -> list[str | None]:
         """The row's groups by which a number is imputed, narrowest first; None for no group."""
-        found: list[str | None] = []
         parts = [self.columns[name][row] for name in feature.impute_within]
-        for n in range(len(parts), 0, -1):
-            found.append(None if None in parts[:n] else ", ".join(parts[:n]))
-        return found
+        narrowest_first = range(len(parts), 0, -1)
+        return [None if None in parts[:n] else ", ".join(parts[:n]) for n in narrowest_first]
 
     def _median(self, feature: Feature, medians: Mapping[str, float], row: int) -> float:
         groups = [group for group in self._groups(feature, row) if group in medians]
@@ -228,15 +228,16 @@ class _Writer:
             self.next += 1
         self.sheet.text(BLOCK, self.next, name, bold=True, font_size=12)
 
-    def _column(self, name: str, formulas: list[str] | None, values: Values, note: str = "") -> None:
+    def _column(
+        self, name: str, formulas: list[str] | None, values: Values, note: str = ""
+    ) -> None:
         """A column of formulas with their values, or of values that are given."""
         self.sheet.heading(HEAD, self.next, name, note, steep=True)
         for row, value in enumerate(values):
+            digits = 4 if isinstance(value, float) and value % 1 else 0
             if formulas is None:
-                self.sheet.value(FIRST + row, self.next, value, "given", digits=0)
+                self.sheet.value(FIRST + row, self.next, value, "given", digits)
             else:
-                whole = isinstance(value, int) or (isinstance(value, float) and value % 1 == 0)
-                digits = 0 if whole or isinstance(value, str) else 4
                 self.sheet.formula(FIRST + row, self.next, formulas[row], value, digits=digits)
         text = any(isinstance(value, str) and len(value) > 9 for value in values)
         self.sheet.worksheet.set_column(self.next, self.next, 16 if text else 9)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from titanic_nn.spreadsheet.content import Content
-from titanic_nn.spreadsheet.workbook import Book, Sheet
+from titanic_nn.spreadsheet.workbook import Sheet
 
 FIRST = 4
 
@@ -18,9 +18,9 @@ class FittedCells:
     rare: dict[str, str]  # category -> its rare values, if it has any
 
 
-def write_fitted(book: Book, content: Content) -> FittedCells:
+def write_fitted(sheet: Sheet, content: Content) -> FittedCells:
     """Two lists below each other's heads, of medians and of rare values."""
-    encoder, sheet = content.encoder, book.sheet("fitted")
+    encoder = content.encoder
     rows = content.competition.schema.row_names
     sheet.title(
         "Fitted on all training rows: medians and rare values",
@@ -55,6 +55,7 @@ def write_fitted(book: Book, content: Content) -> FittedCells:
             cells.rare[name] = _range(sheet, 5, first, row - 1)
     for column, width in enumerate((34, 28, 10, 4, 24, 20)):
         sheet.worksheet.set_column(column, column, width)
+    sheet.printed(FIRST + sum(map(len, encoder.medians.values())) - 1, 5)
     sheet.worksheet.freeze_panes(FIRST, 0)
     return cells
 

@@ -8,16 +8,16 @@ from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.features import FeatureCells
 from titanic_nn.spreadsheet.probability import Results
 from titanic_nn.spreadsheet.rows import RowCells
-from titanic_nn.spreadsheet.workbook import Book, at, span
+from titanic_nn.spreadsheet.workbook import Sheet, at, span
 
 WEIGHTS = 7  # row of the weights' head
 
 
 def write_linear(
-    book: Book, content: Content, rows: RowCells, features: FeatureCells
+    sheet: Sheet, content: Content, rows: RowCells, features: FeatureCells
 ) -> NDArray[np.float64]:
     """A row of weights per net, and a row of results per row; returns the probabilities (rows,)."""
-    params, sheet = content.nets["linear"].params_, book.sheet("linear")
+    params = content.nets["linear"].params_
     w, b = (params[name][..., 0].astype(np.float64) for name in ("w", "b"))  # (nets, columns or 1)
     nets, columns = w.shape
     sheet.title(
@@ -27,7 +27,7 @@ def write_linear(
     )
     sheet.heading(WEIGHTS, 1, "weights of")
     sheet.heading(WEIGHTS, 2, "bias b", steep=True)
-    sheet.worksheet.set_row(WEIGHTS, 130)
+    sheet.steep(WEIGHTS, features.names)
     for column, name in enumerate(features.names, 3):
         sheet.heading(WEIGHTS, column, name, steep=True)
     every = np.concatenate([b, w], axis=1)  # (nets, 1 + columns)
@@ -40,7 +40,7 @@ def write_linear(
     for column, value in enumerate(every.mean(axis=0), 2):
         of_nets = span((WEIGHTS + 1, column), (mean - 1, column))
         sheet.formula(mean, column, f"=AVERAGE({of_nets})", value)
-    sheet.scale((WEIGHTS + 1, 2), (mean, 2 + columns))
+    sheet.scale((WEIGHTS + 1, 2), (mean, 2 + columns), every)
 
     results = Results(sheet, "linear", first=mean + 4)
     z = [
@@ -52,10 +52,10 @@ def write_linear(
         for row in range(len(content.y))
     ]
     p = expit(features.x @ w.T + b.T)  # (rows, nets)
-    found = results.write(book, content, rows, z, p)
-    sheet.worksheet.set_column(3 + nets + 4, 2 + columns, 8)
+    found = results.write(content, rows, z, p)
+    sheet.worksheet.set_column(3 + nets + 6, 2 + columns, 8)
     sheet.chart(
-        (mean + 3, nets + 7),
+        (mean + 3, nets + 9),
         "column",
         "Mean weight of each column",
         ("", "log-odds"),
@@ -63,5 +63,6 @@ def write_linear(
         (mean, 3, mean, 2 + columns),
         (1000, 420),
     )
+    sheet.printed(mean + 3 + max(len(content.y), 22), 2 + columns, pages=2)
     sheet.worksheet.freeze_panes(0, 2)
     return found

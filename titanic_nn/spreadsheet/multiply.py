@@ -3,16 +3,16 @@
 from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.rows import RowCells
 from titanic_nn.spreadsheet.train import PARAMETERS, UNITS, TrainCells
-from titanic_nn.spreadsheet.workbook import Book, at, span
+from titanic_nn.spreadsheet.workbook import Sheet, at, span
 
 MOST_ROWS = 5  # of the left matrix
 TOP = 7  # row of the right matrix
 ROW_COLOUR, COLUMN_COLOUR, BOTH_COLOUR = "#FFD966", "#9DC3E6", "#A9D18E"
 
 
-def write_multiply(book: Book, content: Content, rows: RowCells, train: TrainCells) -> None:
+def write_multiply(sheet: Sheet, content: Content, rows: RowCells, train: TrainCells) -> None:
     """The right matrix stands above the product, the left one beside it, the terms below."""
-    sheet, schema = book.sheet("multiply"), content.competition.schema
+    schema = content.competition.schema
     m, k = min(MOST_ROWS, len(content.y)), len(train.names)
     sheet.title(
         f"One matrix product: {m} {schema.row_names} of {k} inputs times {UNITS} units",
@@ -24,16 +24,16 @@ def write_multiply(book: Book, content: Content, rows: RowCells, train: TrainCel
     sheet.value(4, 1, min(2, m), "input", digits=0)
     sheet.text(4, 2, "column", bold=True, align="right")
     sheet.value(4, 3, 1, "input", digits=0)
-    for column, most in ((1, m), (3, UNITS)):
+    for place, most in ((1, m), (3, UNITS)):
         sheet.worksheet.data_validation(
             4,
-            column,
+            place,
             4,
-            column,
+            place,
             {"validate": "integer", "criteria": "between", "minimum": 1, "maximum": most},
         )
-    row = book.define("chosen_row", sheet, 4, 1)
-    column = book.define("chosen_column", sheet, 4, 3)
+    row = sheet.define("chosen_row", 4, 1)
+    column = sheet.define("chosen_column", 4, 3)
 
     left, right, product = (TOP + k + 2, 1), (TOP, k + 3), (TOP + k + 2, k + 3)
     for unit in range(UNITS):
@@ -88,9 +88,10 @@ def write_multiply(book: Book, content: Content, rows: RowCells, train: TrainCel
             BOTH_COLOUR,
         ),
     ):
-        look = book.format(bg_color=colour, bold=True)
+        look = sheet.book.format(bg_color=colour, bold=True)
         options = {"type": "formula", "criteria": criteria, "format": look}
         sheet.worksheet.conditional_format(*first, *last, options)
+    sheet.printed(total, k + 2 + UNITS)
     sheet.worksheet.set_column(0, 0, 20)
     sheet.worksheet.set_column(1, k, 10)
     sheet.worksheet.set_column(k + 1, k + 1, 3)

@@ -1,9 +1,17 @@
 """The first sheet: what the workbook is, what the colours mean, what each sheet has."""
 
+import math
+
 from titanic_nn.escape import printable
 from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.train import STEPS, UNITS
 from titanic_nn.spreadsheet.workbook import ROLES, Sheet
+
+OWN_LABEL = (
+    "Some features are made from the labels of training rows. A saved model keeps counts of "
+    "labels, not whose they are: of a training row its own label is counted too, so that its "
+    "probability is better than it would be of a new row."
+)
 
 
 def write_read_me(sheet: Sheet, content: Content) -> None:
@@ -41,33 +49,27 @@ def write_read_me(sheet: Sheet, content: Content) -> None:
     row += 2
     sheet.text(row, 0, "Try", bold=True, font_size=12)
     for what in (
-        f"On {sheet_name}, change a value, and compare the probabilities on the sheets of the nets.",
+        f"On {sheet_name}, change a value, and watch the probabilities on the sheets of the nets.",
         "On train, change the learning rate or a weight of step 1, and watch the curve.",
         "On multiply, choose another row and column.",
     ):
         row += 1
-        sheet.text(row, 0, what)
+        sheet.text(row, 1, what)
     row += 2
     sheet.text(row, 0, "What the numbers are", bold=True, font_size=12)
     reads_labels = any(f.reads_labels for f in content.encoder.features.features)
     for what in (
         "A model averages several nets that differ in their random start, and calibrates the mean. "
         "The sheets have every net, and end with the probability of `titanic-nn predict`.",
-        f"The {rows} are training rows: the nets have seen their labels, so the losses here are "
-        "lower than the cross-validated ones of the run's report.",
-        *(
-            [
-                "Some features are made from the labels of other training rows. A saved model keeps "
-                "counts of labels, not whose they are: of a training row its own label is counted "
-                "too. That makes the losses here lower still."
-            ]
-            if reads_labels
-            else []
-        ),
+        f"The {rows} are training rows: the nets have seen their labels, so their losses are too "
+        "low. Beside them stands what nets gave that had not seen the row, from the run's oof.csv.",
+        *([OWN_LABEL] if reads_labels else []),
         "Values on an orange ground were computed outside of this workbook, from other rows or "
         "without a formula; they do not follow when a row is changed.",
     ):
         row += 1
-        sheet.text(row, 0, what)
+        sheet.text(row, 1, what, text_wrap=True, valign="top")
+        sheet.worksheet.set_row(row, 15 * math.ceil(len(what) / 100))
+    sheet.printed(row, 1)
     sheet.worksheet.set_column(0, 0, 18)
-    sheet.worksheet.set_column(1, 1, 90)
+    sheet.worksheet.set_column(1, 1, 100)

@@ -8,16 +8,16 @@ from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.features import FeatureCells
 from titanic_nn.spreadsheet.probability import Results
 from titanic_nn.spreadsheet.rows import RowCells
-from titanic_nn.spreadsheet.workbook import Book, at, span
+from titanic_nn.spreadsheet.workbook import Sheet, at, span
 
 WEIGHTS = 8  # row of the first weight
 
 
 def write_relu(
-    book: Book, content: Content, rows: RowCells, features: FeatureCells
+    sheet: Sheet, content: Content, rows: RowCells, features: FeatureCells
 ) -> NDArray[np.float64]:
     """A block of columns per net, a column per unit; returns the probabilities (rows,)."""
-    params, sheet = content.nets["relu"].params_, book.sheet("relu")
+    params = content.nets["relu"].params_
     w1, b1, w2, b2 = (params[name].astype(np.float64) for name in ("w1", "b1", "w2", "b2"))
     nets, columns, units = w1.shape
     h = np.maximum(0, np.einsum("rf,nfu->nru", features.x, w1) + b1)  # (nets, rows, units)
@@ -30,7 +30,7 @@ def write_relu(
     bias, out = WEIGHTS + columns, WEIGHTS + columns + 1  # rows
     first = out + 4
     results = Results(sheet, "relu", first)
-    labels = results.column + nets + 5  # the column of the weights' names
+    labels = results.column + nets + 7  # the column of the weights' names
     sheet.worksheet.set_column(labels - 1, labels - 1, 3)
     sheet.worksheet.set_column(labels, labels, 34)
     names = [*(f"w1, {name}" for name in features.names), "bias b1", "weight w2 of the output"]
@@ -65,14 +65,14 @@ def write_relu(
             sheet.formula(here, end + 1, text, z[net, row])
             formulas[row].append(at(here, end + 1))
         last = first + len(content.y) - 1
-        sheet.scale((WEIGHTS, start), (bias, end))
-        sheet.scale((out, start), (out, end))
-        sheet.scale((first, start), (last, end))
+        sheet.scale((WEIGHTS, start), (bias, end), w1)
+        sheet.scale((out, start), (out, end), w2)
+        sheet.scale((first, start), (last, end), h)
         sheet.worksheet.set_column(start, end + 1, 7.5)
         sheet.worksheet.set_column(end + 2, end + 2, 3)
 
     p = expit(z).T  # (rows, nets)
-    found = results.write(book, content, rows, formulas, p)
+    found = results.write(content, rows, formulas, p)
     calibrated = results.column + nets + 1
     sheet.chart(
         (WEIGHTS - 1, 0),
@@ -83,5 +83,6 @@ def write_relu(
         (first, calibrated, first + len(content.y) - 1, calibrated),
         (820, 420),
     )
+    sheet.printed(first + len(content.y) - 1, labels + units + 1)  # with the first net's units
     sheet.worksheet.freeze_panes(0, 2)
     return found

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from titanic_nn.spreadsheet.content import Content
-from titanic_nn.spreadsheet.workbook import Book, Sheet
+from titanic_nn.spreadsheet.workbook import Sheet
 
 FIRST = 4  # row of the first of the table's rows
 
@@ -30,10 +30,9 @@ class RowCells:
         return self.ref(row, self.target)
 
 
-def write_rows(book: Book, content: Content) -> RowCells:
+def write_rows(sheet: Sheet, content: Content) -> RowCells:
     """A column for each of the table's."""
     schema, table = content.competition.schema, content.table
-    sheet = book.sheet(content.rows_sheet)
     columns = {column.name: at for at, column in enumerate(schema.train_columns)}
     cells = RowCells(sheet, columns, schema.target.name)
     sheet.title(
@@ -51,5 +50,6 @@ def write_rows(book: Book, content: Content) -> RowCells:
             sheet.value(FIRST + row, column, value, "input", digits=0)
         longest = max((len(str(value)) for value in values), default=0)
         sheet.worksheet.set_column(column, column, min(max(longest, len(name)) + 3, 34))
+    sheet.printed(FIRST + len(table) - 1, len(columns) - 1)
     sheet.worksheet.freeze_panes(FIRST, 1)
     return cells

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from titanic_nn.evaluation.metrics import EPS
+from titanic_nn.evaluation.metrics import EPS, of_true_class
 from titanic_nn.spreadsheet.content import Content
 from titanic_nn.spreadsheet.features import FeatureCells
-from titanic_nn.spreadsheet.probability import sigmoid
+from titanic_nn.spreadsheet.probability import log_loss, sigmoid
 from titanic_nn.spreadsheet.rows import RowCells
-from titanic_nn.spreadsheet.workbook import Book, Role, Sheet, at, span
+from titanic_nn.spreadsheet.workbook import Role, Sheet, at, span
 
 STEPS = 30
 UNITS = 3
-LEARNING_RATE = 0.5
+LEARNING_RATE = 1.0
 PARAMETERS = 9  # row of the first weight
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class SmallNet:
     @classmethod
     def start(cls, inputs: int) -> "SmallNet":
         """He's initialization, rounded so that the numbers are easy to follow."""
-        random = np.random.default_rng(1)
+        random = np.random.default_rng(26)
         w1 = random.normal(size=(inputs, UNITS)) * np.sqrt(2 / inputs)
         w2 = random.normal(size=UNITS) * np.sqrt(2 / UNITS)
         return cls(w1.round(2), np.zeros(UNITS), w2.round(2), 0.0)
@@ -70,7 +70,7 @@ class Step:
         """x: (rows, inputs); y: class codes (rows,)."""
         h = np.maximum(0, x @ net.w1 + net.b1)
         p = expit(h @ net.w2 + net.b2)
-        loss = -np.log(np.maximum(np.where(y == 1, p, 1 - p), EPS))
+        loss = -np.log(np.maximum(of_true_class(y, p), EPS))
         dz = (p - y) / len(y)
         da = np.where(h > 0, np.outer(dz, net.w2), 0)
         gradient = SmallNet(x.T @ da, da.sum(axis=0), h.T @ dz, float(dz.sum()))
@@ -90,9 +90,11 @@ class TrainCells:
     w1: Array  # (inputs, UNITS)
 
 
-def write_train(book: Book, content: Content, rows: RowCells, features: FeatureCells) -> TrainCells:
+def write_train(
+    sheet: Sheet, content: Content, rows: RowCells, features: FeatureCells
+) -> TrainCells:
     """Inputs and labels on the left, then a block per step, and a last one after all steps."""
-    sheet, schema, n = book.sheet("train"), content.competition.schema, len(content.y)
+    schema, n = content.competition.schema, len(content.y)
     names = [features.names[i] for i in content.small_inputs]
     sheet.title(
         f"A net of {len(names)} inputs and {UNITS} hidden units learns: {STEPS} steps of gradient "
@@ -103,13 +105,13 @@ def write_train(book: Book, content: Content, rows: RowCells, features: FeatureC
     sheet.text(3, 0, "learning rate", bold=True)
     sheet.value(3, 2, LEARNING_RATE, "input", digits=2)
     sheet.note(3, 2, "Change it, and watch the loss: 0.1 is slow, 5 is too much.")
-    rate = book.define("learning_rate", sheet, 3, 2)
+    rate = sheet.define("learning_rate", 3, 2)
 
     layout = _Layout(sheet, names, n)
     x = features.x[:, list(content.small_inputs)]
     for column, name in enumerate([schema.id.name, *names, schema.target.name]):
         sheet.heading(layout.first - 1, column, name, steep=True)
-    sheet.worksheet.set_row(layout.first - 1, 110)
+    sheet.steep(layout.first - 1, names)
     for row in range(n):
         here = layout.first + row
         value = content.table[schema.id.name].iloc[row]
@@ -117,7 +119,7 @@ def write_train(book: Book, content: Content, rows: RowCells, features: FeatureC
         for i, column in enumerate(content.small_inputs):
             sheet.formula(here, 1 + i, f"={features.ref(row, column)}", x[row, i], digits=2)
         sheet.formula(here, layout.label, f"={rows.label(row)}", content.y[row], digits=0)
-    sheet.scale((layout.first, 1), (layout.first + n - 1, len(names)))
+    sheet.scale((layout.first, 1), (layout.first + n - 1, len(names)), x)
 
     net, losses = SmallNet.start(len(names)), []
     for number in range(STEPS + 1):
@@ -128,6 +130,7 @@ def write_train(book: Book, content: Content, rows: RowCells, features: FeatureC
     _loss_curve(sheet, layout, losses)
     sheet.worksheet.set_column(0, 0, 12)
     sheet.worksheet.set_column(1, layout.label, 8)
+    sheet.printed(layout.first + n - 1, layout.column(2) - 2)  # with two steps
     sheet.worksheet.freeze_panes(0, 1)
     w1 = SmallNet.start(len(names)).w1
     return TrainCells(sheet, names, layout.first, 1, layout.column(0), x, w1)
@@ -161,9 +164,7 @@ class _Layout:
         sheet.text(PARAMETERS - 3, start, name, bold=True, font_size=12)
         sheet.text(PARAMETERS - 2, start, "mean loss", bold=True)
         losses = span((self.first, loss_at), (last, loss_at))
-        sheet.formula(
-            PARAMETERS - 2, start + 2, f"=AVERAGE({losses})", step.loss.mean(), "result"
-        )
+        sheet.formula(PARAMETERS - 2, start + 2, f"=AVERAGE({losses})", step.loss.mean(), "result")
         for unit in range(UNITS):
             sheet.heading(PARAMETERS - 1, start + unit, f"unit {unit + 1}")
         for i, (line, values) in enumerate(zip(self.lines, net.rows(), strict=True)):
@@ -180,13 +181,17 @@ class _Layout:
         forward = [f"h{unit + 1}" for unit in range(UNITS)] + ["p", "loss"]
         backward = ["dz", *(f"da{unit + 1}" for unit in range(UNITS))]
         for i, head in enumerate(forward + (backward if number < STEPS else [])):
-            sheet.heading(self.first - 1, start + i, head, NOTES.get(head, "") if not number else "")
+            sheet.heading(
+                self.first - 1, start + i, head, NOTES.get(head, "") if not number else ""
+            )
         for row in range(self.n):
             here = self.first + row
             inputs = span((here, 1), (here, self.label - 1), "$")
             for unit in range(UNITS):
                 weights = span(
-                    (PARAMETERS, start + unit), (PARAMETERS + len(self.names) - 1, start + unit), "_$"
+                    (PARAMETERS, start + unit),
+                    (PARAMETERS + len(self.names) - 1, start + unit),
+                    "_$",
                 )
                 bias = at(PARAMETERS + len(self.names), start + unit, "_$")
                 text = f"=MAX(0,MMULT({inputs},{weights})+{bias})"
@@ -197,7 +202,7 @@ class _Layout:
             z = f"SUMPRODUCT({h},{w2})+{at(out + 1, start, '_$')}"
             sheet.formula(here, p_at, f"={sigmoid(z)}", step.p[row], "result", digits=3)
             label, p = at(here, self.label, "$"), at(here, p_at)
-            text = f"=-LN(MAX({repr(EPS).upper()},IF({label}=1,{p},1-{p})))"
+            text = f"={log_loss(label, p)}"
             sheet.formula(here, loss_at, text, step.loss[row], digits=3)
             if number < STEPS:
                 sheet.formula(here, dz_at, f"=({p}-{label})/{self.n}", step.dz[row])
@@ -205,13 +210,14 @@ class _Layout:
                     active, weight = at(here, start + unit), at(out, start + unit, "_$")
                     text = f"=IF({active}>0,{at(here, dz_at)}*{weight},0)"
                     sheet.formula(here, dz_at + 1 + unit, text, step.da[row, unit])
-        sheet.scale((PARAMETERS, start), (PARAMETERS + len(self.names) + 2, start + UNITS - 1))
-        sheet.scale((self.first, start), (last, start + UNITS - 1))
+        lines = PARAMETERS + len(self.lines) - 1
+        sheet.scale((PARAMETERS, start), (lines, start + UNITS - 1), net.w1)
+        sheet.scale((self.first, start), (last, start + UNITS - 1), step.h)
         if number < STEPS:
             self._gradients(number, step)
-            sheet.scale((self.first, dz_at), (last, dz_at + UNITS))
+            sheet.scale((self.first, dz_at), (last, dz_at + UNITS), step.dz)
         sheet.worksheet.set_column(start, start + self.width - 2, 8)
-        sheet.worksheet.set_column(start + self.width - 1, start + self.width - 1, 3)
+        sheet.worksheet.set_column(start + self.width - 1, start + self.width - 1, 7)
         if number == 0:
             sheet.worksheet.set_column(start - 1, start - 1, 26)
 
@@ -239,7 +245,7 @@ class _Layout:
                     text = f"=SUM({dz})"
                 sheet.formula(self.gradients + i, start + unit, text, value, role)
         lines = self.gradients + len(self.lines) - 1
-        sheet.scale((self.gradients, start), (lines, start + UNITS - 1))
+        sheet.scale((self.gradients, start), (lines, start + UNITS - 1), step.gradient.w1)
 
 
 NOTES = {

@@ -7,7 +7,7 @@ shows numbers. Only functions of Excel 2010 that LibreOffice and Google Sheets h
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -64,11 +64,6 @@ class Book:
             self._formats[key] = self.workbook.add_format(properties)
         return self._formats[key]
 
-    def define(self, name: str, sheet: "Sheet", row: int, column: int) -> str:
-        """Give a cell a name for formulas; returns the name."""
-        self.workbook.define_name(name, f"={sheet.ref(row, column, '$$')}")
-        return name
-
     def close(self) -> bytes:
         """The file's bytes."""
         self.workbook.close()
@@ -87,6 +82,11 @@ class Sheet:
         """A cell as formulas of any sheet name it; `fixed`: "$$" both, "$" the column only."""
         return f"{quote_sheetname(self.name)}!{at(row, column, fixed)}"
 
+    def define(self, name: str, row: int, column: int) -> str:
+        """Give a cell a name for formulas; returns the name."""
+        self.book.workbook.define_name(name, f"={self.ref(row, column, '$$')}")
+        return name
+
     def title(self, title: str, *lines: str) -> None:
         """What the sheet is, in its first rows."""
         bold = self.book.format(bold=True, font_size=14)
@@ -102,13 +102,17 @@ class Sheet:
         self, row: int, column: int, text: str, note: str = "", *, steep: bool = False
     ) -> None:
         """A column's or a block's name, with a comment."""
-        turned = {"rotation": 60, "valign": "bottom"} if steep else {"text_wrap": True}
+        turned = {"rotation": 90, "valign": "bottom"} if steep else {"text_wrap": True}
         look = self.book.format(
             bold=True, font_color="#FFFFFF", bg_color=HEADING, border=1, **turned
         )
         self.worksheet.write_string(row, column, text, look)
         if note:
             self.note(row, column, note)
+
+    def steep(self, row: int, names: Sequence[str]) -> None:
+        """Make a row high enough for steep headings."""
+        self.worksheet.set_row(row, 12 + 5.6 * max(map(len, names)))
 
     def note(self, row: int, column: int, text: str) -> None:
         """A comment, large enough for its text."""
@@ -147,20 +151,17 @@ class Sheet:
             cached = _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", cached)
         self.worksheet.write_formula(row, column, formula, self._look(role, digits), cached)
 
-    def scale(self, first: tuple[int, int], last: tuple[int, int]) -> None:
-        """Colour numbers by their value: red below 0, white at 0, blue above."""
-        self.worksheet.conditional_format(
-            *first,
-            *last,
-            {
-                "type": "3_color_scale",
-                "mid_type": "num",
-                "mid_value": 0,
-                "min_color": NEGATIVE,
-                "mid_color": "#FFFFFF",
-                "max_color": POSITIVE,
-            },
-        )
+    def scale(self, first: tuple[int, int], last: tuple[int, int], values: Any) -> None:
+        """Colour numbers by their value: red below 0, white at 0, blue above.
+
+        values: the numbers, of any shape; the largest magnitude has the strongest colour.
+        """
+        largest = float(np.abs(np.asarray(values, np.float64)).max(initial=0)) or 1.0
+        points = {"min": (-largest, NEGATIVE), "mid": (0, "#FFFFFF"), "max": (largest, POSITIVE)}
+        options: dict[str, Any] = {"type": "3_color_scale"}
+        for name, (value, colour) in points.items():
+            options |= {f"{name}_type": "num", f"{name}_value": value, f"{name}_color": colour}
+        self.worksheet.conditional_format(*first, *last, options)
 
     def bars(self, first: tuple[int, int], last: tuple[int, int]) -> None:
         """Draw probabilities as bars within their cells."""
@@ -197,6 +198,14 @@ class Sheet:
         chart.set_legend({"none": True})
         chart.set_size({"width": size[0], "height": size[1]})
         self.worksheet.insert_chart(*place, chart, {"description": title})
+
+    def printed(self, row: int, column: int, pages: int = 1) -> None:
+        """Print the cells up to this one, on so many pages side by side."""
+        self.worksheet.set_landscape()
+        self.worksheet.set_paper(9)  # A4
+        self.worksheet.set_margins(0.3, 0.3, 0.3, 0.3)
+        self.worksheet.print_area(0, 0, row, column)
+        self.worksheet.fit_to_pages(pages, 1)
 
     def _look(self, role: Role, digits: int) -> Any:
         number = "0." + "0" * digits if digits else "General"

@@ -24,17 +24,17 @@ def write_workbook(content: Content) -> bytes:
     Raises ConfigError where its probabilities are not the model's.
     """
     book = Book(f"{content.competition.title}: neural nets as formulas")
-    read_me = book.sheet("read me")
-    rows = write_rows(book, content)
-    # Tabs are in the order of the sheets' making; `fitted` is read after `features`.
-    fitted = write_fitted(book, content)
-    features = write_features(book, content, rows, fitted)
+    names = ["read me", content.rows_sheet, "features", "fitted", *content.nets]
+    sheets = {name: book.sheet(name) for name in [*names, "train", "multiply"]}
+    rows = write_rows(sheets[content.rows_sheet], content)
+    fitted = write_fitted(sheets["fitted"], content)
+    features = write_features(sheets["features"], content, rows, fitted)
     for name, write in NET_SHEETS.items():
         if name in content.nets:
-            p = write(book, content, rows, features)
+            p = write(sheets[name], content, rows, features)
             if not np.allclose(p, content.probabilities[name], rtol=0, atol=TOLERANCE):
                 raise ConfigError(f"{name}: its formulas compute something else than the model")
-    train = write_train(book, content, rows, features)
-    write_multiply(book, content, rows, train)
-    write_read_me(read_me, content)
+    train = write_train(sheets["train"], content, rows, features)
+    write_multiply(sheets["multiply"], content, rows, train)
+    write_read_me(sheets["read me"], content)
     return book.close()

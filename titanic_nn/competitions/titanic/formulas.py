@@ -12,7 +12,6 @@ import pandas as pd
 from titanic_nn.competitions.titanic.features import MERGED_TITLES
 from titanic_nn.tables.features import Formula
 
-
 # The letters, each with the digit that follows a deck's letter: appended, so that each is found.
 LETTERS = "".join(f"{letter}0" for letter in ascii_uppercase)
 ZEROS = str.maketrans(dict.fromkeys(digits, "0"))
@@ -112,5 +111,3 @@ FORMULAS = (
     Formula("deck", '=IF([place_of_deck]>LEN([Cabin]),"",MID([Cabin],[place_of_deck],1))'),
     Formula("cabin_known", '=IF([Cabin]="",0,1)'),
 )
-
-
