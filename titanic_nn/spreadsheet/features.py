@@ -17,6 +17,7 @@ from titanic_nn.tables.features import Feature, Formula
 
 # Rows: blocks' heads, columns' heads, three rows of parameters, and the first of the table's rows.
 BLOCK, HEAD, PARAMETERS, FIRST = 3, 4, 5, 8
+IMPUTED = ", imputed"  # ends the name of a number without gaps
 Values = list[Any]  # of a column, a number or a text per row; None where one is missing
 
 
@@ -55,7 +56,7 @@ def write_features(
     first = writer.encoded()
     sheet.printed(FIRST + len(content.y) - 1, writer.next - 1, pages=4)
     sheet.worksheet.freeze_panes(FIRST, 1)
-    sheet.steep(HEAD, list(writer.columns))
+    sheet.steep(HEAD, [name.removesuffix(IMPUTED) for name in writer.columns])
     x = np.array([writer.columns[name] for name in encoder.feature_names], np.float64).T
     return FeatureCells(sheet, first, encoder.feature_names, x)
 
@@ -114,7 +115,7 @@ class _Writer:
                 ]
                 texts = [self._impute(feature, row) for row in range(len(values))]
                 within = " and ".join(feature.impute_within) or "all rows"
-                name = f"{feature.name}, imputed"
+                name = f"{feature.name}{IMPUTED}"
                 self.at[name] = self.next
                 self._column(name, texts, values, f"A gap becomes the median within {within}.")
 
@@ -140,7 +141,7 @@ class _Writer:
                 self.sheet.value(PARAMETERS, column, low, "fitted")
                 self.sheet.value(PARAMETERS + 1, column, high, "fitted")
                 from_, to = (at(PARAMETERS + i, column, "_$") for i in (0, 1))
-                whole = f"{feature.name}, imputed"
+                whole = f"{feature.name}{IMPUTED}"
                 for row in range(n):
                     cell = at(FIRST + row, self.at[whole], "$")
                     texts.append(f"MIN(1,MAX(0,({cell}-{from_})/({to}-{from_})))")
@@ -148,7 +149,7 @@ class _Writer:
                         min(1.0, max(0.0, (self.columns[whole][row] - low) / (high - low)))
                     )
             else:
-                whole = f"{feature.name}, imputed" if feature.kind == "number" else feature.name
+                whole = f"{feature.name}{IMPUTED}" if feature.kind == "number" else feature.name
                 texts = [at(FIRST + row, self.at[whole], "$") for row in range(n)]
                 values = list(self.columns[whole])
             if (mean, sd) != (0.0, 1.0):
@@ -232,7 +233,7 @@ class _Writer:
         self, name: str, formulas: list[str] | None, values: Values, note: str = ""
     ) -> None:
         """A column of formulas with their values, or of values that are given."""
-        self.sheet.heading(HEAD, self.next, name, note, steep=True)
+        self.sheet.heading(HEAD, self.next, name.removesuffix(IMPUTED), note, steep=True)
         for row, value in enumerate(values):
             digits = 4 if isinstance(value, float) and value % 1 else 0
             if formulas is None:

@@ -28,6 +28,8 @@ def write_read_me(sheet: Sheet, content: Content) -> None:
         row += 1
         sheet.value(row, 0, role, role)
         sheet.text(row, 1, meaning)
+    row += 1
+    sheet.text(row, 1, "Shades of red and blue show how far a number is below or above 0.")
     row += 2
     sheet.text(row, 0, "Sheets", bold=True, font_size=12)
     made = {

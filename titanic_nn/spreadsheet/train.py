@@ -211,7 +211,8 @@ class _Layout:
                     text = f"=IF({active}>0,{at(here, dz_at)}*{weight},0)"
                     sheet.formula(here, dz_at + 1 + unit, text, step.da[row, unit])
         lines = PARAMETERS + len(self.lines) - 1
-        sheet.scale((PARAMETERS, start), (lines, start + UNITS - 1), net.w1)
+        if number:  # those of the first are inputs, and look like it
+            sheet.scale((PARAMETERS, start), (lines, start + UNITS - 1), net.w1)
         sheet.scale((self.first, start), (last, start + UNITS - 1), step.h)
         if number < STEPS:
             self._gradients(number, step)

@@ -112,7 +112,7 @@ class Sheet:
 
     def steep(self, row: int, names: Sequence[str]) -> None:
         """Make a row high enough for steep headings."""
-        self.worksheet.set_row(row, 12 + 5.6 * max(map(len, names)))
+        self.worksheet.set_row(row, 12 + 6.2 * max(map(len, names)))
 
     def note(self, row: int, column: int, text: str) -> None:
         """A comment, large enough for its text."""
