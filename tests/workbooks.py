@@ -4,12 +4,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 OFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 needs_office = pytest.mark.skipif(OFFICE is None, reason="no LibreOffice")
@@ -22,9 +25,32 @@ ALWAYS = """<?xml version="1.0" encoding="UTF-8"?>
 <item oor:path="/org.openoffice.Office.Calc/Formula/Load">
 <prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item></oor:items>"""
 
-Cell: TypeAlias = float | str | None
-# Sheet -> cell ("B7") -> value; a formula's is the one that is stored with it.
-Cells: TypeAlias = dict[str, dict[str, Cell]]
+Cell: TypeAlias = float | str
+Place: TypeAlias = tuple[int, int]  # row and column, from 0
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """The cells of a sheet; of a formula both the text and the value that is stored with it."""
+
+    values: dict[Place, Cell] = field(default_factory=dict)
+    formulas: dict[Place, str] = field(default_factory=dict)
+
+    def find(self, value: str, number: int = 0) -> Place:
+        """The first cell with this text, row by row; or a later one."""
+        return sorted(place for place, found in self.values.items() if found == value)[number]
+
+    def numbers(self, first: Place, rows: int, columns: int = 1) -> NDArray[np.float64]:
+        """A block of numbers, (rows, columns); an empty cell is NaN."""
+        row, column = first
+        found = [
+            [self.values.get((row + r, column + c), np.nan) for c in range(columns)]
+            for r in range(rows)
+        ]
+        return np.array(found, np.float64)
+
+
+Workbook: TypeAlias = dict[str, Worksheet]
 
 
 def parts(book: ZipFile) -> dict[str, str]:
@@ -38,32 +64,34 @@ def parts(book: ZipFile) -> dict[str, str]:
     }
 
 
-def read(path: Path) -> tuple[Cells, Cells]:
-    """The values and the formulas of every sheet."""
-    values: Cells = {}
-    formulas: Cells = {}
+def read(path: Path) -> Workbook:
+    """Every sheet by name, in order."""
+    sheets: Workbook = {}
     with ZipFile(path) as book:
         strings = []
         if "xl/sharedStrings.xml" in book.namelist():
             items = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
             strings = ["".join(t.text or "" for t in item.iter(f"{MAIN}t")) for item in items]
         for name, part in parts(book).items():
-            values[name], formulas[name] = {}, {}
+            sheet = sheets[name] = Worksheet()
             for cell in ElementTree.fromstring(book.read(part)).iter(f"{MAIN}c"):
-                where, formula = str(cell.get("r")), cell.find(f"{MAIN}f")
-                text = cell.findtext(f"{MAIN}v")
+                place, formula = _place(str(cell.get("r"))), cell.find(f"{MAIN}f")
+                text, kind = cell.findtext(f"{MAIN}v"), cell.get("t", "n")
                 if formula is not None:
-                    formulas[name][where] = formula.text
-                elif text is None:
-                    continue
-                kind = cell.get("t", "n")
-                if kind == "n" and text:
-                    values[name][where] = float(text)
-                elif kind == "s":
-                    values[name][where] = _unescaped(strings[int(text or 0)])
-                else:
-                    values[name][where] = _unescaped(text or "")
-    return values, formulas
+                    sheet.formulas[place] = str(formula.text)
+                if text and kind == "s":
+                    sheet.values[place] = _unescaped(strings[int(text)])
+                elif text:
+                    sheet.values[place] = float(text) if kind == "n" else _unescaped(text)
+    return sheets
+
+
+def _place(cell: str) -> Place:
+    letters = cell.rstrip("0123456789")
+    column = 0
+    for letter in letters:
+        column = 26 * column + ord(letter) - ord("A") + 1
+    return int(cell.removeprefix(letters)) - 1, column - 1
 
 
 def edited(path: Path, new: Path, cells: Mapping[tuple[str, str], float]) -> Path:
