@@ -49,7 +49,8 @@ def test_what_is_printed(at_home: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_table_with_fewer_rows_is_shown_whole(at_home: Path) -> None:
     spreadsheet.main(["clinic", "--out", "all.xlsx", "--rows", "5000", "--model", "linear"])
-    assert "180 patients of the training table" in read(Path("all.xlsx"))["patients"].values.values()
+    sheet = read(Path("all.xlsx"))["patients"]
+    assert "180 patients of the training table" in sheet.values.values()
 
 
 @pytest.mark.parametrize(
@@ -88,12 +89,15 @@ def test_a_run_without_such_a_net_is_one_line(
     assert out.endswith("Without the sheet relu: the run has no such net\n")
 
 
-def test_nets_that_are_too_large_are_one_line(
+def test_what_does_not_fit_a_sheet_is_one_line(
     at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("titanic_nn.spreadsheet.content.MOST_CELLS", 200)
+    monkeypatch.setattr("titanic_nn.spreadsheet.content.MOST_CELLS", 10_000)
     line = refused(["titanic", "--out", "a.xlsx"], capsys)
-    assert "relu: 2 nets of 5 units, 30 rows, do not fit a sheet; give fewer --rows" in line
+    assert "30 rows need about 13800 formulas, more than the 10000 allowed; give fewer" in line
+    monkeypatch.setattr("titanic_nn.spreadsheet.content.MOST_COLUMNS", 75)
+    line = refused(["titanic", "--out", "a.xlsx"], capsys)
+    assert "relu: 2 nets of 5 units do not fit a sheet of 75 columns; choose another net" in line
 
 
 def test_nets_of_several_encoders_are_one_line(

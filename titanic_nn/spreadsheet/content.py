@@ -24,8 +24,9 @@ from titanic_nn.tables.sources import Tables
 
 FITTING = ("linear", "relu")  # the nets that a sheet shows
 SMALL_INPUTS = 6  # columns that the small net of the sheet `train` reads
-# Cells of all nets together, each with a formula: more makes a program wait.
-MOST_CELLS = 500_000
+# Cells with formulas: more make a program wait for minutes.
+MOST_CELLS = 1_000_000
+CELLS_OF_A_ROW = 400  # on the sheets `features` and `train`, about
 OTHER_SHEETS = ("read me", "features", "fitted", *FITTING, "train", "multiply")
 
 
@@ -164,16 +165,21 @@ def _same_encoder(run: Run, pipelines: Mapping[str, Pipeline]) -> Encoder:
 
 
 def _check_size(nets: Mapping[str, NetClassifier], rows: int, columns: int) -> None:
-    """Raise ConfigError for nets of too many units or seeds for a sheet."""
+    """Raise ConfigError for nets of too many units or seeds for a sheet, or for too many rows."""
+    cells = rows * (CELLS_OF_A_ROW + columns)
     for name, net in nets.items():
         units = net.params_["w1"].shape[-1] if name == "relu" else 1
-        width = net.n_seeds * (units + 3) + columns + 20
-        cells = rows * net.n_seeds * (units + 2)
-        if width > MOST_COLUMNS or cells > MOST_CELLS:
+        if net.n_seeds * (units + 3) + columns + 20 > MOST_COLUMNS:
             raise ConfigError(
-                f"{name}: {net.n_seeds} nets of {units} units, {rows} rows, do not fit a sheet; "
-                "give fewer --rows, or choose another net with --model"
+                f"{name}: {net.n_seeds} nets of {units} units do not fit a sheet of "
+                f"{MOST_COLUMNS} columns; choose another net with --model"
             )
+        cells += rows * net.n_seeds * (units + 2)
+    if cells > MOST_CELLS:
+        raise ConfigError(
+            f"{rows} rows need about {cells} formulas, more than the {MOST_CELLS} allowed; give "
+            "fewer --rows"
+        )
 
 
 def _most_correlated(encoder: Encoder, x: NDArray[np.float32], y: NDArray[np.int64]) -> list[int]:
