@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         of_titanic = ["--data", "odd", *models, "--n-seeds", "2", "--folds", "2"]
         train.main([*quick, *of_titanic, "--out", "runs/titanic"])
         write_table(Path("data"), messy(), "ill")
-        Path("clinic.toml").write_text(MESSY)
+        Path("clinic.toml").write_text(MESSY.replace("patient", "[pa]tient's"))
         Path("bins.toml").write_text(f"{QUICK}\n[features]\nn_bins = 3\nmin_category_rows = 60\n")
         own = ["--competition", "clinic.toml", "--data", "data", "--config", "bins.toml"]
         train.main([*SMALL, *own, *models, "--quiet", "--out", "runs/clinic"])

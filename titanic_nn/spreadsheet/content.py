@@ -69,6 +69,16 @@ class Content:
         name = re.sub(r"[\[\]:*?/\\']|[^ -~\u00a1-\uffef]", "_", schema.row_names)[:28].strip()
         return f"{name} 2" if name.lower() in (*OTHER_SHEETS, "history", "") else name
 
+    @property
+    def how_to_change(self) -> str:
+        """Where a user changes a row so that the probabilities follow."""
+        if self.encoder.features.formulas:
+            return f"Change a value on {self.rows_sheet}, and every other sheet follows."
+        return (
+            "The features of this table have no formulas: change one on the sheet features, and "
+            "the sheets after it follow."
+        )
+
     def column(self, name: str) -> Feature:
         """The feature that an encoded column is of."""
         label = name.partition("=")[0]

@@ -122,7 +122,8 @@ class _Writer:
     def encoded(self) -> int:
         """The columns that a net reads; returns the first."""
         self._block("3. encoded columns", spaced=False)
-        for i, text in enumerate(("value, or from", "mean, or to", "standard deviation")):
+        bins = ("value, or from", "mean, or to") if self.encoder.edges else ("value", "mean")
+        for i, text in enumerate((*bins, "standard deviation")):
             self.sheet.text(PARAMETERS + i, self.next, text, italic=True, align="right")
         self.sheet.worksheet.set_column(self.next, self.next, 18)
         self.next += 1

@@ -70,7 +70,7 @@ class Results:
         loss, held_out_loss = (_log_loss(q, content.y) for q in (calibrated, held_out))
 
         positive = schema.class_names[1]
-        shown = content.competition.display_columns[:1]
+        shown = [n for n in content.competition.display_columns[:1] if n != schema.id.name]
         heads = [schema.id.name, *(shown or [""])]
         heads += [f"p of net {i + 1}" for i in range(p.shape[1])]
         heads += ["mean", "calibrated", schema.target.name, "log loss", "held out", "log loss"]

@@ -51,7 +51,7 @@ def write_read_me(sheet: Sheet, content: Content) -> None:
     row += 2
     sheet.text(row, 0, "Try", bold=True, font_size=12)
     for what in (
-        f"On {sheet_name}, change a value, and watch the probabilities on the sheets of the nets.",
+        content.how_to_change,
         "On train, change the learning rate or a weight of step 1, and watch the curve.",
         "On multiply, choose another row and column.",
     ):

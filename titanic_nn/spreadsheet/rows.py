@@ -37,7 +37,7 @@ def write_rows(sheet: Sheet, content: Content) -> RowCells:
     cells = RowCells(sheet, columns, schema.target.name)
     sheet.title(
         f"{len(table)} {schema.row_names} of the training table",
-        "Change a value, and every other sheet follows. An empty cell is a missing value.",
+        f"{content.how_to_change} An empty cell is a missing value.",
     )
     for name, column in columns.items():
         if name == schema.target.name:
