@@ -73,7 +73,7 @@ class Content:
     def how_to_change(self) -> str:
         """Where a user changes a row so that the probabilities follow."""
         if self.encoder.features.formulas:
-            return f"Change a value on {self.rows_sheet}, and every other sheet follows."
+            return f"Change a yellow cell of {self.rows_sheet}, and every other sheet follows."
         return (
             "The features of this table have no formulas: change one on the sheet features, and "
             "the sheets after it follow."

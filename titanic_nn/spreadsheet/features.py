@@ -219,7 +219,7 @@ class _Writer:
             known = found[1] in self.at
             return self._cell(found[1], row) if known else self.rows.ref(row, found[1])
 
-        return re.sub(r"\[([^\]]+)\]", cell, text)
+        return Formula.NAME.sub(cell, text)
 
     def _cell(self, name: str, row: int) -> str:
         return at(FIRST + row, self.at[name], "$")

@@ -111,6 +111,7 @@ class Results:
         sheet.worksheet.set_column(0, 0, 12)
         sheet.worksheet.set_column(1, 1, 24 if shown else 3)
         sheet.worksheet.set_column(2, held_out_at + 1, 10)
+        sheet.worksheet.set_column(label_at, label_at, max(10, len(schema.target.name) + 2))
 
         sheet.text(2, 6, "these nets", bold=True)
         sheet.text(2, 7, "held out", bold=True)

@@ -66,7 +66,7 @@ def write_read_me(sheet: Sheet, content: Content) -> None:
         f"The {rows} are training rows: the nets have seen their labels, so their losses are too "
         "low. Beside them stands what nets gave that had not seen the row, from the run's oof.csv.",
         *([OWN_LABEL] if reads_labels else []),
-        "Values on an orange ground were computed outside of this workbook, from other rows or "
+        "Orange cells are values that were computed outside of this workbook, from other rows or "
         "without a formula; they do not follow when a row is changed.",
     ):
         row += 1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from titanic_nn.spreadsheet.content import Content
-from titanic_nn.spreadsheet.workbook import Sheet
+from titanic_nn.spreadsheet.workbook import Role, Sheet
 
 FIRST = 4  # row of the first of the table's rows
 
@@ -35,6 +35,8 @@ def write_rows(sheet: Sheet, content: Content) -> RowCells:
     schema, table = content.competition.schema, content.table
     columns = {column.name: at for at, column in enumerate(schema.train_columns)}
     cells = RowCells(sheet, columns, schema.target.name)
+    formulas = content.encoder.features.formulas
+    read = {schema.target.name}.union(*(formula.reads for formula in formulas))
     sheet.title(
         f"{len(table)} {schema.row_names} of the training table",
         f"{content.how_to_change} An empty cell is a missing value.",
@@ -46,8 +48,9 @@ def write_rows(sheet: Sheet, content: Content) -> RowCells:
         else:
             sheet.heading(FIRST - 1, column, name)
         values = table[name].tolist()
+        role: Role = "input" if name in read else "unread"
         for row, value in enumerate(values):
-            sheet.value(FIRST + row, column, value, "input", digits=0)
+            sheet.value(FIRST + row, column, value, role, digits=0)
         longest = max((len(str(value)) for value in values), default=0)
         sheet.worksheet.set_column(column, column, min(max(longest, len(name)) + 3, 34))
     sheet.printed(FIRST + len(table) - 1, len(columns) - 1)

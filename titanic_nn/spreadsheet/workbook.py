@@ -25,10 +25,11 @@ except ImportError:
 # A sheet's last column and row, in Excel.
 MOST_COLUMNS, MOST_ROWS = 2**14, 2**20
 
-Role: TypeAlias = Literal["input", "fitted", "given", "formula", "result"]
+Role: TypeAlias = Literal["input", "unread", "fitted", "given", "formula", "result"]
 # Role of a cell -> its colour, and what the legend says.
 ROLES: Mapping[Role, tuple[str, str]] = {
     "input": ("#FFF2CC", "an input: change it, and all formulas follow"),
+    "unread": ("#EDEDED", "a column of the table that no formula reads"),
     "fitted": ("#DDEBF7", "a fitted parameter: a weight, a mean, a median, a calibration"),
     "given": ("#F8CBAD", "a value that was computed outside of this workbook: it does not follow"),
     "formula": ("#FFFFFF", "a formula"),

@@ -4,9 +4,10 @@ A feature that its row yields by itself is made by a function. One that needs ot
 a `FittedFeatures` object, which is fitted on training rows only.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -60,6 +61,13 @@ class Formula:
     name: str
     text: str
     step: Callable[[pd.DataFrame], pd.Series] | None = None
+
+    NAME: ClassVar = re.compile(r"\[([^\]]+)\]")
+
+    @property
+    def reads(self) -> set[str]:
+        """The columns, features and steps that the formula names."""
+        return set(self.NAME.findall(self.text))
 
 
 class FittedFeatures(Protocol):
