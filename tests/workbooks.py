@@ -1,5 +1,6 @@
 """Workbooks read, edited and recalculated without the library that writes them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -123,7 +124,7 @@ def recalculated(paths: Sequence[Path], folder: Path) -> list[Path]:
         check=True,
         capture_output=True,
         timeout=120,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
+        env={**os.environ, "HOME": str(folder)},
     )
     return [out / path.name for path in paths]
 

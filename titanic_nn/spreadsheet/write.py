@@ -32,8 +32,12 @@ def write_workbook(content: Content) -> bytes:
     for name, write in NET_SHEETS.items():
         if name in content.nets:
             p = write(sheets[name], content, rows, features)
-            if not np.allclose(p, content.probabilities[name], rtol=0, atol=TOLERANCE):
-                raise ConfigError(f"{name}: its formulas compute something else than the model")
+            difference = np.abs(p - content.probabilities[name]).max()
+            if not difference <= TOLERANCE:
+                raise ConfigError(
+                    f"{name}: its formulas give probabilities that differ from the model's by up "
+                    f"to {difference:.1g}"
+                )
     train = write_train(sheets["train"], content, rows, features)
     write_multiply(sheets["multiply"], content, rows, train)
     write_read_me(sheets["read me"], content)
