@@ -77,11 +77,12 @@ def write_relu(
     sheet.chart(
         (WEIGHTS - 1, 0),
         "column",
-        f"Probability of {content.competition.schema.class_names[1]}",
+        f"Calibrated probability: {content.competition.schema.class_names[1]}",
         (content.competition.schema.id.name, ""),
         (first, 0, first + len(content.y) - 1, 0),
         (first, calibrated, first + len(content.y) - 1, calibrated),
         (820, 420),
+        most=1,
     )
     sheet.printed(first + len(content.y) - 1, labels + units + 1)  # with the first net's units
     sheet.worksheet.freeze_panes(0, 2)

@@ -78,6 +78,9 @@ class Sheet:
         self.book, self.name = book, name
         self.worksheet = book.workbook.add_worksheet(name)
         self.worksheet.hide_gridlines(2)
+        # Excel marks these with a green corner: a ticket "28666" is a text, and stays one.
+        ignored = ("number_stored_as_text", "formula_range", "formula_differs")
+        self.worksheet.ignore_errors(dict.fromkeys(ignored, "A1:XFD1048576"))
 
     def ref(self, row: int, column: int, fixed: str = "") -> str:
         """A cell as formulas of any sheet name it; `fixed`: "$$" both, "$" the column only."""
@@ -179,8 +182,12 @@ class Sheet:
         names: tuple[int, int, int, int],
         values: tuple[int, int, int, int],
         size: tuple[int, int],
+        most: float | None = None,
     ) -> None:
-        """A chart of one row or column of cells; ranges are (row, column, row, column)."""
+        """A chart of one row or column of cells; ranges are (row, column, row, column).
+
+        most: where the values' axis ends; by default at what a program finds fitting.
+        """
         chart = self.book.workbook.add_chart({"type": kind})
         series: dict[str, Any] = {
             "name": title,
@@ -195,7 +202,7 @@ class Sheet:
         chart.set_title({"name": title, "name_font": {"size": 12}})
         below = {"name": axes[0], "label_position": "low", "num_font": {"size": 8}}
         chart.set_x_axis(below)
-        chart.set_y_axis({"name": axes[1], "major_gridlines": {"visible": True}})
+        chart.set_y_axis({"name": axes[1], "max": most, "major_gridlines": {"visible": True}})
         chart.set_legend({"none": True})
         chart.set_size({"width": size[0], "height": size[1]})
         self.worksheet.insert_chart(*place, chart, {"description": title})
