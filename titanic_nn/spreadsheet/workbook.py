@@ -78,7 +78,7 @@ class Sheet:
         self.book, self.name = book, name
         self.worksheet = book.workbook.add_worksheet(name)
         self.worksheet.hide_gridlines(2)
-        # Excel marks these with a green corner: a ticket "28666" is a text, and stays one.
+        # Excel marks these with a green corner: a code "28666" is a text, and stays one.
         ignored = ("number_stored_as_text", "formula_range", "formula_differs")
         self.worksheet.ignore_errors(dict.fromkeys(ignored, "A1:XFD1048576"))
 
