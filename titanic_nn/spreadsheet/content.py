@@ -121,13 +121,16 @@ def read_content(run: Run, tables: Tables, rows: int, model: str | None) -> Cont
     pipelines = {name: _pipeline(run, name) for name in names}
     encoder, nets = _same_encoder(run, pipelines), {n: p[-1] for n, p in pipelines.items()}
     shown = min(rows, len(tables.train))
-    _check_size(nets, shown, len(encoder.feature_names))
+    columns = len(encoder.feature_names)
+    if len(competition.features.features) * 3 + columns > MOST_COLUMNS - 100:
+        raise ConfigError(f"{run.folder}: has too many features for {MOST_COLUMNS} columns")
+    _check_size(nets, shown, columns)
 
     # Of the whole table first: a row's features may depend on others of its group.
     every = competition.features.columns(tables.train)
     x = encoder.transform(every)
     p = {name: net.probabilities(x[:shown].astype(np.float64))[:, 1] for name, net in nets.items()}
-    content = Content(
+    return Content(
         run=run.name,
         competition=competition,
         table=tables.train.iloc[:shown],
@@ -140,9 +143,6 @@ def read_content(run: Run, tables: Tables, rows: int, model: str | None) -> Cont
         held_out=_held_out(run, tables.train[competition.schema.id.name].iloc[:shown], list(nets)),
         small_inputs=_most_correlated(encoder, x, tables.y),
     )
-    if len(competition.features.features) * 3 + len(encoder.feature_names) > MOST_COLUMNS - 100:
-        raise ConfigError(f"{run.folder}: has too many features for a sheet of {MOST_COLUMNS}")
-    return content
 
 
 def _pipeline(run: Run, name: str) -> Pipeline:

@@ -35,7 +35,7 @@ class Results:
         name: the net's.
         first: row of the first of the table's rows.
         column: of the first net's probability; the other nets', their mean, the calibrated
-            probability, the label and the log loss follow.
+            probability, the label, the log loss, and the held-out probability and its loss follow.
     """
 
     sheet: Sheet
