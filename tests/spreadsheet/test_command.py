@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 from own_tables import MORE_CLASSES, SMALL, write_table
+from sklearn.pipeline import Pipeline
 from workbooks import read
 
+import titanic_nn
+from titanic_nn import ReLUClassifier
 from titanic_nn.cli import describe, spreadsheet, train
+from titanic_nn.runs.folder import read_tables
 
 
 @pytest.fixture
@@ -97,7 +101,23 @@ def test_what_does_not_fit_a_sheet_is_one_line(
     assert "30 rows need about 13860 formulas, more than the 10000 allowed; give fewer" in line
     monkeypatch.setattr("titanic_nn.spreadsheet.content.MOST_COLUMNS", 75)
     line = refused(["titanic", "--out", "a.xlsx"], capsys)
-    assert "relu: 2 nets of 5 units do not fit a sheet of 75 columns; choose another net" in line
+    assert "runs/titanic: has too many features for 75 columns" in line
+
+
+def test_a_net_that_is_too_wide_is_one_line(
+    at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = titanic_nn.load("runs/titanic/models/relu")
+    assert isinstance(pipeline, Pipeline)
+    wide = ReLUClassifier(hidden_size=3300, n_seeds=5, epochs=1, standardize=False)
+    wide.fit(pipeline[0].transform(read_tables(Path("runs/titanic")).train)[:9], [0, 1] * 4 + [0])
+    shutil.rmtree("runs/titanic/models/relu")
+    titanic_nn.save(
+        Pipeline([("features", pipeline[0]), ("net", wide)]), "runs/titanic/models/relu"
+    )
+    line = refused(["titanic", "--out", "a.xlsx"], capsys)
+    assert "relu: 5 nets of 3300 units do not fit a sheet of 16384 columns; choose another" in line
+    spreadsheet.main(["titanic", "--out", "a.xlsx", "--rows", "2", "--model", "linear"])
 
 
 def test_nets_of_several_encoders_are_one_line(
