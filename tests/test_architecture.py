@@ -29,6 +29,7 @@ LAYERS = (
     ("tuning",),
     ("kaggle",),
     ("report",),
+    ("spreadsheet",),
     ("cli",),
     ("train", "submit", "__main__", "__init__"),
 )
@@ -41,6 +42,7 @@ HOMES = {
     "numba": ("engine.backends.numba_loops",),
     "matplotlib": ("plots", "report.pictures"),
     "jinja2": ("report",),
+    "xlsxwriter": ("spreadsheet.workbook",),
     "xgboost": ("evaluation.rivals",),
     "lightgbm": ("evaluation.rivals",),
     "catboost": ("evaluation.rivals",),

@@ -61,6 +61,7 @@ COMMANDS = (
     ["submit", "--dry-run", RUN],
     ["submit", "--dry-run", "--file", "settings.toml", "--competition", "nowhere"],
     ["export", RUN, "--onnx", "settings.toml"],
+    ["spreadsheet", RUN, "--out", f"{NAME}.xlsx"],
     ["predict", "--input", "settings.toml", RUN],
     ["train", "--out", RUN],
     ["train", "--models", "linear", "an_unknown_net", "--quiet"],

@@ -4,9 +4,10 @@ A feature that its row yields by itself is made by a function. One that needs ot
 a `FittedFeatures` object, which is fitted on training rows only.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -42,6 +43,31 @@ class Feature:
     def label(self) -> str:
         """The name as it stands beside a coefficient: `log fare`."""
         return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A row feature as a spreadsheet computes it, or a step towards one.
+
+    Attributes:
+        name: the feature's, or the step's own.
+        text: the formula. `[Fare]` stands for the row's cell in this column of the table, and
+            `[log_fare]` for its cell of this feature or step. What is missing is an empty cell, or
+            the empty text. Functions of Excel 2010 that LibreOffice and Google Sheets have too;
+            nothing that needs an array formula.
+        step: of a step, from a checked table to its values (rows,).
+    """
+
+    name: str
+    text: str
+    step: Callable[[pd.DataFrame], pd.Series] | None = None
+
+    NAME: ClassVar = re.compile(r"\[([^\]]+)\]")
+
+    @property
+    def reads(self) -> set[str]:
+        """The columns, features and steps that the formula names."""
+        return set(self.NAME.findall(self.text))
 
 
 class FittedFeatures(Protocol):
@@ -83,6 +109,8 @@ class FeatureSet:
             are made from; indexed by id.
         keys: further text columns of `row_features`, which are no features themselves.
         fitted: the class of the features that need more than a row, if there are any.
+        formulas: how a spreadsheet computes row features, each after the steps towards it. One that
+            has no formula is given to a spreadsheet as a value.
         whole_groups: whether `row_features` reads the other rows of a row's group, so that a table
             must not be cut within one.
     """
@@ -91,6 +119,7 @@ class FeatureSet:
     row_features: Callable[[pd.DataFrame], pd.DataFrame]
     keys: tuple[str, ...] = ()
     fitted: type[FittedFeatures] | None = None
+    formulas: tuple[Formula, ...] = ()
     whole_groups: bool = False
 
     def columns(self, table: pd.DataFrame) -> Columns:

@@ -6,6 +6,7 @@ from titanic_nn.competitions.competition import Competition, Rule
 from titanic_nn.competitions.titanic.columns import SCHEMA
 from titanic_nn.competitions.titanic.companions import PassengerGroups, parties
 from titanic_nn.competitions.titanic.features import FEATURES, KEYS, passenger_features
+from titanic_nn.competitions.titanic.formulas import FORMULAS
 from titanic_nn.competitions.titanic.sex_rule import SexRule
 from titanic_nn.tables.features import FeatureSet
 
@@ -15,7 +16,7 @@ TITANIC = Competition(
     slug="titanic",
     title="Titanic",
     schema=SCHEMA,
-    features=FeatureSet(FEATURES, passenger_features, KEYS, PassengerGroups),
+    features=FeatureSet(FEATURES, passenger_features, KEYS, PassengerGroups, FORMULAS),
     rule=Rule("sex_rule", "women survive, men die", SexRule),
     search=(
         ("kaggle-notebook", Path("/kaggle/input/competitions/titanic")),

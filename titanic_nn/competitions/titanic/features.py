@@ -117,7 +117,7 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
     title = passengers["Name"].str.extract(r", *([^.]+)\.", expand=False)
     family_size = passengers["SibSp"] + passengers["Parch"] + 1
     # "B51 B53 B55" is a suite on deck B. In "F G73" the room is G73, and a lone F is a deck.
-    deck = passengers["Cabin"].str.extract(r"([A-Z])(?:\d|$)", expand=False)
+    deck = passengers["Cabin"].str.extract(r"([A-Z])(?:[0-9]|$)", expand=False)
     child = (title == "Master") | (passengers["Age"] < 15)  # with a known age or not
     pclass = passengers["Pclass"].astype(str)
     ticket_number = passengers["Ticket"].str.extract(r"(\d+)$", expand=False)
