@@ -23,6 +23,7 @@ COMMANDS = {
     "ablation": "does each feature help? nets without it, or with it alone",
     "misclassified": "the rows that every model of a run gets wrong",
     "predict": "predict any table with a saved model",
+    "app": "a model in a browser: one row or a file; or a Space's folder",
     "export": "write a saved model's nets as an ONNX file",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "submit to Kaggle, exactly once, and wait for the score",

@@ -1,0 +1,91 @@
+"""The form of one row, from a competition's columns and a table: a field per column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from titanic_nn.errors import DataError
+from titanic_nn.tables.schema import TableSchema, check_frame
+
+MOST_CHOICES = 12  # values of a text column that are offered as a list
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the form; `None` and "" stand for a missing value."""
+
+    column: str
+    kind: Literal["number", "choice", "text"]
+    expected: str  # what the column accepts
+    default: float | str | None
+    choices: tuple[str, ...] = ()
+
+
+def fields_of(
+    schema: TableSchema, table: pd.DataFrame, *, quote_rows: bool = True
+) -> tuple[Field, ...]:
+    """A field per column but the id.
+
+    Args:
+        schema: of the table.
+        table: checked; a text column with few values becomes a choice of them.
+        quote_rows: whether the defaults are those of a row of the table, the nearest to the most
+            typical one. Otherwise they are medians and most frequent values, and a text is empty.
+    """
+    numbers = [c.name for c in schema.columns if c.dtype != "str"]
+    texts = [c.name for c in schema.columns if c.dtype == "str"]
+    choices = {name: _choices(table[name]) for name in texts}
+    typical: dict[str, Any] = {name: table[name].median() for name in numbers}
+    typical |= {name: _most_frequent(table[name]) for name in texts if choices[name]}
+    defaults = dict(typical)
+    if quote_rows:
+        categories = [name for name in typical if name not in numbers]
+        same = sum((table[n].fillna("") == typical[n]).astype(int) for n in categories)
+        # Between 0 and 1, so that it decides between rows with equally many typical categories.
+        far = (table[numbers] - table[numbers].median()).abs().rank(pct=True).fillna(1)
+        score = pd.Series(same, table.index) - (far.mean(axis=1) / 2 if numbers else 0.0)
+        defaults = table.loc[score.idxmax()].to_dict()
+    fields = []
+    for column in schema.columns:
+        name, default = column.name, defaults.get(column.name)
+        if column.dtype == "str":
+            kind: Literal["choice", "text"] = "choice" if choices[name] else "text"
+            text = "" if default is None or pd.isna(default) else str(default)
+            offered = (*choices[name], *([""] if column.may_be_missing and choices[name] else []))
+            fields.append(Field(name, kind, column.expected, text, offered))
+        else:
+            number = None if pd.isna(default) else float(default)
+            if number is not None and column.dtype == "int64":
+                number = float(round(number))
+            fields.append(Field(name, "number", column.expected, number))
+    return tuple(fields)
+
+
+def checked_row(
+    values: Sequence[Any], fields: Sequence[Field], schema: TableSchema
+) -> pd.DataFrame:
+    """The form's values as a checked table of one row, without an id.
+
+    Raises DataError, in one line, which names the column.
+    """
+    cells = {}
+    for field, value in zip(fields, values, strict=True):
+        if value is not None and not isinstance(value, str | int | float):
+            raise DataError(f"column {field.column}: is no text and no number")
+        cells[field.column] = [str("" if value is None else value)]
+    try:
+        return check_frame(pd.DataFrame(cells, dtype=str), name="form", columns=schema.columns)
+    except DataError as error:
+        raise DataError(str(error).removeprefix("form, row 0, ")) from None
+
+
+def _choices(texts: "pd.Series[str]") -> tuple[str, ...]:
+    """The values of a column that has few, in order; none of one that has many."""
+    values = texts.dropna().unique().tolist()
+    return tuple(sorted(values)) if len(values) <= min(MOST_CHOICES, len(texts) // 2) else ()
+
+
+def _most_frequent(texts: "pd.Series[str]") -> str:
+    return str(texts.fillna("").mode().iloc[0])
