@@ -1,25 +1,29 @@
 """The form of one row, from a competition's columns and a table: a field per column."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
 from titanic_nn.errors import DataError
 from titanic_nn.tables.schema import TableSchema, check_frame
+from titanic_nn.tables.state import STRICT, Finite
 
 MOST_CHOICES = 12  # values of a text column that are offered as a list
 
 
-@dataclass(frozen=True)
+Kind: TypeAlias = Literal["number", "choice", "text"]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Field:
     """One column of the form; `None` and "" stand for a missing value."""
 
     column: str
-    kind: Literal["number", "choice", "text"]
+    kind: Kind
     expected: str  # what the column accepts
-    default: float | str | None
+    default: Finite | str | None
     choices: tuple[str, ...] = ()
 
 
@@ -51,7 +55,7 @@ def fields_of(
     for column in schema.columns:
         name, default = column.name, defaults.get(column.name)
         if column.dtype == "str":
-            kind: Literal["choice", "text"] = "choice" if choices[name] else "text"
+            kind: Kind = "choice" if choices[name] else "text"
             text = "" if default is None or pd.isna(default) else str(default)
             offered = (*choices[name], *([""] if column.may_be_missing and choices[name] else []))
             fields.append(Field(name, kind, column.expected, text, offered))

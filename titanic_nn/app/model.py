@@ -44,7 +44,7 @@ class AppModel:
     fields: tuple[Field, ...]
     background: pd.DataFrame | None  # rows that stand for the average; None: nothing is explained
     name: str  # the model's
-    facts: tuple[str, ...]  # about the model, a sentence each
+    about: str  # a line or two about it
 
     @property
     def title(self) -> str:

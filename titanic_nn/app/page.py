@@ -143,8 +143,8 @@ def _component(field: Field) -> "Block":
 
 
 def _about(model: AppModel) -> str:
-    lines = "".join(f"<p>{escape(printable(fact))}</p>" for fact in model.facts)
-    return f'<div class="about"><h1>{escape(model.title)}</h1>{lines}</div>'
+    about = escape(printable(model.about))
+    return f'<div class="about"><h1>{escape(model.title)}</h1><p>{about}</p></div>'
 
 
 def _file_input(columns: Sequence[str]) -> str:

@@ -1,14 +1,14 @@
 """The app of a run's model."""
 
 from pathlib import Path
-from typing import Any
 
 from titanic_nn.app.form import fields_of
 from titanic_nn.app.model import AppModel
 from titanic_nn.estimators.persistence import load_with_competition
 from titanic_nn.report.tables import DASH
-from titanic_nn.runs.find import find_run, read_run, saved_model
+from titanic_nn.runs.find import Run, find_run, read_run, saved_model
 from titanic_nn.runs.folder import read_tables
+from titanic_nn.tables.sources import Tables
 
 
 def app_model(named: str | None, chosen: str | None, data: Path | None) -> AppModel:
@@ -27,19 +27,17 @@ def app_model(named: str | None, chosen: str | None, data: Path | None) -> AppMo
         fields=fields_of(competition.schema, tables.train),
         background=None,  # STUB
         name=name,
-        facts=(
-            f"The model {name}, trained on {len(tables.train)} {competition.schema.row_names}. "
-            f"{scored(run.models[name])}",
-        ),
+        about=described(run, name, tables),
     )
 
 
-def scored(scores: dict[str, Any]) -> str:
-    """A model's cross-validated scores in a sentence, with their intervals where they are known."""
+def described(run: Run, name: str, tables: Tables) -> str:
+    """A run's model, and its cross-validated scores with their intervals where they are known."""
     found = []
-    for name in ("accuracy", "log_loss"):
-        of, interval = scores[name], ""
+    for metric in ("accuracy", "log_loss"):
+        of, interval = run.models[name][metric], ""
         if of["low"] is not None:
             interval = f" (95 % interval {of['low']:.3f}{DASH}{of['high']:.3f})"
-        found.append(f"{name.replace('_', ' ')} {of['mean']:.3f}{interval}")
-    return f"On held-out rows: {', '.join(found)}."
+        found.append(f"{metric.replace('_', ' ')} {of['mean']:.3f}{interval}")
+    rows = f"{len(tables.train)} {tables.schema.row_names}"
+    return f"The model {name}, trained on {rows}. On held-out rows: {', '.join(found)}."
