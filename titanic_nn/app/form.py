@@ -28,15 +28,15 @@ class Field:
 
 
 def fields_of(
-    schema: TableSchema, table: pd.DataFrame, *, quote_rows: bool = True
+    schema: TableSchema, table: pd.DataFrame, examples: pd.DataFrame | None
 ) -> tuple[Field, ...]:
     """A field per column but the id.
 
     Args:
         schema: of the table.
         table: checked; a text column with few values becomes a choice of them.
-        quote_rows: whether the defaults are those of a row of the table, the nearest to the most
-            typical one. Otherwise they are medians and most frequent values, and a text is empty.
+        examples: rows that the model was not trained on; the most typical one makes the defaults.
+            None: medians and most frequent values do, and a text is empty.
     """
     numbers = [c.name for c in schema.columns if c.dtype != "str"]
     texts = [c.name for c in schema.columns if c.dtype == "str"]
@@ -44,13 +44,13 @@ def fields_of(
     typical: dict[str, Any] = {name: table[name].median() for name in numbers}
     typical |= {name: _most_frequent(table[name]) for name in texts if choices[name]}
     defaults = dict(typical)
-    if quote_rows:
+    if examples is not None:
         categories = [name for name in typical if name not in numbers]
-        same = sum((table[n].fillna("") == typical[n]).astype(int) for n in categories)
+        same = sum((examples[n].fillna("") == typical[n]).astype(int) for n in categories)
         # Between 0 and 1, so that it decides between rows with equally many typical categories.
-        far = (table[numbers] - table[numbers].median()).abs().rank(pct=True).fillna(1)
-        score = pd.Series(same, table.index) - (far.mean(axis=1) / 2 if numbers else 0.0)
-        defaults = table.loc[score.idxmax()].to_dict()
+        far = (examples[numbers] - table[numbers].median()).abs().rank(pct=True).fillna(1)
+        score = pd.Series(same, examples.index) - (far.mean(axis=1) / 2 if numbers else 0.0)
+        defaults = examples.loc[score.idxmax()].to_dict()
     fields = []
     for column in schema.columns:
         name, default = column.name, defaults.get(column.name)

@@ -17,8 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titanic_nn import plots
-from typing import Any as TableModel  # STUB
-explain: Any = None  # STUB
+from titanic_nn.analysis.explanation import BACKGROUND, TableModel, explain
 from titanic_nn.app.form import Field, checked_row
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError, TitanicError
@@ -42,7 +41,9 @@ class AppModel:
     model: TableModel
     competition: Competition
     fields: tuple[Field, ...]
-    background: pd.DataFrame | None  # rows that stand for the average; None: nothing is explained
+    # Rows that stand for the average, and the model that encodes them, which may know their labels.
+    # None: nothing is explained.
+    background: tuple[pd.DataFrame, TableModel] | None
     name: str  # the model's
     about: str  # a line or two about it
 
@@ -84,11 +85,11 @@ class AppModel:
         """The explanation of a row's probability of a class."""
         if self.background is None:
             return ""
-        found = explain(self.model, row, self.background)
-        output = 0 if found.log_odds.shape[1] == 1 else code
-        of_class = self.competition.schema.class_names[1 if output == 0 and not code else code]
-        if found.log_odds.shape[1] == 1:
-            of_class = self.competition.schema.class_names[1]
+        rows, knowing = self.background
+        found = explain(knowing, row, rows)
+        names = self.competition.schema.class_names
+        # Of two classes, log-odds are those of the second.
+        output, of_class = (0, names[1]) if len(names) == 2 else (code, names[code])
         contributions = found.contributions[0, :, output]
         largest = np.argsort(-np.abs(contributions), kind="stable")
         shown = [i for i in largest[:FEATURES_SHOWN] if contributions[i]]
@@ -98,11 +99,9 @@ class AppModel:
         if len(shown) < np.count_nonzero(contributions):
             rows.append(["all other features", f"{rest:+.3f}"])
         rows.append(["this row", f"{found.log_odds[0, output]:+.3f}"])
-        picture = as_svg(self._waterfall(found, output))
         return (
-            f"<h3>Why: log-odds of {_text(of_class)}</h3>"
-            f'<figure class="picture">{picture.svg}<figcaption>{_text(picture.note)}</figcaption>'
-            f"</figure>" + _table(["feature", "log-odds"], rows, highlighted=len(rows) - 1)
+            f"<h3>Why: the log-odds of {_text(of_class)}</h3>"
+            + _table(["feature", "moves them by"], rows, highlighted=len(rows) - 1)
         )
 
     def _assumptions(self) -> list[str]:
@@ -117,9 +116,10 @@ class AppModel:
             return [*found, "Nothing is explained here: that needs rows of the training table."]
         return [
             *found,
-            "The contributions are Shapley values of features against rows of the training table. "
-            "Features are mixed between rows, also where no such row exists: they explain what the "
-            "model computes, not what causes what.",
+            f"The contributions are Shapley values of features, against {BACKGROUND} "
+            f"{schema.row_names} at most that stand for the average. Features are mixed between "
+            "rows, also where no such row exists. They explain what the model computes, not what "
+            "causes what.",
         ]
 
     def _answer_table(self, upload: Any) -> str:

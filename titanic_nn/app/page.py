@@ -46,9 +46,9 @@ STYLE = """
 .answer .complaint { border-left: .25rem solid #D55E00; padding: .5rem .8rem; overflow-wrap: anywhere; }
 .answer .scroll { overflow-x: auto; }
 .answer table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.answer th, .answer td { padding: .25rem .8rem .25rem 0; text-align: right; white-space: nowrap;
-  border: 0 solid var(--line); border-bottom-width: 1px; }
-.answer th:first-child, .answer td:first-child { text-align: left; }
+.gradio-container .answer :is(th, td) { padding: .25rem .8rem .25rem 0; text-align: right;
+  white-space: nowrap; border: 0 solid var(--line); border-bottom-width: 1px; }
+.gradio-container .answer :is(th, td):first-child { text-align: left; }
 .answer .highlighted { font-weight: 700; }
 .answer svg { display: block; width: 100%; max-width: 38rem; height: auto; }
 .answer ul { padding-left: 1.2rem; list-style: disc; color: var(--note); }

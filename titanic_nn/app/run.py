@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from titanic_nn.analysis.explanation import with_training_labels
 from titanic_nn.app.form import fields_of
 from titanic_nn.app.model import AppModel
 from titanic_nn.estimators.persistence import load_with_competition
@@ -24,8 +25,8 @@ def app_model(named: str | None, chosen: str | None, data: Path | None) -> AppMo
     return AppModel(
         model=model,
         competition=competition,
-        fields=fields_of(competition.schema, tables.train),
-        background=None,  # STUB
+        fields=fields_of(competition.schema, tables.train, tables.test),
+        background=(tables.train, with_training_labels(model, tables)),
         name=name,
         about=described(run, name, tables),
     )

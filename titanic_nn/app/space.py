@@ -119,7 +119,7 @@ def read_space(folder: Path) -> AppModel:
     background = None
     if (path := folder / ROWS).exists():
         parts = read_in_parts(BytesIO(read_bytes(path)), file=str(path), rows=None, schema=schema)
-        background = next(parts).table
+        background = next(parts).table, model
     return AppModel(
         model=model,
         competition=competition,
@@ -136,7 +136,7 @@ def _files(
     """The folder's files."""
     public = _is_bundled(tables, competition)
     schema = competition.schema
-    fields = fields_of(schema, tables.train, quote_rows=public)
+    fields = fields_of(schema, tables.train, tables.test if public else None)
     about = described(run, name, tables)
     yield "app.py", APP
     yield "requirements.txt", _requirements()
@@ -144,10 +144,10 @@ def _files(
     yield "LICENSE", _license()
     yield FORM, to_json({"name": name, "about": about, "fields": [asdict(f) for f in fields]})
     if public:
+        # Rows without labels: a saved model would count a training row's own among its group's.
         features = len(competition.features.features)
-        rows, _ = background_sample(len(tables.train), features, n_background=BACKGROUND, seed=0)
-        columns = [column.name for column in schema.test_columns]
-        yield ROWS, to_exact_csv(tables.train.loc[sorted(rows), columns])
+        rows, _ = background_sample(len(tables.test), features, n_background=BACKGROUND, seed=0)
+        yield ROWS, to_exact_csv(tables.test.iloc[sorted(rows)])
     for file, content in model_files(model):
         yield f"{MODEL}/{file}", content
     yield from _source()
@@ -216,13 +216,12 @@ def _card(
     rows = _word(schema.row_names)
     if public:
         of_rows = (
-            f"The explanation compares with {BACKGROUND} rows of the training table, which is "
-            "public; they were drawn at random and stand in `background.csv`, without labels. The "
-            "form starts with one more."
+            f"It is public. The explanation compares with {BACKGROUND} rows of its test table, "
+            f"drawn at random; they stand in `{ROWS}`. The form starts with one more."
         )
     else:
         of_rows = (
-            "No row of the training table is published here, so the app explains nothing: an "
+            "No row of a table is published here, so the app explains nothing: an "
             "explanation compares with such rows. The form starts with medians and most frequent "
             f"values. `{MODEL}/` holds what was fitted, such as categories, group sizes and the "
             "training rows' ids, but no row and no label of one: check that the data's rules allow "
@@ -236,13 +235,13 @@ def _card(
             "",
             f"# {_word(title)}",
             "",
-            f"A neural net, or an average of several, that predicts `{_word(schema.target.name)}`: "
-            f"{classes}. Made by titanic_nn {__version__} from the run `{_word(run.name)}`.",
+            f"A neural net, or an average of several, that predicts **{_word(schema.target.name)}**: "
+            f"{classes}. Made by titanic_nn {__version__} from the run **{_word(run.name)}**.",
             "",
             "## How good it is",
             "",
             "By cross-validation, on rows that the nets were not trained on: mean over folds, with "
-            f"its 95 % interval, which is corrected for overlapping folds. `{_word(rule)}` is a "
+            f"its 95 % interval, which is corrected for overlapping folds. **{_word(rule)}** is a "
             f"rule of thumb: {_word(competition.rule.description)}.",
             "",
             *lines,
@@ -254,7 +253,7 @@ def _card(
             "## Data",
             "",
             f"{_word(competition.title)}, {len(tables.train)} {rows} with labels "
-            f"({tables.source}; SHA-256 `{tables.train_sha256}`). {of_rows}",
+            f"(SHA-256 of the file: `{tables.train_sha256}`). {of_rows}",
             "",
             "## What it must not be used for",
             "",
