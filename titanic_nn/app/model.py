@@ -99,9 +99,8 @@ class AppModel:
         if len(shown) < np.count_nonzero(contributions):
             rows.append(["all other features", f"{rest:+.3f}"])
         rows.append(["this row", f"{found.log_odds[0, output]:+.3f}"])
-        return (
-            f"<h3>Why: the log-odds of {_text(of_class)}</h3>"
-            + _table(["feature", "moves them by"], rows, highlighted=len(rows) - 1)
+        return f"<h3>Why: the log-odds of {_text(of_class)}</h3>" + _table(
+            ["feature", "moves them by"], rows, highlighted=len(rows) - 1
         )
 
     def _assumptions(self) -> list[str]:

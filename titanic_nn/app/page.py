@@ -58,8 +58,11 @@ STYLE = """
 """
 
 
-def gradio_app(model: AppModel) -> Any:
-    """The app as an ASGI application. Raises ConfigError for a form that no page can hold."""
+def gradio_app(model: AppModel) -> tuple[Any, dict[int, int]]:
+    """The app as an ASGI application, and how many values each of its events takes.
+
+    Raises ConfigError for a form that no page can hold.
+    """
     if len(model.fields) > MOST_FIELDS:
         raise ConfigError(
             f"the table has {len(model.fields)} columns, more than the {MOST_FIELDS} that a form "
@@ -105,7 +108,7 @@ def gradio_app(model: AppModel) -> Any:
     blocks.queue(max_size=WAITING, api_open=False)
     blocks.state_session_capacity = SESSIONS
     blocks._queue.pending_messages_per_session.max_size = SESSIONS
-    return gr.mount_gradio_app(
+    app = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         blocks,
         path="/",
@@ -121,6 +124,7 @@ def gradio_app(model: AppModel) -> Any:
         ),
         css=STYLE,
     )
+    return app, {number: len(event.inputs) for number, event in blocks.fns.items()}
 
 
 def _ignore_environment() -> None:
@@ -138,7 +142,9 @@ def _component(field: Field) -> "Block":
         return gr.Number(field.default, label=label, info=info, min_width=NARROWEST)
     if field.kind == "choice":
         choices = [(printable(choice) or "unknown", choice) for choice in field.choices]
-        return gr.Dropdown(choices, value=field.default, label=label, info=info, min_width=NARROWEST)
+        return gr.Dropdown(
+            choices, value=field.default, label=label, info=info, min_width=NARROWEST
+        )
     return gr.Textbox(field.default, label=label, info=info, max_lines=1, min_width=NARROWEST)
 
 

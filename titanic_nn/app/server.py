@@ -10,7 +10,7 @@ import errno
 import json
 import re
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -28,14 +28,15 @@ LOCAL, PUBLIC = "127.0.0.1", "0.0.0.0"
 PORT = 7860  # Gradio's, and the one that Hugging Face Spaces expects
 LARGEST_BODY = LARGEST_FILE * 4 // 3 + 2**16  # a file in base64, and what is around it
 SECONDS_TO_SEND = 30  # for a whole body
+LONGEST_SESSION = 64  # characters of the name that a page gives itself
 CONNECTIONS = 100  # at a time; a page holds two
 
 ROUTES = {
     "GET": re.compile(
-        r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)/[\w./-]+"
+        r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)(/\w[\w.-]*)+"
         r"|/gradio_api/(theme\.css|startup-events|queue/data|heartbeat/\w+)"
     ),
-    "POST": re.compile(r"/gradio_api/(queue/join|reset)/?"),
+    "POST": re.compile(r"/gradio_api/queue/join"),
 }
 ROUTES["HEAD"] = ROUTES["GET"]
 LINES = {
@@ -71,8 +72,9 @@ def open_port(port: int | None, host: str = LOCAL) -> socket.socket:
 def serve(model: AppModel, listening: socket.socket) -> None:
     """Serve the app on a socket until the process is interrupted. Raises KeyboardInterrupt."""
     local = listening.getsockname()[0] == LOCAL
+    app, inputs = gradio_app(model)
     config = uvicorn.Config(
-        Gate(gradio_app(model), local=local),
+        Gate(app, inputs, local=local),
         log_level="critical",
         access_log=False,
         server_header=False,
@@ -85,12 +87,16 @@ def serve(model: AppModel, listening: socket.socket) -> None:
 class Gate:
     """Lets requests through to an app that are on ROUTES; see this module's docstring.
 
-    local: whether the app is for this machine's user only. Then a request must name it by a local
-    host name, so that no other site's page can ask it under its own name (DNS rebinding).
+    Args:
+        app: Gradio's.
+        inputs: how many values each of its events takes, by the event's number.
+        local: whether the app is for this machine's user only. Then a request must name it by a
+            local host name, so that no other site's page can ask it under its own name (DNS
+            rebinding).
     """
 
-    def __init__(self, app: Asgi, *, local: bool) -> None:
-        self.app, self.local = app, local
+    def __init__(self, app: Asgi, inputs: Mapping[int, int], *, local: bool) -> None:
+        self.app, self.inputs, self.local = app, inputs, local
         embedders = "'none'" if local else "https://huggingface.co https://*.hf.space"
         self.headers = [
             (b"content-security-policy", POLICY.format(embedders=embedders).encode()),
@@ -121,8 +127,26 @@ class Gate:
             if body is None:
                 await self._refuse(send, 413)
                 return
+            if not self._is_question(body):
+                await self._refuse(send, 400)
+                return
             receive = _again(body, receive)
         await self._pass(scope, receive, send)
+
+    def _is_question(self, body: bytes) -> bool:
+        """Whether a body is what the page sends when a button is pressed."""
+        try:
+            question = json.loads(body)
+            values, event = question["data"], question["fn_index"]
+            session = question["session_hash"]
+            return (
+                isinstance(session, str)
+                and len(session) <= LONGEST_SESSION
+                and isinstance(values, list)
+                and len(values) == self.inputs.get(event)
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
 
     async def _pass(self, scope: Message, receive: Receive, send: Send) -> None:
         """Let the app answer; of an error only its status is kept."""

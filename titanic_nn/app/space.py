@@ -183,9 +183,7 @@ def _license() -> str:
     return distribution("titanic-nn").read_text("licenses/LICENSE") or ""
 
 
-def _card(
-    run: Run, name: str, competition: Competition, tables: Tables, public: bool
-) -> str:
+def _card(run: Run, name: str, competition: Competition, tables: Tables, public: bool) -> str:
     """README.md: Spaces' settings, then the model card."""
     schema = competition.schema
     title = f"{competition.title}: {name}"

@@ -23,7 +23,7 @@ def main(args: Namespace) -> None:
     if args.space is not None and args.port is not None:
         raise ConfigError("--port: has no effect with --space; leave one of them out")
     if not find_spec("gradio"):
-        raise ConfigError("the app needs Gradio: `pip install 'titanic-nn[app]'`")
+        raise ConfigError("gradio is not installed: pip install 'titanic_nn[app]'")
 
     from titanic_nn.app.run import app_model
 
