@@ -29,6 +29,7 @@ LAYERS = (
     ("tuning",),
     ("kaggle",),
     ("report",),
+    ("app",),
     ("cli",),
     ("train", "submit", "__main__", "__init__"),
 )
@@ -41,6 +42,9 @@ HOMES = {
     "numba": ("engine.backends.numba_loops",),
     "matplotlib": ("plots", "report.pictures"),
     "jinja2": ("report",),
+    "gradio": ("app.page",),
+    "fastapi": ("app.page",),
+    "uvicorn": ("app.server",),
     "xgboost": ("evaluation.rivals",),
     "lightgbm": ("evaluation.rivals",),
     "catboost": ("evaluation.rivals",),

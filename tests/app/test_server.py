@@ -81,8 +81,8 @@ class Served:
             data, params={"session_hash": session}, stream=True, timeout=60
         ) as answers:
             for line in answers.iter_lines():
-                message = json.loads(line.removeprefix(b"data:")) if line else {"msg": ""}
-                if message["msg"] == "process_completed":
+                message = json.loads(str(line, "utf-8").removeprefix("data:") or "{}")
+                if message.get("msg") == "process_completed":
                     assert message["success"]
                     return 200, str(message["output"]["data"][0])
         raise AssertionError("no answer")
@@ -183,7 +183,8 @@ def wait(browser: Chrome, selector: str, text: str = "") -> WebElement:
         every = driver.find_elements(By.CSS_SELECTOR, selector)
         return next((e for e in every if e.is_displayed() and text in e.text), None)
 
-    element: WebElement = WebDriverWait(browser, 30, ignored_exceptions=[Exception]).until(found)
+    element = WebDriverWait(browser, 30, ignored_exceptions=[Exception]).until(found)
+    assert element
     return element
 
 
@@ -360,7 +361,7 @@ def test_a_flood_leaves_it_alive_and_shows_no_path(
                 name, (content, _) = next(islice(files, number % 12, None))
                 return app.upload(name, content, session)
             case 3:  # an answer that nobody fetches
-                question = {"data": good, "fn_index": ROW_EVENT, "session_hash": session}
+                question: Any = {"data": good, "fn_index": ROW_EVENT, "session_hash": session}
                 answer = requests.post(join, json=question, timeout=60)
             case _:
                 bodies = (b"x" * 2**22, b"{", b"[]", b'{"data": [1], "fn_index": 7}', b"[" * 10**5)

@@ -30,6 +30,7 @@ WORDS: dict[str, list[str]] = {
     "importance": ["--permutations", "1"],
     "predict": ["--input", "tables/test.csv"],
     "export": ["--onnx", HOSTILE.replace("/", "")],
+    "app": ["--space", HOSTILE.replace("/", "")],
 }
 
 

@@ -1,13 +1,13 @@
 """The form of one row, from a competition's columns and a table: a field per column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from titanic_nn.errors import DataError
-from titanic_nn.tables.schema import TableSchema, check_frame
+from titanic_nn.tables.schema import Column, TableSchema, check_frame
 from titanic_nn.tables.state import STRICT, Finite
 
 MOST_CHOICES = 12  # values of a text column that are offered as a list
@@ -38,32 +38,28 @@ def fields_of(
         examples: rows that the model was not trained on; the most typical one makes the defaults.
             None: medians and most frequent values do, and a text is empty.
     """
-    numbers = [c.name for c in schema.columns if c.dtype != "str"]
-    texts = [c.name for c in schema.columns if c.dtype == "str"]
-    choices = {name: _choices(table[name]) for name in texts}
-    typical: dict[str, Any] = {name: table[name].median() for name in numbers}
-    typical |= {name: _most_frequent(table[name]) for name in texts if choices[name]}
-    defaults = dict(typical)
-    if examples is not None:
-        categories = [name for name in typical if name not in numbers]
-        same = sum((examples[n].fillna("") == typical[n]).astype(int) for n in categories)
-        # Between 0 and 1, so that it decides between rows with equally many typical categories.
-        far = (examples[numbers] - table[numbers].median()).abs().rank(pct=True).fillna(1)
-        score = pd.Series(same, examples.index) - (far.mean(axis=1) / 2 if numbers else 0.0)
-        defaults = examples.loc[score.idxmax()].to_dict()
+    choices = {c.name: _choices(table[c.name]) for c in schema.columns if c.dtype == "str"}
+    # Of numbers, and of texts with few values.
+    typical = {
+        c.name: _typical(table[c.name], c)
+        for c in schema.columns
+        if c.dtype != "str" or choices[c.name]
+    }
+    defaults = typical if examples is None else _nearest(typical, examples)
     fields = []
     for column in schema.columns:
-        name, default = column.name, defaults.get(column.name)
-        if column.dtype == "str":
-            kind: Kind = "choice" if choices[name] else "text"
-            text = "" if default is None or pd.isna(default) else str(default)
-            offered = (*choices[name], *([""] if column.may_be_missing and choices[name] else []))
-            fields.append(Field(name, kind, column.expected, text, offered))
-        else:
-            number = None if pd.isna(default) else float(default)
-            if number is not None and column.dtype == "int64":
-                number = float(round(number))
-            fields.append(Field(name, "number", column.expected, number))
+        default: Any = defaults.get(column.name)
+        missing = default is None or pd.isna(default)
+        if column.dtype != "str":
+            number = None if missing else float(default)
+            fields.append(Field(column.name, "number", column.expected, number))
+            continue
+        text = "" if missing else str(default)
+        offered = choices[column.name]
+        if offered:
+            offered = tuple(dict.fromkeys([*offered, text, *([""] * column.may_be_missing)]))
+        kind: Kind = "choice" if offered else "text"
+        fields.append(Field(column.name, kind, column.expected, text, offered))
     return tuple(fields)
 
 
@@ -91,5 +87,21 @@ def _choices(texts: "pd.Series[str]") -> tuple[str, ...]:
     return tuple(sorted(values)) if len(values) <= min(MOST_CHOICES, len(texts) // 2) else ()
 
 
-def _most_frequent(texts: "pd.Series[str]") -> str:
-    return str(texts.fillna("").mode().iloc[0])
+def _typical(values: pd.Series, column: Column) -> Any:
+    """The median of numbers, the most frequent one of texts, of which "" is a missing one."""
+    if column.dtype == "str":
+        return str(values.fillna("").mode().iloc[0])
+    median = values.median()
+    return round(median) if column.dtype == "int64" else median
+
+
+def _nearest(typical: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
+    """The row with the most of the typical texts; of several the one with the nearest numbers."""
+    score = pd.Series(0.0, rows.index)
+    for name, value in typical.items():
+        if isinstance(value, str):
+            score += rows[name].fillna("") == value
+        else:  # at most 1/2 for all numbers together
+            far = (rows[name] - value).abs().rank(pct=True).fillna(1)
+            score -= far / (2 * len(typical))
+    return {str(name): value for name, value in rows.iloc[int(score.argmax())].items()}

@@ -14,16 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from titanic_nn import plots
 from titanic_nn.analysis.explanation import BACKGROUND, TableModel, explain
 from titanic_nn.app.form import Field, checked_row
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError, TitanicError
 from titanic_nn.escape import printable
 from titanic_nn.evaluation.predictions import kept, most_probable, predicted_table
-from titanic_nn.report.pictures import as_svg
 from titanic_nn.runs.folder import to_csv
 from titanic_nn.tables.schema import CheckedTable, read_in_parts
 
@@ -85,8 +82,8 @@ class AppModel:
         """The explanation of a row's probability of a class."""
         if self.background is None:
             return ""
-        rows, knowing = self.background
-        found = explain(knowing, row, rows)
+        background, knowing = self.background
+        found = explain(knowing, row, background)
         names = self.competition.schema.class_names
         # Of two classes, log-odds are those of the second.
         output, of_class = (0, names[1]) if len(names) == 2 else (code, names[code])
@@ -126,17 +123,17 @@ class AppModel:
         checked = self._checked(name, content)
         schema = self.competition.schema
         found = predicted_table(self.model, checked.table, schema)
-        numbers = found.select_dtypes("floating").columns
-        shown = found.head(ROWS_SHOWN)
-        cells = {c: shown[c].map("{:.6f}".format if c in numbers else str) for c in shown}
-        rows = [list(row) for row in zip(*cells.values(), strict=True)]
+        rows = [
+            [f"{cell:.6f}" if isinstance(cell, float) else str(cell) for cell in row]
+            for row in found.head(ROWS_SHOWN).itertuples(index=False)
+        ]
         href = base64.b64encode(to_csv(found).encode()).decode()
         first = f" The first {ROWS_SHOWN} are shown." if len(found) > ROWS_SHOWN else ""
         return (
             "".join(f"<p>note: {_text(note)}</p>" for note in checked.notes)
             + f"<p>{_text(name)}: {len(found)} {_text(schema.row_names)} predicted.{first} "
             f'<a class="download" download="predictions.csv" href="data:text/csv;base64,{href}">'
-            "Download all as CSV</a></p>" + _table(list(cells), rows)
+            "Download all as CSV</a></p>" + _table([str(name) for name in found], rows)
         )
 
     def _checked(self, name: str, content: bytes) -> CheckedTable:

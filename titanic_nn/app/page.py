@@ -37,13 +37,14 @@ async () => {
 STYLE = """
 .gradio-container { --ink: #222; --note: #666; --line: #d8dbe0;
   --block-info-text-color: var(--note); }
-.dark .gradio-container, .gradio-container.dark { --ink: #e8e8e8; --note: #a5a9b0; --line: #3a4048; }
+.dark .gradio-container { --ink: #e8e8e8; --note: #a5a9b0; --line: #3a4048; }
 .answer, .about { color: var(--ink); }
 .about h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 .about p, .answer figcaption { color: var(--note); margin: .2rem 0; }
 .answer h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
 .answer .verdict { font-size: 1.2rem; }
-.answer .complaint { border-left: .25rem solid #D55E00; padding: .5rem .8rem; overflow-wrap: anywhere; }
+.answer .complaint { border-left: .25rem solid #D55E00; padding: .5rem .8rem;
+  overflow-wrap: anywhere; }
 .answer .scroll { overflow-x: auto; }
 .answer table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .gradio-container .answer :is(th, td) { padding: .25rem .8rem .25rem 0; text-align: right;
@@ -156,7 +157,7 @@ def _about(model: AppModel) -> str:
 def _file_input(columns: Sequence[str]) -> str:
     names = escape(printable(", ".join(columns)))
     return (
-        f'<div class="about"><p>At most {LARGEST_FILE // 2**20} MB and {MOST_ROWS:,} rows, with the '
-        f"columns {names}. It is read into memory, and not kept.</p></div>"
+        f'<div class="about"><p>At most {LARGEST_FILE // 2**20} MB and {MOST_ROWS:,} rows, with '
+        f"the columns {names}. It is read into memory, and not kept.</p></div>"
         '<input type="file" id="table_file" aria-label="A CSV file" accept=".csv,text/csv">'
     )

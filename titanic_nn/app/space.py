@@ -18,7 +18,6 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-import titanic_nn
 from titanic_nn.analysis.explanation import BACKGROUND, background_sample
 from titanic_nn.app.form import Field, fields_of
 from titanic_nn.app.model import AppModel
@@ -55,11 +54,11 @@ REQUIREMENTS = (
 # Spaces installs Gradio with its extra `mcp`, which asks for an older pydantic than Gradio does.
 PYDANTIC = "2.12.5"
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
-PACKAGE = Path(titanic_nn.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 SOURCE = (".py", ".html", ".toml", ".typed")
 MODEL, FORM, ROWS = "model", "form.json", "background.csv"
 LARGEST_FORM = 2**20  # bytes
-APP = '''"""Serves the model in this folder, on Hugging Face Spaces or, elsewhere, to this machine."""
+APP = '''"""Serves the model in this folder: on Hugging Face Spaces, or to this machine alone."""
 
 import os
 import sys
@@ -233,8 +232,9 @@ def _card(run: Run, name: str, competition: Competition, tables: Tables, public:
             "",
             f"# {_word(title)}",
             "",
-            f"A neural net, or an average of several, that predicts **{_word(schema.target.name)}**: "
-            f"{classes}. Made by titanic_nn {__version__} from the run **{_word(run.name)}**.",
+            "A neural net, or an average of several, that predicts "
+            f"**{_word(schema.target.name)}**: {classes}. Made by titanic_nn {__version__} from "
+            f"the run **{_word(run.name)}**.",
             "",
             "## How good it is",
             "",
