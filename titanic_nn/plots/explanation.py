@@ -66,8 +66,9 @@ def waterfall(table: pd.DataFrame, title: str, class_name: str, top: int = 12) -
     axes.scatter([base, ends[-1]], [0, len(steps) + 1], **marked)
     reach = float(np.ptp([*starts, *ends])) or 1.0
     for place, step, start, end in zip(places, steps, starts, ends, strict=True):
-        axes.text(max(start, end) + 0.015 * reach, place, f"{step:+.2f}", va="center", fontsize=8)
-    for row, at in ((0, base), (len(steps) + 1, ends[-1])):
+        at = max(start, end) + 0.015 * reach
+        axes.text(at, float(place), f"{step:+.2f}", va="center", fontsize=8)
+    for row, at in ((0, base), (len(steps) + 1, float(ends[-1]))):
         text = f"{at:.2f} ({_percent(at)})"
         axes.text(at + 0.035 * reach, row, text, va="center", fontsize=8, weight="bold")
     name_rows(axes, ["average", *names, "prediction"], fontsize=8.5)
@@ -115,7 +116,8 @@ def contributions(
             axes.plot(x, place + nudge + spread, ".", color=own, alpha=0.3, markersize=3)
             size = float(np.abs(x).mean())
             text = class_names[str(label)] if several and not place else ""
-            axes.hlines(place + nudge, 0, size, color=own, linewidth=3, label=text)
+            line = own if several else INK
+            axes.hlines(place + nudge, 0, size, color=line, linewidth=3, label=text)
     name_rows(axes, [spoken(str(feature)) for feature in shown])
     axes.set_xlabel("contribution to the log-odds", loc="right")
     if several:

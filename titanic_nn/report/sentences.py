@@ -16,6 +16,7 @@ from titanic_nn.evaluation.comparison import DECISIVE, ROPES
 from titanic_nn.evaluation.predictions import most_probable, probabilities
 from titanic_nn.kaggle.submission import parse_accuracy, sampling_margin
 from titanic_nn.nets.config import NetConfig
+from titanic_nn.tables.schema import TableSchema
 
 if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
@@ -332,9 +333,19 @@ def explanation(lines: pd.DataFrame, competition: Competition) -> str:
     return text
 
 
-def reasons(lines: pd.DataFrame, name: str) -> str:
+def reasons_of_final(model: str, schema: TableSchema) -> str:
+    """What the reasons of misclassified rows are."""
+    of = f"of class {schema.class_names[1]}" if len(schema.labels) == 2 else "of the class named"
+    return (
+        f"What contributes most to the log-odds {of}, by {model} as it was trained on all rows, "
+        "these too:"
+    )
+
+
+def reasons(lines: pd.DataFrame, name: str, schema: TableSchema) -> str:
     """The features that contribute most to a misclassified row; `name` is the row's."""
-    return f"{name}: {_reasons(lines)}."
+    of = f", {schema.meanings[str(lines['class'].iloc[0])]}" if len(schema.labels) > 2 else ""
+    return f"{name}{of}: {_reasons(lines)}."
 
 
 def explanations(found: pd.DataFrame, competition: Competition) -> str:
