@@ -31,7 +31,7 @@ add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for sta
 def main(args: Namespace) -> None:
     if args.output != STANDARD and os.path.lexists(args.output):
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
-    with _opened(args.input) as (stream, name):
+    with opened(args.input) as (stream, name):
         from titanic_nn.estimators.persistence import load_with_competition
         from titanic_nn.evaluation.predictions import predicted_table
         from titanic_nn.runs.find import saved_model
@@ -52,7 +52,7 @@ def main(args: Namespace) -> None:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
+def opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
     """The input, and its name in messages."""
     if name == STANDARD:
         yield sys.stdin.buffer, "standard input"
