@@ -7,70 +7,23 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from refusals import refused
-from spaceship_tables import write_spaceship
-from toads import TOADS, write_toads
+from toads import TOADS
 
+from titanic_nn import load_tables
+from titanic_nn.app.form import checked_row, fields_of
 from titanic_nn.app.model import AppModel
 from titanic_nn.app.run import app_model
 from titanic_nn.cli.app import main
 from titanic_nn.cli.predict import main as predict
-from titanic_nn.cli.train import main as train
-from titanic_nn.competitions.registry import COMPETITIONS
+from titanic_nn.competitions.registry import COMPETITIONS, get_competition
+from titanic_nn.errors import DataError
 
-QUICK = ["--folds", "2", "--repeats", "1", "--n-seeds", "1", "--inner-folds", "2", "--quiet"]
-PONDS = ("<script>alert(1)</script>", "${x}", "{{y}}")
-OWN = """
-name = "frogs"
-row_name = "frog"
-id = "id"
-target = "kind"
-labels = ["=green", "<b>red"]
-numbers = ["<i>length", "weight"]
-categories = ["pond"]
-booleans = ["striped"]
-dates = ["seen"]
-"""
-
-
-def own_table(folder: Path) -> None:
-    """Frogs, of which names of columns, labels and values are hostile."""
-    folder.mkdir()
-    for name, rows, first in (("train.csv", 60, 0), ("test.csv", 20, 60)):
-        table = pd.DataFrame(
-            {
-                "id": [f"=f{first + i}" for i in range(rows)],
-                "<i>length": [i % 7 + 0.5 for i in range(rows)],
-                "weight": ["" if i % 5 == 0 else i % 11 for i in range(rows)],
-                "pond": [
-                    ("<script>alert(1)</script>", "${x}", "{{y}}")[i % 3] for i in range(rows)
-                ],
-                "striped": ["yes" if i % 2 else "no" for i in range(rows)],
-                "seen": [f"2024-05-{1 + i % 28:02}" for i in range(rows)],
-                "kind": ["<b>red" if i % 7 > 3 else "=green" for i in range(rows)],
-            }
-        )
-        table.drop(columns=["kind"] * (name == "test.csv")).to_csv(folder / name, index=False)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, run: Path) -> dict[str, Path]:
-    """A run of each kind of table, by its name; their tables are beside them."""
-    home = tmp_path_factory.mktemp("kinds")
-    own_table(home / "own")
-    (home / "frogs.toml").write_text(OWN)
-    write_spaceship(home / "spaceship-titanic", groups=60)
-    write_toads(home / "toads")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        patch.setitem(COMPETITIONS, "toads", TOADS)
-        named = {"own": "frogs.toml", "spaceship-titanic": "spaceship-titanic", "toads": "toads"}
-        for name, competition in named.items():
-            words = ["--competition", competition, "--data", name, "--models", "linear"]
-            train([*words, *QUICK, "--out", f"runs/{name}"])
-    return {"titanic": run, **{name: home / "runs" / name for name in named}}
+BUNDLED = get_competition("titanic").search[-1][1]
+PONDS = ("<script>alert(1)</script>", "${x}", "{{y}}")  # of the own table
 
 
 def asked(runs: dict[str, Path], name: str) -> AppModel:
@@ -122,9 +75,11 @@ def test_the_explanation_adds_up(
     monkeypatch.setitem(COMPETITIONS, "toads", TOADS)
     model = asked(runs, name)
     answer = model.answer_row([field.default for field in model.fields])
-    _, _, why = answer.partition("<h3>Why")
-    base, *steps, total = [float(row[-1]) for row in rows_of(why) if row]
-    assert base + sum(steps) == pytest.approx(total, abs=0.0006 * (len(steps) + 2))
+    _, _, why = answer.partition("<summary>")
+    *steps, base, total = [[float(cell) for cell in row[2:]] for row in rows_of(why) if row]
+    found = np.sum([base, *steps], axis=0)
+    assert found == pytest.approx(total, abs=0.0006 * (len(steps) + 2))
+    assert "<svg" in answer
     assert "What this assumes" in why
 
 
@@ -149,6 +104,17 @@ def test_the_defaults_are_a_row_that_no_net_was_trained_on(run: Path) -> None:
     test = pd.read_csv(Path(model.competition.search[-1][1]) / "test.csv")
     assert values["Name"] in test["Name"].tolist()
     assert (values["Pclass"], values["Sex"], values["Embarked"]) == (3, "male", "S")
+
+
+def test_without_rows_to_quote_the_form_has_what_is_frequent() -> None:
+    tables = load_tables(BUNDLED)
+    fields = fields_of(tables.schema, tables.train, None)
+    assert {field.column: field.default for field in fields} == {
+        **{"Pclass": 3, "Name": "", "Sex": "male", "Age": 29, "SibSp": 0, "Parch": 0},
+        **{"Ticket": "", "Fare": 14.4542, "Cabin": "", "Embarked": "S"},
+    }
+    with pytest.raises(DataError, match=r"^column Name: the value is missing; expected a name$"):
+        checked_row([field.default for field in fields], fields, tables.schema)
 
 
 def bad_arguments() -> dict[str, tuple[list[str], str]]:

@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import unescape
+from importlib.metadata import packages_distributions
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ import pandas as pd
 import pytest
 import requests
 from browser import errors, needs_browser, resize, start_browser
+from packaging.requirements import Requirement
 from refusals import refused
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -99,7 +102,7 @@ class Served:
         return int(found[1]) // 1024 if found else 0
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen[str]:
+def start(folder: Path, *command: str, stderr: Any = subprocess.PIPE) -> subprocess.Popen[str]:
     environment = {**os.environ, **SHELL, "PYTHONUTF8": "1"}
     if command[0] == "-m":
         environment["PYTHONPATH"] = str(REPO)
@@ -108,7 +111,7 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
@@ -125,16 +128,21 @@ def served(process: subprocess.Popen[str]) -> Served:
 
 
 @pytest.fixture(scope="module")
-def processes(
-    run: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[subprocess.Popen[str]]]:
+def space(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("space") / "written"
+    write_space(str(run), "relu", None, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def processes(run: Path, space: Path) -> Iterator[list[subprocess.Popen[str]]]:
     """The command, and the app.py that `--space` has written; started together."""
-    space = tmp_path_factory.mktemp("space") / "written"
-    write_space(str(run), "relu", None, space)
-    both = [
-        start(run.parents[1], "-m", "titanic_nn", "app", "mine", "--model", "relu", "--port", "0"),
-        start(space, "app.py", "0"),
-    ]
+    words = ["-m", "titanic_nn", "app", "mine", "--model", "relu", "--port", "0"]
+    with (space / "imports.txt").open("w") as imports:
+        both = [
+            start(run.parents[1], *words),
+            start(space, "-X", "importtime", "app.py", "0", stderr=imports),
+        ]
     yield both
     for process in both:
         process.kill()
@@ -386,14 +394,25 @@ def test_a_flood_leaves_it_alive_and_shows_no_path(
 
 
 def test_the_written_space_answers(
-    processes: list[subprocess.Popen[str]], expected: dict[str, pd.DataFrame]
+    processes: list[subprocess.Popen[str]], space: Path, expected: dict[str, pd.DataFrame]
 ) -> None:
-    space = served(processes[1])
-    status, answer = space.ask(ROW_EVENT, list(ROW.values()))
+    app = served(processes[1])
+    status, answer = app.ask(ROW_EVENT, list(ROW.values()))
     assert status == 200
     survived = float(expected["row"]["probability"].iloc[0])
     assert abs(probabilities(answer)["survived"] - survived) < 1e-6
     assert "Why: the log-odds of survived" in answer
+
+    imports = (space / "imports.txt").read_text()
+    modules = set(re.findall(r"\| +([\w]+)", imports))
+    distributions = packages_distributions()
+    imported = {name.lower() for module in modules for name in distributions.get(module, [])}
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    direct = [*project["dependencies"], *project["optional-dependencies"]["app"]]
+    ours = {Requirement(text).name.lower() for text in direct}
+    lines = (space / "requirements.txt").read_text().splitlines()
+    pinned = {line.partition("==")[0] for line in lines if "==" in line}
+    assert (imported & ours) - {"fastapi", "uvicorn", "rich"} == pinned  # Gradio brings those
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")

@@ -12,22 +12,24 @@ from html import escape
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from titanic_nn.analysis.explanation import BACKGROUND, TableModel, explain
+from titanic_nn import plots
+from titanic_nn.analysis.contributions import contributions_of_row, predicted_class
+from titanic_nn.analysis.explanation import BACKGROUND, TableModel, explain, feature_values
 from titanic_nn.app.form import Field, checked_row
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.errors import DataError, TitanicError
 from titanic_nn.escape import printable
 from titanic_nn.evaluation.predictions import kept, most_probable, predicted_table
+from titanic_nn.report import tables
+from titanic_nn.report.pictures import as_svg
 from titanic_nn.runs.folder import to_csv
 from titanic_nn.tables.schema import CheckedTable, read_in_parts
 
 LARGEST_FILE = 2 * 2**20  # bytes of an uploaded table
 MOST_ROWS = 10_000  # of an uploaded table
 ROWS_SHOWN = 100  # of its predictions; the download has all
-FEATURES_SHOWN = 12  # of an explanation, the largest; the others are summed
 LONGEST_NAME = 100  # characters of an uploaded file's name that are shown
 
 
@@ -74,30 +76,28 @@ class AppModel:
             f'<p class="verdict">Most probable: <b>{_text(schema.class_names[code])}</b>, '
             f"{p[0, code]:.1%}</p>"
             + _table(["class", schema.target.name, "probability"], rows, highlighted=code)
-            + self._why(row, code)
+            + self._why(row)
             + _list("What this assumes", self._assumptions())
         )
 
-    def _why(self, row: pd.DataFrame, code: int) -> str:
-        """The explanation of a row's probability of a class."""
+    def _why(self, row: pd.DataFrame) -> str:
+        """The explanation of a row's probability, as a picture and as a table."""
         if self.background is None:
             return ""
         background, knowing = self.background
+        schema = self.competition.schema
         found = explain(knowing, row, background)
-        names = self.competition.schema.class_names
-        # Of two classes, log-odds are those of the second.
-        output, of_class = (0, names[1]) if len(names) == 2 else (code, names[code])
-        contributions = found.contributions[0, :, output]
-        largest = np.argsort(-np.abs(contributions), kind="stable")
-        shown = [i for i in largest[:FEATURES_SHOWN] if contributions[i]]
-        rest = contributions.sum() - contributions[shown].sum()
-        rows = [["average row", f"{found.base[output]:+.3f}"]]
-        rows += [[found.features[i].replace("_", " "), f"{contributions[i]:+.3f}"] for i in shown]
-        if len(shown) < np.count_nonzero(contributions):
-            rows.append(["all other features", f"{rest:+.3f}"])
-        rows.append(["this row", f"{found.log_odds[0, output]:+.3f}"])
-        return f"<h3>Why: the log-odds of {_text(of_class)}</h3>" + _table(
-            ["feature", "moves them by"], rows, highlighted=len(rows) - 1
+        lines = contributions_of_row(found, 0, feature_values(knowing, row), schema.labels)
+        label = predicted_class(lines)
+        name = schema.meanings[label]
+        picture = as_svg(plots.waterfall(lines[lines["class"] == label], "", name))
+        table = tables.explanation(lines, self.competition)
+        return (
+            f"<h3>Why: the log-odds of {_text(name)}</h3>"
+            f'<figure role="img" aria-label="The largest contributions">{picture.svg}</figure>'
+            f"<details><summary>{_text(table.title)}, all of them</summary>"
+            f"{_table(table.columns, table.rows, table.highlighted_row)}"
+            f"<p>{_text(table.caption)}</p></details>"
         )
 
     def _assumptions(self) -> list[str]:
@@ -112,10 +112,10 @@ class AppModel:
             return [*found, "Nothing is explained here: that needs rows of the training table."]
         return [
             *found,
-            f"The contributions are Shapley values of features, against {BACKGROUND} "
-            f"{schema.row_names} at most that stand for the average. Features are mixed between "
-            "rows, also where no such row exists. They explain what the model computes, not what "
-            "causes what.",
+            "Each bar moves the log-odds by what a feature contributes: its Shapley value, sampled "
+            f"against {BACKGROUND} {schema.row_names} at most, which stand for the average. "
+            "Features are mixed between rows, also where no such row exists. That explains what "
+            "the model computes, not what causes what.",
         ]
 
     def _answer_table(self, upload: Any) -> str:
@@ -183,7 +183,9 @@ def _or_complaint(answer: Any) -> str:
     return f'<div class="answer"><p class="complaint" role="alert">{_text(line)}</p></div>'
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], highlighted: int = -1) -> str:
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], highlighted: int | None = None
+) -> str:
     """A table whose first column names the rows."""
     head = "".join(f"<th scope=col>{_text(name)}</th>" for name in columns)
     body = "".join(

@@ -40,7 +40,7 @@ STYLE = """
 .dark .gradio-container { --ink: #e8e8e8; --note: #a5a9b0; --line: #3a4048; }
 .answer, .about { color: var(--ink); }
 .about h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-.about p, .answer figcaption { color: var(--note); margin: .2rem 0; }
+.about p, .answer details p { color: var(--note); margin: .2rem 0; }
 .answer h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
 .answer .verdict { font-size: 1.2rem; }
 .answer .complaint { border-left: .25rem solid #D55E00; padding: .5rem .8rem;
@@ -51,6 +51,9 @@ STYLE = """
   white-space: nowrap; border: 0 solid var(--line); border-bottom-width: 1px; }
 .gradio-container .answer :is(th, td):first-child { text-align: left; }
 .answer .highlighted { font-weight: 700; }
+.answer details { margin-top: .6rem; }
+.answer summary { cursor: pointer; }
+.answer figure { margin: 0; }
 .answer svg { display: block; width: 100%; max-width: 38rem; height: auto; }
 .answer ul { padding-left: 1.2rem; list-style: disc; color: var(--note); }
 .answer a.download { text-decoration: underline; }

@@ -48,7 +48,7 @@ REQUIREMENTS = (
     "safetensors",
     "scikit-learn",
     "scipy",
-    "tomli-w",
+    "threadpoolctl",
     "torch",
 )
 # Spaces installs Gradio with its extra `mcp`, which asks for an older pydantic than Gradio does.
