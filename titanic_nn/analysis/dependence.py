@@ -25,7 +25,7 @@ from titanic_nn.analysis.explanation import (
 )
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.engine.device import torch_threads
-from titanic_nn.errors import ConfigError, did_you_mean
+from titanic_nn.errors import ConfigError, ModelError, did_you_mean
 from titanic_nn.estimators.calibration import weighted_average
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.nets.losses import probabilities
@@ -77,6 +77,7 @@ def partial_dependence(
         ConfigError: the model does not read a competition's table or there is no such feature, or
             no net reads it, as all training rows agree in it.
         DataError: X breaks the competition's schema.
+        ModelError: the nets overflow.
     """
     models, weights = pipelines(model)
     models = {one or name: pipeline for one, pipeline in models.items()}
@@ -104,6 +105,8 @@ def partial_dependence(
         of_nets, means[one] = _curves(pipeline, encoded(pipeline, X, rows), varied, values)
         lines += [(one, str(i), line) for i, line in enumerate(of_nets, 1)]
     lines.append((name, MEAN, weighted_average(means, weights)))
+    if not all(np.isfinite(line).all() for *_, line in lines):
+        raise ModelError(f"{name} does not predict these rows: the nets overflow")
     labels = competition.schema.labels
     parts = [
         pd.DataFrame(

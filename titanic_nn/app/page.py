@@ -34,11 +34,10 @@ async () => {
   return [upload];
 }
 """
+# Gradio puts its own class before each selector; its variables are those of its two colour schemes.
 STYLE = """
-.gradio-container { --ink: #222; --note: #666; --line: #d8dbe0;
-  --block-info-text-color: var(--note); }
-.dark .gradio-container { --ink: #e8e8e8; --note: #a5a9b0; --line: #3a4048; }
-.answer, .about { color: var(--ink); }
+.answer, .about, #table_file { --ink: var(--body-text-color);
+  --note: var(--block-info-text-color); --line: var(--border-color-primary); color: var(--ink); }
 .about h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 .about p, .answer details p { color: var(--note); margin: .2rem 0; }
 .answer h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
@@ -46,10 +45,12 @@ STYLE = """
 .answer .complaint { border-left: .25rem solid #D55E00; padding: .5rem .8rem;
   overflow-wrap: anywhere; }
 .answer .scroll { overflow-x: auto; }
-.answer table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.gradio-container .answer :is(th, td) { padding: .25rem .8rem .25rem 0; text-align: right;
-  white-space: nowrap; border: 0 solid var(--line); border-bottom-width: 1px; }
-.gradio-container .answer :is(th, td):first-child { text-align: left; }
+.answer table { border-collapse: collapse; border: 0; font-variant-numeric: tabular-nums; }
+.answer tr { border: 0; }
+.answer th, .answer td { padding: .25rem .8rem .25rem 0; text-align: right; white-space: nowrap;
+  border-width: 0 0 1px; border-color: var(--line); }
+.answer th:first-child, .answer td:first-child { text-align: left; min-width: 6rem;
+  white-space: normal; overflow-wrap: anywhere; }
 .answer .highlighted { font-weight: 700; }
 .answer details { margin-top: .6rem; }
 .answer summary { cursor: pointer; }
@@ -58,7 +59,7 @@ STYLE = """
 .answer ul { padding-left: 1.2rem; list-style: disc; color: var(--note); }
 .answer a.download { text-decoration: underline; }
 #table_file { display: block; width: 100%; padding: 1.5rem; border: 2px dashed var(--line);
-  border-radius: .5rem; color: var(--ink); }
+  border-radius: .5rem; }
 """
 
 
@@ -125,6 +126,8 @@ def gradio_app(model: AppModel) -> tuple[Any, dict[int, int]]:
         mcp_server=False,
         theme=gr.themes.Base(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        ).set(  # dark enough to be read
+            block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_400"
         ),
         css=STYLE,
     )
