@@ -25,10 +25,12 @@ from titanic_nn.evaluation.predictions import kept, most_probable, predicted_tab
 from titanic_nn.report import tables
 from titanic_nn.report.pictures import as_svg
 from titanic_nn.runs.folder import to_csv
-from titanic_nn.tables.schema import CheckedTable, read_in_parts
+from titanic_nn.tables.schema import CheckedTable, column_names, read_in_parts
 
 LARGEST_FILE = 2 * 2**20  # bytes of an uploaded table
 MOST_ROWS = 10_000  # of an uploaded table
+MOST_COLUMNS = 1_000  # of it, extra ones too
+NOTES_SHOWN = 5  # on what was tolerated in it
 ROWS_SHOWN = 100  # of its predictions; the download has all
 LONGEST_NAME = 100  # characters of an uploaded file's name that are shown
 
@@ -44,7 +46,7 @@ class AppModel:
     # None: nothing is explained.
     background: tuple[pd.DataFrame, TableModel] | None
     name: str  # the model's
-    about: str  # a line or two about it
+    about: str  # a sentence or two about it
 
     @property
     def title(self) -> str:
@@ -130,15 +132,19 @@ class AppModel:
         href = base64.b64encode(to_csv(found).encode()).decode()
         first = f" The first {ROWS_SHOWN} are shown." if len(found) > ROWS_SHOWN else ""
         return (
-            "".join(f"<p>note: {_text(note)}</p>" for note in checked.notes)
+            "".join(f"<p>note: {_text(note)}</p>" for note in checked.notes[:NOTES_SHOWN])
             + f"<p>{_text(name)}: {len(found)} {_text(schema.row_names)} predicted.{first} "
             f'<a class="download" download="predictions.csv" href="data:text/csv;base64,{href}">'
             "Download all as CSV</a></p>" + _table([str(name) for name in found], rows)
         )
 
     def _checked(self, name: str, content: bytes) -> CheckedTable:
-        """A table of at most MOST_ROWS rows. Raises DataError, as `titanic-nn predict` does."""
+        """A table that is not too large. Raises DataError, as `titanic-nn predict` does."""
         schema = self.competition.schema
+        if len(column_names(content, file=name)) > MOST_COLUMNS:
+            raise DataError(
+                f"{name}: has more than {MOST_COLUMNS} columns; predict it by `titanic-nn predict`"
+            )
         parts = read_in_parts(io.BytesIO(content), file=name, rows=MOST_ROWS, schema=schema)
         first = next(parts)
         if next(parts, None) is not None:

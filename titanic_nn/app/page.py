@@ -78,7 +78,7 @@ def gradio_app(model: AppModel) -> tuple[Any, dict[int, int]]:
     from fastapi import FastAPI
 
     schema = model.competition.schema
-    first = model.answer_row([field.default for field in model.fields])
+    first = model.answer_row([field.default for field in model.fields]) if model.background else ""
     with gr.Blocks(title=model.title, analytics_enabled=False) as blocks:
         gr.HTML(_about(model))
         with gr.Tab(f"One {printable(schema.row_name)}"), gr.Row():

@@ -33,8 +33,8 @@ CONNECTIONS = 100  # at a time; a page holds two
 
 ROUTES = {
     "GET": re.compile(
-        r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)(/\w[\w.-]*)+"
-        r"|/gradio_api/(theme\.css|startup-events|queue/data|heartbeat/\w+)"
+        r"/|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static)(/\w[\w.-]*)+"
+        r"|/gradio_api/(startup-events|queue/data|heartbeat/\w+)"
     ),
     "POST": re.compile(r"/gradio_api/queue/join"),
 }
@@ -111,7 +111,7 @@ class Gate:
         if scope["type"] != "http":
             return
         headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").rpartition(":")[0]
+        host = headers.get(b"host", b"").decode("latin-1").partition(":")[0]
         if self.local and host not in (LOCAL, "localhost"):
             await self._refuse(send, 403)
             return
@@ -166,10 +166,9 @@ class Gate:
         try:
             await self.app(scope, receive, checked)
         except Exception:  # of a request that is none of the page's
-            status = status if status >= 400 or not status else -1
-            if status == -1:  # half of the answer has gone
+            if 0 < status < 400:  # a part of the answer has gone
                 raise
-            status = status or 400
+            status = max(status, 400)
         if status >= 400:
             await self._refuse(send, status)
 
