@@ -235,12 +235,14 @@ def test_a_person_fills_in_the_form_and_sends_files(
     assert f"{first['PassengerId']:.0f} {first['probability']:.6f} {first['Survived']:.0f}" in text
 
     bad = tmp_path / "bad.csv"
-    bad.write_text(TEST.read_text(encoding="utf-8").replace("female", "unknown", 1))
+    hostile = "${document.title=7}<img src>"  # is shown as it is
+    bad.write_text(TEST.read_text(encoding="utf-8").replace("female", hostile, 1))
     browser.find_element(By.ID, "table_file").send_keys(str(bad))
     press(browser, "Predict the file")
     complaint = wait(browser, "#table_answer .complaint").text
     refused(predict, [str(run), "--input", str(bad)], complaint.removeprefix("bad.csv"), capsys)
-    assert complaint.startswith("bad.csv, line 2, column Sex: 'unknown' is not accepted")
+    assert complaint.startswith(f"bad.csv, line 2, column Sex: '{hostile}' is not accepted")
+    assert browser.title == "Titanic: relu"
 
     for width in (1280, 390):
         resize(browser, width)
