@@ -24,6 +24,7 @@ from titanic_nn.escape import printable
 from titanic_nn.evaluation.predictions import kept, most_probable, predicted_table
 from titanic_nn.report import tables
 from titanic_nn.report.pictures import as_svg
+from titanic_nn.report.sentences import percent
 from titanic_nn.runs.folder import to_csv
 from titanic_nn.tables.schema import CheckedTable, column_names, read_in_parts
 
@@ -76,7 +77,7 @@ class AppModel:
         ]
         return (
             f'<p class="verdict">Most probable: <b>{_text(schema.class_names[code])}</b>, '
-            f"{p[0, code]:.1%}</p>"
+            f"{percent(p[0, code], 1)}</p>"
             + _table(["class", schema.target.name, "probability"], rows, highlighted=code)
             + self._why(row)
             + _list("What this assumes", self._assumptions())
