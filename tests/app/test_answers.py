@@ -3,6 +3,7 @@
 import base64
 import re
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from titanic_nn.app.run import app_model
 from titanic_nn.cli.app import main
 from titanic_nn.cli.predict import main as predict
 from titanic_nn.competitions.registry import COMPETITIONS, get_competition
-from titanic_nn.errors import DataError
+from titanic_nn.errors import ConfigError, DataError
 
 BUNDLED = get_competition("titanic").search[-1][1]
 PONDS = ("<script>alert(1)</script>", "${x}", "{{y}}")  # of the own table
@@ -115,6 +116,13 @@ def test_without_rows_to_quote_the_form_has_what_is_frequent() -> None:
     }
     with pytest.raises(DataError, match=r"^column Name: the value is missing; expected a name$"):
         checked_row([field.default for field in fields], fields, tables.schema)
+
+
+def test_a_table_that_no_form_can_hold() -> None:
+    schema = load_tables(BUNDLED).schema
+    wide = replace(schema, columns=schema.columns * 21)
+    with pytest.raises(ConfigError, match=r"has 210 columns, more than the 200 that a form can"):
+        fields_of(wide, pd.DataFrame(), None)
 
 
 def bad_arguments() -> dict[str, tuple[list[str], str]]:

@@ -6,12 +6,12 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
-from titanic_nn.errors import DataError
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.tables.schema import Column, TableSchema, check_frame
 from titanic_nn.tables.state import STRICT, Finite
 
 MOST_CHOICES = 12  # values of a text column that are offered as a list
-
+MOST_FIELDS = 200  # of a form
 
 Kind: TypeAlias = Literal["number", "choice", "text"]
 
@@ -37,7 +37,15 @@ def fields_of(
         table: checked; a text column with few values becomes a choice of them.
         examples: rows that the model was not trained on; the most typical one makes the defaults.
             None: medians and most frequent values do, and a text is empty.
+
+    Raises:
+        ConfigError: there are more columns than a form can hold.
     """
+    if len(schema.columns) > MOST_FIELDS:
+        raise ConfigError(
+            f"the table has {len(schema.columns)} columns, more than the {MOST_FIELDS} that a form "
+            "can hold; use `titanic-nn predict`"
+        )
     choices = {c.name: _choices(table[c.name]) for c in schema.columns if c.dtype == "str"}
     # Of numbers, and of texts with few values.
     typical = {

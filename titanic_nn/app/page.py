@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from titanic_nn.app.form import Field
 from titanic_nn.app.model import LARGEST_FILE, MOST_ROWS, AppModel
-from titanic_nn.errors import ConfigError
 from titanic_nn.escape import printable
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 WAITING = 20  # requests; more are refused
 SESSIONS = 64  # of pages whose answers are kept until they are fetched
-MOST_FIELDS = 200  # of a form
 NARROWEST = 140  # pixels of a field; two stand beside each other, also on a phone
 # What the page sends of the chosen file; its content only if it is small enough to be read.
 READ_FILE = """
@@ -64,15 +62,7 @@ STYLE = """
 
 
 def gradio_app(model: AppModel) -> tuple[Any, dict[int, int]]:
-    """The app as an ASGI application, and how many values each of its events takes.
-
-    Raises ConfigError for a form that no page can hold.
-    """
-    if len(model.fields) > MOST_FIELDS:
-        raise ConfigError(
-            f"the table has {len(model.fields)} columns, more than the {MOST_FIELDS} that a form "
-            "can hold; use `titanic-nn predict`"
-        )
+    """The app as an ASGI application, and how many values each of its events takes."""
     _ignore_environment()
     import gradio as gr
     from fastapi import FastAPI
