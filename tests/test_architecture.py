@@ -30,6 +30,7 @@ LAYERS = (
     ("kaggle",),
     ("report",),
     ("spreadsheet",),
+    ("app",),
     ("cli",),
     ("train", "submit", "__main__", "__init__"),
 )
@@ -43,6 +44,9 @@ HOMES = {
     "matplotlib": ("plots", "report.pictures"),
     "jinja2": ("report",),
     "xlsxwriter": ("spreadsheet.workbook",),
+    "gradio": ("app.page",),
+    "fastapi": ("app.page",),
+    "uvicorn": ("app.server",),
     "xgboost": ("evaluation.rivals",),
     "lightgbm": ("evaluation.rivals",),
     "catboost": ("evaluation.rivals",),

@@ -28,6 +28,7 @@ from safetensors.numpy import save as tensors_as_bytes
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.errors import ConfigError, DataError, ModelError, TitanicError
 from titanic_nn.estimators.calibration import Calibration, Ensemble, check_shares
@@ -243,6 +244,21 @@ def load(folder: str | Path) -> Model:
         models[name] = _net(member, inner)
     with _naming(folder / DESCRIPTION):
         return _ensemble(models, document.weights)
+
+
+def load_with_competition(folder: Path) -> tuple[Pipeline | Ensemble, Competition]:
+    """A saved model that reads a competition's table, and the competition.
+
+    Raises ModelError as `load` does, and for a model that reads no table.
+    """
+    model = load(folder)
+    if isinstance(model, NetClassifier):
+        raise ModelError(
+            f"{folder}: this model does not read a competition's table; save a Pipeline of "
+            "CompetitionFeatures and a classifier"
+        )
+    pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
+    return model, get_competition(pipeline[0].competition)
 
 
 def model_files(model: Model) -> Iterator[tuple[str, str | bytes]]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titanic_nn.tables.schema import as_targets
+from titanic_nn.errors import ModelError
+from titanic_nn.tables.schema import TableSchema, as_targets
 
 
 def kept(p: NDArray[Any]) -> NDArray[Any]:
@@ -56,3 +57,25 @@ def scored_rows(oof: pd.DataFrame, model: str) -> tuple[NDArray[np.int64], NDArr
     p = probabilities(oof, model)
     classes = 2 if p.ndim == 1 else p.shape[1]
     return as_targets(oof["label"].to_numpy(), classes), p
+
+
+def predicted_table(model: Any, table: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """Ids, if the table has them; probabilities, as in test_predictions.csv; the likeliest label.
+
+    Args:
+        model: from a checked table to probabilities (rows, classes).
+        table: checked.
+        schema: of the table.
+
+    Raises:
+        ModelError: the model does not predict the table.
+    """
+    try:
+        p = kept(model.predict_proba(table))
+    except ValueError as error:  # the table is checked: it is the model's numbers that overflow
+        raise ModelError(f"the model does not predict this table: {error}") from None
+    found = pd.DataFrame(as_columns("probability", p, schema.labels))
+    found[schema.target.name] = [schema.labels[code] for code in most_probable(p)]
+    if schema.id.name in table:
+        found.insert(0, schema.id.name, table[schema.id.name].to_numpy())
+    return found

@@ -127,3 +127,12 @@ def test_the_competitions_own_groups_are_on_one_side() -> None:
 def test_the_docs_have_the_table_of_features() -> None:
     docs = (REPO / "docs/features.md").read_text(encoding="utf-8")
     assert SPACESHIP.features.as_markdown() in docs
+
+
+def test_a_table_in_which_a_text_is_never_known() -> None:
+    header, *_, last = TABLE.splitlines()
+    table = pd.DataFrame([last.split(",")], columns=header.split(","))
+    checked = check_frame(table, name="X", columns=SPACESHIP.schema.test_columns)
+    (row,) = passenger_features(checked).to_dict("records")
+    assert row["cabin_missing"]
+    assert row["group_size"] == 1

@@ -123,7 +123,7 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
     child = passengers["Age"] < YOUNGEST_WITH_BILLS
     none = (cryosleep == "True") | child  # who has no bills
     bills = bills.mask(bills.isna().mul(none, axis=0), 0)
-    surname = passengers["Name"].str.rsplit(n=1).str[-1]
+    surname = passengers["Name"].str.extract(r"(\S+)$", expand=False)  # the last word
     family = group + " " + surname
     group_size = group.groupby(group).transform("size")
     return pd.DataFrame(
