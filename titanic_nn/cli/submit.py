@@ -6,6 +6,7 @@ Everything that is sent is recorded in submissions/ledger.csv.
 import sys
 from argparse import Namespace
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def main(args: Namespace) -> None:
         return
 
     # Imported late: it loads the kaggle package.
-    from titanic_nn.kaggle.once import seconds_left, send, wait
+    from titanic_nn.kaggle.once import SubmitOnce, new_entry, seconds_left, wait
     from titanic_nn.kaggle.service import Kaggle
 
     kaggle = Kaggle(competition.slug, retry_policy)
@@ -107,7 +108,10 @@ def main(args: Namespace) -> None:
         def show(state: str) -> None:
             update(f"Kaggle: {state}")
 
-        entry = send(file, message, kaggle, ledger, show, resend=args.resend, now=args.now)
+        new = new_entry(file, competition.slug)
+        create = partial(kaggle.submit, file.content, file.path.name)
+        once = SubmitOnce(new, create, message, kaggle, ledger, resend=args.resend)
+        entry = once.send(show, now=args.now)
         if not args.no_wait:
             entry = wait(entry, kaggle, ledger, show)
     _report(entry, file, competition)
