@@ -72,7 +72,7 @@ def main(args: Namespace) -> None:
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
         say(f"{file.path} was sent already; --resend sends it again")
-        _report(sent, file, competition)
+        report_score(sent, _accuracy(file), _rows(file), competition)
         return
 
     message = args.message or file.message()
@@ -91,7 +91,7 @@ def main(args: Namespace) -> None:
     kaggle = Kaggle(competition.slug, retry_policy)
     if kaggle.credentials.warning:
         warn(f"warning: {kaggle.credentials.warning}")
-    if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
+    if not (sent or args.yes) and sys.stdin.isatty() and not confirmed():
         say("Nothing was sent.")
         return
     cut_off = ledger.cut_off(file.sha256, competition.slug)
@@ -114,7 +114,7 @@ def main(args: Namespace) -> None:
         entry = once.send(show, now=args.now)
         if not args.no_wait:
             entry = wait(entry, kaggle, ledger, show)
-    _report(entry, file, competition)
+    report_score(entry, _accuracy(file), _rows(file), competition)
 
 
 def _check(file: SubmissionFile, competition: "Competition") -> int:
@@ -173,14 +173,24 @@ def _accuracy(file: SubmissionFile) -> float | None:
     return file.manifest.scores.get("accuracy") if file.manifest else None
 
 
-def _confirmed() -> bool:
+def _rows(file: SubmissionFile) -> int:
+    return len(file.content.splitlines()) - 1
+
+
+def confirmed() -> bool:
+    """Ask, on the terminal, whether to send."""
     with suppress(EOFError):  # Ctrl-D
         return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
     return False
 
 
-def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:
-    """Print the result of a submission."""
+def report_score(
+    entry: Entry, accuracy: float | None, rows: int, competition: "Competition"
+) -> None:
+    """Print the result of a submission of so many rows; `accuracy` is the cross-validated one.
+
+    Raises KaggleError where Kaggle could not score it.
+    """
     from titanic_nn.kaggle.submission import describe_score
     from titanic_nn.report.sentences import board_outcome
 
@@ -191,9 +201,7 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
     if entry.status == "pending":
         say(f"Sent as submission {entry.ref}; `--list` shows its score when there is one.")
         return
-    rows = len(file.content.splitlines()) - 1
     say(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
-    accuracy = _accuracy(file)
     if accuracy is not None and (
         outcome := board_outcome(entry.public_score, accuracy, rows, competition)
     ):
