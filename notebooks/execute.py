@@ -27,13 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(HERE.glob("*.ipynb")))
     parser.add_argument("--write", action="store_true", help="write the new outputs")
+    parser.add_argument("--folder", type=Path, default=HERE, help="run them here (notebooks/)")
     args = parser.parse_args()
     failed = False
     for path in args.notebooks:
         start = time.perf_counter()
         notebook = nbformat.read(path, as_version=4)
         try:
-            execute(notebook)
+            execute(notebook, args.folder)
         except (CellExecutionError, CellTimeoutError) as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             failed = True
@@ -44,8 +45,8 @@ def main() -> None:
     sys.exit(failed)
 
 
-def execute(notebook: NotebookNode) -> None:
-    """Run all cells in a fresh kernel, in the notebooks' folder."""
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells in a fresh kernel, in a folder."""
     NotebookClient(
         notebook,
         timeout=LIMIT,
@@ -53,7 +54,7 @@ def execute(notebook: NotebookNode) -> None:
         config=Config(KernelManager={"transport_encryption": "auto"}),
         record_timing=False,
         coalesce_streams=True,  # one output per stream, however the prints arrived
-        resources={"metadata": {"path": str(HERE)}},
+        resources={"metadata": {"path": str(folder)}},
     ).execute()
 
 

@@ -37,7 +37,7 @@ STATES: dict[str, KernelStatus] = {
     "CANCEL_ACKNOWLEDGED": "cancelled",
 }
 # How a line of a log begins that says why a notebook failed.
-_REASON = re.compile(r"error: |(?!SystemExit)[A-Z]\w*(\.\w+)*(Error|Exception|Interrupt)\b")
+_REASON = re.compile(r"error: |(?!SystemExit)[A-Za-z_][\w.]*(Error|Exception|Interrupt)\b")
 _CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

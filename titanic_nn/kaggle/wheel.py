@@ -7,6 +7,7 @@ import io
 import zipfile
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -31,6 +32,7 @@ class Wheel:
     sha256: str
 
 
+@cache
 def package_wheel() -> Wheel:
     """Pack the package that is running. Raises TitanicError where it is not installed."""
     try:
