@@ -150,6 +150,16 @@ def test_a_notebook_of_ones_own_is_pushed_without_its_outputs(
     assert KEY not in asked["text"]
 
 
+def test_the_published_notebook_is_pushed_as_it_is(user: User, kaggle: KaggleWithKernels) -> None:
+    published = Path(__file__).parents[2] / "notebooks/kaggle_titanic.ipynb"
+    done = user.call("kernel", "push", "--notebook", str(published), "--name", "titanic-honestly")
+    assert done.code == 0, done.err
+    pushed = [cell["source"] for cell in json.loads(kaggle.pushed[0]["text"])["cells"]]
+    cells = json.loads(published.read_text(encoding="utf-8"))["cells"]
+    assert [pushed[0], *pushed[2:-1]] == ["".join(cell["source"]) for cell in cells]
+    assert Path("runs/titanic-honestly-v1").is_dir()
+
+
 def test_a_dry_run_writes_the_folder_and_calls_nobody(
     user: User, kaggle: KaggleWithKernels
 ) -> None:

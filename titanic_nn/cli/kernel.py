@@ -113,10 +113,12 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
     competition = get_competition(config.competition)
     competition.check_at_kaggle()
     make = partial(_kernel, args, competition, config.to_toml())
+    tried = make(OWNER)
+    tried.files("")  # what Kaggle would not take is refused before anything else
     if args.dry_run:
         from titanic_nn.kaggle.kernel_once import write_kernel
 
-        folder = write_kernel(make(OWNER), f"{'0' * 12}-0")
+        folder = write_kernel(tried, f"{'0' * 12}-0")
         say(f"{folder}: the kernel's folder. Dry run: nothing was pushed.")
         return
 
@@ -125,7 +127,6 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
 
     kaggle = _service(competition.slug, policy)
     kernel = make(kaggle.owner())
-    kernel.files("")  # refused before anything is sent
     once = PushOnce(kernel, kaggle, ledger, again=args.again)
     cut_off = once.cut_off()
     if cut_off and args.now:
