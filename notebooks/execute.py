@@ -1,8 +1,8 @@
 """Run the notebooks from top to bottom, as CI does: `make notebooks`.
 
 Those for Kaggle run in a folder of their own, with the bundled tables laid out as Kaggle attaches
-its own. If a cell fails, or takes over two minutes, the exit code is 1. With `--write` the notebooks
-keep their new outputs, without what changes from run to run (memory addresses, widgets, versions).
+its own. If a cell fails, or takes over two minutes, the exit code is 1. With `--write` they keep
+their new outputs, without what changes from run to run (memory addresses, widgets, versions).
 """
 
 import argparse

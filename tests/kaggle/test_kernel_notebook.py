@@ -27,7 +27,7 @@ class Machine:
 
     def run(self, notebook: str) -> Files:
         """What a notebook leaves; how it ended is what the server says from now on."""
-        nbformat.validate(nbformat.reads(notebook, as_version=4))
+        nbformat.validate(json.loads(notebook))
         path = self.library / "notebook.ipynb"
         path.write_text(notebook, encoding="utf-8")
         environment = {
