@@ -163,15 +163,14 @@ def test_the_published_notebook_is_pushed_as_it_is(user: User, kaggle: KaggleWit
 def test_a_dry_run_writes_the_folder_and_calls_nobody(
     user: User, kaggle: KaggleWithKernels
 ) -> None:
-    done = user.call("kernel", "push", "--dry-run", "--gpu")
-    assert (done.code, kaggle.calls, ledger(user)) == (0, [], [])
+    done = user.call("kernel", "push", "--dry-run", "--gpu", "--quiet")
+    assert (done.code, done.said, kaggle.calls, ledger(user)) == (0, "", [], [])
     metadata = json.loads(Path("kernels/titanic-nets/kernel-metadata.json").read_text())
     assert metadata["machine_shape"] == "NvidiaTeslaT4"
     assert Path("kernels/titanic-nets/notebook.ipynb").is_file()
 
 
 STAGES: list[tuple[str, Literal["never", "late", "before"]]] = [
-    ("GetKernel", "never"),
     ("SaveKernel", "never"),
     ("SaveKernel", "before"),
     ("storage", "never"),
@@ -189,8 +188,7 @@ def test_killed_at_any_stage_the_next_push_finishes_it(
         process.kill()
         said = process.communicate()
     assert reached, said
-    may_be_there = call != "GetKernel"
-    assert len(ledger(user)) == may_be_there
+    assert len(ledger(user)) == 1
     if (call, done) == ("SaveKernel", "never"):
         let_pass(user.folder, 2 * VISIBLE_AFTER, LEDGER)
     stop.go.set()
@@ -538,6 +536,7 @@ def test_a_version_is_submitted_exactly_once(user: User, kaggle: KaggleWithKerne
         ("push --competition nowhere", "competition 'nowhere' is not known"),
         ("push --config none.toml", "none.toml"),
         ("push --notebook none.ipynb", "none.ipynb"),
+        ("push --notebook bad.ipynb --folds 3", "--folds: has no effect on --notebook"),
         ("push --notebook bad.ipynb", "bad.ipynb: cannot be read as a notebook"),
         ("push --notebook empty.ipynb", "empty.ipynb: has no cell with code"),
         ("push --notebook large.ipynb", "more than the 1000000 that Kaggle takes"),

@@ -9,7 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from kaggle_kernels import Files, KaggleWithKernels
-from kaggle_user import KaggleTables, User, give_key, write_tables
+from kaggle_user import KaggleTables, User, give_key, write_tables, zipped
+
+from titanic_nn.kaggle.kernel_folder import Kernel, kernel_metadata
+from titanic_nn.kaggle.wheel import Wheel
 
 EXECUTE = Path(__file__).parents[2] / "notebooks/execute.py"
 QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--n-seeds", "1"]
@@ -103,3 +106,54 @@ def test_without_input_it_says_so_and_trains_on_nothing_else(
     assert (done.code, done.err.count("\n")) == (3, 1)
     assert "failed: DataError: found no tables: no train.csv, test.csv or titanic.zip" in done.err
     assert not Path("runs").exists()
+
+
+def small_wheel(name: str, requires: str = "") -> bytes:
+    info = f"{name}-1.0.dist-info"
+    required = f"Requires-Dist: {requires}\n" if requires else ""
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{required}"
+    wheel = "Wheel-Version: 1.0\nGenerator: a-test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members = {f"{name}.py": "x = 1", f"{info}/METADATA": metadata, f"{info}/WHEEL": wheel}
+    record = "".join(f"{member},,\n" for member in [*members, f"{info}/RECORD"])
+    return zipped({n: c.encode() for n, c in {**members, f"{info}/RECORD": record}.items()})
+
+
+@pytest.mark.parametrize("datasets", [["bob/wheels"], []])
+def test_without_internet_a_dataset_has_what_is_required(
+    datasets: list[str], tmp_path: Path
+) -> None:
+    metadata = kernel_metadata(
+        "ada",
+        "titanic-nets",
+        "titanic",
+        gpu=False,
+        internet=False,
+        private=True,
+        datasets=datasets,
+    )
+    wheel = Wheel("pushed-1.0-py3-none-any.whl", small_wheel("pushed", "rare_one>=1"), "digest")
+    kernel = Kernel("ada/titanic-nets", metadata, [], wheel)
+    (install, _) = json.loads(kernel.files("0-1")["notebook.ipynb"])["cells"]
+    attached = tmp_path / "input/datasets/bob/wheels"
+    attached.mkdir(parents=True)
+    (attached / "rare_one-1.0-py3-none-any.whl").write_bytes(small_wheel("rare_one"))
+    offline = {
+        "PIP_NO_INDEX": "1",
+        "PIP_TARGET": str(tmp_path / "library"),
+        "TMPDIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", install["source"]],
+        env={**os.environ, **offline, "TITANIC_NN_KAGGLE_INPUT": str(tmp_path / "input")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    installed = sorted(path.name for path in tmp_path.glob("library/*.py"))
+    if datasets:
+        assert (done.returncode, installed) == (0, ["pushed.py", "rare_one.py"]), done.stderr
+    else:
+        assert installed == []
+        said = "titanic_nn cannot be installed: ERROR: No matching distribution found for rare_one"
+        assert said in done.stderr.splitlines()[-1]

@@ -28,6 +28,8 @@ from titanic_nn.kaggle.kernel_ledger import KernelEntry, KernelLedger
 from titanic_nn.kaggle.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from titanic_nn.competitions.competition import Competition
     from titanic_nn.kaggle.kernel_folder import Kernel
     from titanic_nn.kaggle.kernel_service import Kernels
@@ -41,8 +43,9 @@ PARSER = Parser(prog="titanic-nn kernel", description=__doc__)
 COMMANDS = PARSER.add_subparsers(dest="what", required=True, metavar="push|status|output|submit")
 
 
-def _command(name: str, what: str) -> Parser:
-    parser: Parser = COMMANDS.add_parser(name, help=what, description=f"{what.capitalize()}.")
+def _command(name: str, what: str, *parents: Parser) -> Parser:
+    described = f"{what[0].upper()}{what[1:]}."
+    parser: Parser = COMMANDS.add_parser(name, help=what, description=described, parents=[*parents])
     return parser
 
 
@@ -57,7 +60,11 @@ def _add_name(parser: Parser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help=text)
 
 
-PUSH = _command("push", "push a notebook that trains, exactly once, and bring its run home")
+TRAINING = Parser(add_help=False)
+add_run_options(TRAINING)
+PUSH = _command(
+    "push", "push a notebook that trains, exactly once, and bring its run home", TRAINING
+)
 add = PUSH.add_argument
 add("--competition", metavar="NAME", help=COMPETITION)
 add("--gpu", action="store_true", help="run on a T4; by default on the CPU")
@@ -70,7 +77,6 @@ add("--again", action="store_true", help="push again what was pushed already")
 add("--now", action="store_true", help="don't wait for a push that was cut off: may push it twice")
 add("--dry-run", action="store_true", help="write the kernel's folder, without the network")
 _add_wait(PUSH, "it to finish", LONGEST)
-add_run_options(PUSH)
 
 STATUS = _command("status", "ask Kaggle how kernels fare, and print the ledger")
 _add_name(STATUS)
@@ -105,6 +111,13 @@ def _seconds(args: Namespace) -> float:
 
 
 def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
+    given = [
+        action.option_strings[0]
+        for action in TRAINING._actions
+        if action.dest != "quiet" and getattr(args, action.dest) != action.default
+    ]
+    if args.notebook and given:
+        raise ConfigError(f"{given[0]}: has no effect on --notebook; leave one of them out")
     config = run_config(args)
     if (config.device == "cuda") > args.gpu:
         raise ConfigError("--device cuda: needs --gpu, or the kernel has none")
@@ -112,6 +125,7 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
 
     competition = get_competition(config.competition)
     competition.check_at_kaggle()
+    shown = console(quiet=args.quiet)
     make = partial(_kernel, args, competition, config.to_toml())
     tried = make(OWNER)
     tried.files("")  # what Kaggle would not take is refused before anything else
@@ -119,7 +133,7 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
         from titanic_nn.kaggle.kernel_once import write_kernel
 
         folder = write_kernel(tried, f"{'0' * 12}-0")
-        say(f"{folder}: the kernel's folder. Dry run: nothing was pushed.")
+        shown.print(f"{folder}: the kernel's folder. Dry run: nothing was pushed.")
         return
 
     from titanic_nn.kaggle.kernel_once import PushOnce
@@ -130,24 +144,26 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
     once = PushOnce(kernel, kaggle, ledger, again=args.again)
     cut_off = once.cut_off()
     if cut_off and args.now:
-        say("The last push was cut off and may still arrive: with --now it may be there twice.")
+        shown.print(
+            "The last push was cut off and may still arrive: with --now it may be there twice."
+        )
     elif cut_off and (left := seconds_left(cut_off)):
-        say(
+        shown.print(
             "The last push was cut off while Kaggle may have been making a version of it: "
             f"searching for it, for up to {left:.0f} s before anything is pushed (--now: at once)."
         )
     known = ledger.sent(kernel.sha256, kernel.name)
     row = _wait(lambda show: once.send(show, now=args.now))
     if known and known.version == row.version:
-        say(f"{_named(row)} is this push already; --again pushes it again")
+        shown.print(f"{_named(row)} is this push already; --again pushes it again")
     else:
-        say(f"Pushed:  {_named(row)} ({row.machine}), {row.url}")
+        shown.print(f"Pushed:  {_named(row)} ({row.machine}), {row.url}")
     if row.error and row.status == "error":
         _failed(row)
     if args.no_wait:
-        say("`titanic-nn kernel output` waits for it, and brings its run home.")
+        shown.print("`titanic-nn kernel output` waits for it, and brings its run home.")
     else:
-        _bring_home(row, kaggle, ledger)
+        _bring_home(row, kaggle, ledger, shown)
 
 
 def _kernel(args: Namespace, competition: "Competition", settings: str, owner: str) -> "Kernel":
@@ -201,7 +217,7 @@ def _status(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
 
 def _output(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
     row = _find(args.name, ledger)
-    _bring_home(row, _service(row.competition, policy), ledger)
+    _bring_home(row, _service(row.competition, policy), ledger, console())
 
 
 def _submit(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
@@ -257,20 +273,22 @@ def _submit(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
     report_score(done, means["accuracy"], rows, competition)
 
 
-def _bring_home(row: KernelEntry, kaggle: "Kernels", ledger: KernelLedger) -> None:
+def _bring_home(
+    row: KernelEntry, kaggle: "Kernels", ledger: KernelLedger, shown: "Console"
+) -> None:
     """Wait until a version has finished, and bring its run home, unless it is there."""
     from titanic_nn.kaggle.kernel_once import fetch_run, follow
 
     if row.run and Path(row.run).is_dir():
-        say(f"{_named(row)}: its run is here already, {row.run}")
+        shown.print(f"{_named(row)}: its run is here already, {row.run}")
         return
     row = _wait(lambda show: follow(row, kaggle, ledger, show))
     if row.status != "complete":
         _failed(row)
     row, run = _wait(lambda _: fetch_run(row, kaggle, ledger))
-    say(f"The run: {row.run}, from {_named(row)}; recommended: {run.recommended}")
+    shown.print(f"The run: {row.run}, from {_named(row)}; recommended: {run.recommended}")
     quoted = shlex.quote(row.run)
-    say(f"Next: titanic-nn report {quoted}, or titanic-nn submit {quoted}")
+    shown.print(f"Next: titanic-nn report {quoted}, or titanic-nn submit {quoted}")
 
 
 def _failed(row: KernelEntry) -> None:

@@ -54,7 +54,8 @@ class KernelLedger(LedgerOf[KernelEntry]):
         }
         super().__init__(KernelEntry, path, formats, lock_timeout=lock_timeout)
 
-    def newest(self, kernel: str) -> KernelEntry | None:
-        """A kernel's newest row, whatever became of it."""
+    def newest(self, kernel: str, *, at_kaggle: bool = False) -> KernelEntry | None:
+        """A kernel's newest row, whatever became of it; or the newest that Kaggle has for sure."""
         rows = [row for row in self.entries() if row.kernel == kernel]
+        rows = [row for row in rows if row.version] if at_kaggle else rows
         return rows[-1] if rows else None

@@ -63,7 +63,7 @@ class PushOnce(Once[KernelEntry]):
         counts = [int(row.idempotency_key.rpartition("-")[2]) for row in rows if row.version]
         if version := self._kernels.newest(kernel.name):
             key = _key(version)
-            if not key and not self._rows.newest(kernel.name):
+            if not (key or self._rows.newest(kernel.name, at_kaggle=True)):
                 raise SubmissionError(
                     f"{kernel.name} is at Kaggle, and this command did not push it; choose another "
                     "--name"
