@@ -286,6 +286,8 @@ def test_rules_that_were_not_accepted_leave_it_without_input(
     done = user.call("kernel", "push")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "did not attach the tables of titanic: accept its rules on https://" in done.err
+    assert [row["status"] for row in ledger(user)] == ["invalid"]
+    assert user.call("kernel", "push").err == done.err
     kaggle.save_reply = {}
     assert user.call("kernel", "push", "--again").code == 0
     assert [row["version"] for row in ledger(user)] == ["1", "2"]

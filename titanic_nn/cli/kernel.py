@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from titanic_nn.cli.console import (
     Parser,
@@ -158,7 +158,7 @@ def _push(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
         shown.print(f"{_named(row)} is this push already; --again pushes it again")
     else:
         shown.print(f"Pushed:  {_named(row)} ({row.machine}), {row.url}")
-    if row.error and row.status == "error":
+    if row.status in ("invalid", "error"):
         _failed(row)
     if args.no_wait:
         shown.print("`titanic-nn kernel output` waits for it, and brings its run home.")
@@ -291,10 +291,10 @@ def _bring_home(
     shown.print(f"Next: titanic-nn report {quoted}, or titanic-nn submit {quoted}")
 
 
-def _failed(row: KernelEntry) -> None:
+def _failed(row: KernelEntry) -> NoReturn:
     if row.status == "cancelled":
         raise KaggleError(f"{_named(row)} was cancelled; see {row.url}")
-    if "--again" in row.error or "--name" in row.error or "--dataset" in row.error:
+    if row.status == "invalid":
         raise SubmissionError(f"{_named(row)}: {row.error}")
     raise KaggleError(f"{_named(row)} failed: {row.error}; see {row.url}")
 

@@ -9,8 +9,11 @@ from titanic_nn.kaggle.ledger import KEY_FORMAT, NUMBER_FORMAT, LedgerOf
 KERNELS = Path("kernels")
 LEDGER = KERNELS / "ledger.csv"
 
-# pending: Kaggle may not have it. failed: it never reached Kaggle. error: it ran, and failed.
-KernelStatus = Literal["pending", "queued", "running", "complete", "error", "cancelled", "failed"]
+# pending: Kaggle may not have it. failed: it never reached Kaggle. invalid: Kaggle has it, without
+# what it needs. error: it ran, and failed.
+KernelStatus = Literal[
+    "pending", "failed", "invalid", "queued", "running", "complete", "error", "cancelled"
+]
 FINISHED = ("complete", "error", "cancelled")
 
 

@@ -91,7 +91,7 @@ class PushOnce(Once[KernelEntry]):
         return {
             "version": str(pushed.version),
             "url": pushed.url,
-            "status": "error" if pushed.error else "queued",
+            "status": "invalid" if pushed.error else "queued",
             "error": pushed.error,
         }
 
