@@ -48,7 +48,7 @@ def package_wheel() -> Wheel:
     files = {
         path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes()
         for path in sorted(PACKAGE.rglob("*"))
-        if path.is_file() and not set(LEFT_OUT) & set(path.relative_to(PACKAGE).parts)
+        if path.is_file() and not any(map(_is_left_out, path.relative_to(PACKAGE).parts))
     }
     files[f"{stem}.dist-info/METADATA"] = f"{headers}\n".encode()
     files[f"{stem}.dist-info/WHEEL"] = WHEEL.encode()
@@ -63,6 +63,10 @@ def package_wheel() -> Wheel:
             archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     digest = sha256(files[record]).hexdigest()
     return Wheel(f"{stem}-py3-none-any.whl", packed.getvalue(), digest)
+
+
+def _is_left_out(part: str) -> bool:
+    return part in LEFT_OUT or part.startswith(".")
 
 
 def _record(content: bytes) -> str:
