@@ -494,6 +494,7 @@ def test_a_version_is_submitted_exactly_once(user: User, kaggle: KaggleWithKerne
     kaggle.inject("CreateCodeSubmission", server.loses_reply)
     done = user.call("kernel", "submit")
     assert (done.code, done.err) == (0, "")
+    assert "Forecast:    Expect a public score of about" in done.out
     assert "Submission 1001: public score 0.82057" in done.out
     (asked,) = kaggle.submitted
     description = asked.pop("submissionDescription")

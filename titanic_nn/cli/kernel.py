@@ -7,6 +7,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from titanic_nn.cli.console import (
     warn,
 )
 from titanic_nn.cli.options import COMPETITION, add_run_options, run_config
-from titanic_nn.cli.submit import confirmed
+from titanic_nn.cli.submit import accuracy_of, confirmed, report_score, rows_of, say_forecast
 from titanic_nn.errors import ConfigError, KaggleError, SubmissionError, did_you_mean
 from titanic_nn.kaggle.kernel_ledger import KernelEntry, KernelLedger
 from titanic_nn.kaggle.retry import RetryPolicy
@@ -221,56 +222,44 @@ def _output(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
 
 
 def _submit(args: Namespace, policy: RetryPolicy, ledger: KernelLedger) -> None:
-    from titanic_nn.cli.submit import report_score
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.kaggle.kernel_output import SUBMISSION
     from titanic_nn.kaggle.ledger import Entry, Ledger
-    from titanic_nn.kaggle.once import SubmitOnce, wait
+    from titanic_nn.kaggle.once import SubmitOnce, new_entry, wait
     from titanic_nn.runs.find import find_run, read_run
+    from titanic_nn.runs.submissions import find_submission
 
     row = _find(args.name, ledger)
     if not row.run:
         raise SubmissionError(
             f"{_named(row)}: its run is not here yet; `titanic-nn kernel output` brings it home"
         )
-    run = read_run(find_run(row.run))
-    competition = get_competition(run.competition)
-    scores = run.models[run.recommended]
-    means = {metric: scores[metric]["mean"] for metric in ("log_loss", "accuracy")}
-    file = f"{row.kernel}/v{row.version}/{SUBMISSION}"
-    known = f"log loss {means['log_loss']:.5f}, accuracy {means['accuracy']:.5f}"
-    message = args.message or f"{_named(row)}, {run.recommended}: cross-validated {known}"
-    entry = Entry(
-        time="",
-        file=file,
-        sha256=sha256(file.encode()).hexdigest(),
-        run=run.name,
-        model=run.recommended,
-        cv_log_loss=f"{means['log_loss']:.5f}",
-        cv_accuracy=f"{means['accuracy']:.5f}",
-        competition=row.competition,
-        idempotency_key="",
-        status="pending",
-    )
-    submissions = Ledger()
+    competition = get_competition(read_run(find_run(row.run)).competition)
+    file = find_submission(row.run, None)
+    rows, accuracy = rows_of(file), accuracy_of(file)
+    # Where code is submitted, Kaggle runs it on other rows: a version is sent, not the file.
+    sent_as = f"{row.kernel}/v{row.version}/{SUBMISSION}"
+    digest = sha256(sent_as.encode()).hexdigest()
+    new = replace(new_entry(file, row.competition), file=sent_as, sha256=digest)
+    message = args.message or f"{_named(row)}, {file.message()}"
     say(f"Submission:  {SUBMISSION} of {_named(row)}\nMessage:     {message}")
-    sent = submissions.sent(entry.sha256, row.competition)
+    submissions = Ledger()
+    sent = submissions.sent(digest, row.competition)
+    if not sent:
+        say_forecast(file, rows, competition)
     asked = not (args.yes or (sent and not args.resend)) and sys.stdin.isatty()
     if asked and not confirmed():
         say("Nothing was sent.")
         return
     kaggle = _service(row.competition, policy)
     create = partial(kaggle.submit_version, row.kernel, int(row.version), SUBMISSION)
-    once = SubmitOnce(entry, create, message, kaggle, submissions, resend=args.resend)
+    once = SubmitOnce(new, create, message, kaggle, submissions, resend=args.resend)
 
     def work(show: Callable[[str], None]) -> Entry:
         done = once.send(show, now=args.now)
         return done if args.no_wait else wait(done, kaggle, submissions, show)
 
-    done = _wait(work)
-    with (run.folder / "test_predictions.csv").open("rb") as table:
-        rows = sum(1 for _ in table) - 1
-    report_score(done, means["accuracy"], rows, competition)
+    report_score(_wait(work), accuracy, rows, competition)
 
 
 def _bring_home(

@@ -72,14 +72,14 @@ def main(args: Namespace) -> None:
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
         say(f"{file.path} was sent already; --resend sends it again")
-        report_score(sent, _accuracy(file), _rows(file), competition)
+        report_score(sent, accuracy_of(file), rows_of(file), competition)
         return
 
     message = args.message or file.message()
     if not sent or args.dry_run:
         rows = _check(file, competition)
         say(f"Competition: {competition.slug}\nMessage:     {message}")
-        _forecast(file, rows, competition)
+        say_forecast(file, rows, competition)
     if args.dry_run:
         say("Dry run: nothing was sent.")
         return
@@ -114,7 +114,7 @@ def main(args: Namespace) -> None:
         entry = once.send(show, now=args.now)
         if not args.no_wait:
             entry = wait(entry, kaggle, ledger, show)
-    report_score(entry, _accuracy(file), _rows(file), competition)
+    report_score(entry, accuracy_of(file), rows_of(file), competition)
 
 
 def _check(file: SubmissionFile, competition: "Competition") -> int:
@@ -159,21 +159,22 @@ def _check(file: SubmissionFile, competition: "Competition") -> int:
     return len(tables.test)
 
 
-def _forecast(file: SubmissionFile, rows: int, competition: "Competition") -> None:
+def say_forecast(file: SubmissionFile, rows: int, competition: "Competition") -> None:
     """Say what to expect on the public board, where the model's accuracy is known."""
     from titanic_nn.report.sentences import board_forecast
 
-    accuracy = _accuracy(file)
+    accuracy = accuracy_of(file)
     if accuracy is not None and (forecast := board_forecast(accuracy, rows, competition)):
         say(f"Forecast:    {forecast}")
 
 
-def _accuracy(file: SubmissionFile) -> float | None:
+def accuracy_of(file: SubmissionFile) -> float | None:
     """The cross-validated accuracy of the model that made the file, where it is known."""
     return file.manifest.scores.get("accuracy") if file.manifest else None
 
 
-def _rows(file: SubmissionFile) -> int:
+def rows_of(file: SubmissionFile) -> int:
+    """How many rows a submission has."""
     return len(file.content.splitlines()) - 1
 
 
