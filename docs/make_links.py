@@ -1,7 +1,7 @@
 """Write the repository's address, `Repository` in pyproject.toml, wherever it is needed.
 
-These are the lines that clone or install it, in README.md, docs/ and notebooks/, and the notebooks'
-badges in README.md.
+These are the lines that clone or install it, or link to it as [titanic_nn](...), in README.md,
+docs/ and notebooks/, and the notebooks' badges in README.md.
 
 python docs/make_links.py            # after the address was changed in pyproject.toml
 python docs/make_links.py --check    # exits with 1 if a file has another address
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BRANCH = "main"
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")  # Colab opens notebooks of no other
-USED = re.compile(r"(git clone |git\+)https://[\w./-]+")
+USED = re.compile(r"(git clone |git\+|\[titanic_nn\]\()https://[\w./-]+")
 # A row of the table of notebooks: its first two cells.
 ROW = re.compile(r"^(\| \[\d\d\]\((notebooks/\S+\.ipynb)\) \| [^|]+ \|).*$", re.MULTILINE)
 TITLE_ROWS = re.compile(r"^(\| notebook \| topic \|).*\n(\|---\|---\|).*$", re.MULTILINE)

@@ -93,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=HERE / "practice", help="a folder")
     folder = parser.parse_args().to
-    for path in sorted(HERE.glob("*.ipynb")):
+    for path in sorted(HERE.glob("[0-9]*.ipynb")):
         lesson = clean(nbformat.read(path, as_version=4))
         write(lesson, folder / "clean" / path.name)
         write(with_gaps(lesson, KEY_LINES[path.stem]), folder / "gaps" / path.name)

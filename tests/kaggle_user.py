@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 from kaggle_server import KEY, SECRETS, USERNAME, spellings
 
-from titanic_nn.cli import download, submit
+from titanic_nn.cli import download, kernel, submit
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.kaggle.once import TIME_FORMAT, VISIBLE_AFTER
 from titanic_nn.runs.submissions import write_submissions
 
 LONG = 2 * VISIBLE_AFTER  # seconds, after which nothing that was cut off can still arrive
-COMMANDS = {"download": download.main, "submit": submit.main}
+COMMANDS = {"download": download.main, "kernel": kernel.main, "submit": submit.main}
 
 
 @dataclass(frozen=True)
@@ -128,18 +128,21 @@ class User:
         let_pass(self.folder, seconds)
 
 
-def read_ledger(folder: Path) -> "list[dict[str, str]]":
-    """The ledger of a user's folder, as a notebook reads it."""
-    path = folder / "submissions/ledger.csv"
+LEDGER = "submissions/ledger.csv"
+
+
+def read_ledger(folder: Path, name: str = LEDGER) -> "list[dict[str, str]]":
+    """A ledger of a user's folder, as a notebook reads it."""
+    path = folder / name
     if not path.exists():
         return []
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy()]
 
 
-def let_pass(folder: Path, seconds: float) -> None:
+def let_pass(folder: Path, seconds: float, name: str = LEDGER) -> None:
     """Set the times in a folder's ledger as if so long had passed since."""
-    path = folder / "submissions/ledger.csv"
+    path = folder / name
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     earlier = pd.to_datetime(table["time"]) - pd.Timedelta(seconds=seconds)
     table.assign(time=earlier.dt.strftime(TIME_FORMAT)).to_csv(path, index=False)

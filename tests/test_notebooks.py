@@ -17,7 +17,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from titanic_nn import plots
 
 REPO = Path(__file__).parents[1]
-NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((REPO / "notebooks").glob("[0-9]*.ipynb"))
+KAGGLE = REPO / "notebooks" / "kaggle_titanic.ipynb"
 EXECUTE = REPO / "notebooks" / "execute.py"
 PRACTICE = REPO / "notebooks" / "practice.py"
 
@@ -33,8 +34,9 @@ def plain_python(source: str) -> str:
     return str(manager.transform_cell(source))
 
 
-def test_there_are_seven_in_a_row() -> None:
+def test_there_are_seven_in_a_row_and_one_for_kaggle() -> None:
     assert [path.name[:3] for path in NOTEBOOKS] == [f"0{n}_" for n in range(1, 8)]
+    assert {*(REPO / "notebooks").glob("*.ipynb")} == {*NOTEBOOKS, KAGGLE}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -46,7 +48,7 @@ def test_it_opens_with_what_the_reader_will_know(path: Path) -> None:
     assert "**At the end you will know**" in text
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, KAGGLE], ids=lambda path: path.stem)
 def test_it_is_kept_as_it_ran_from_top_to_bottom(path: Path) -> None:
     code = cells(path, "code")
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
@@ -72,7 +74,7 @@ def test_its_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / link).exists()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, KAGGLE], ids=lambda path: path.stem)
 def test_it_installs_the_package_first_where_it_is_missing(path: Path) -> None:
     first = "".join(cells(path, "code")[0]["source"])
     assert "%pip install --quiet git+https://github.com/" in first
@@ -96,6 +98,38 @@ def test_it_has_exercises_with_folded_answers(path: Path) -> None:
         assert exercise.count("\n\n</details>") == 1
     for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         compile(code, path.name, "exec")
+
+
+def test_kagglers_get_the_whole_competition_in_fifteen_cells() -> None:
+    """Forked on Kaggle, it stands alone: no links into a checkout, and no exercises."""
+    document = json.loads(KAGGLE.read_text(encoding="utf-8"))["cells"]
+    assert len(document) == 15
+    text = "\n".join("".join(cell["source"]) for cell in cells(KAGGLE, "markdown"))
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert all(link.startswith("https://github.com/") for link in links)
+    code = "\n".join("".join(cell["source"]) for cell in cells(KAGGLE, "code"))
+    assert "load(bundled=False)" in code  # what is attached, and nothing else
+    assert "/kaggle/" not in code  # wherever it is attached
+    outputs = [output for cell in cells(KAGGLE, "code") for output in cell["outputs"]]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
+    (forecast,) = [t for t in map(json.dumps, outputs) if "Expect a public score of about" in t]
+    assert "A rough forecast" in forecast
+    assert "submission.csv" in json.dumps(outputs[-1])
+
+
+def test_a_notebook_for_kaggle_runs_on_a_machine_laid_out_as_kaggles(tmp_path: Path) -> None:
+    path = tmp_path / "kaggle_other.ipynb"
+    tables = "get_competition('titanic').load(bundled=False)"
+    write_notebook(
+        path,
+        "from pathlib import Path\n"
+        "from titanic_nn.competitions.registry import get_competition\n"
+        f"print({tables}.source, [*Path().iterdir()])",
+    )
+    assert run("--write", path).returncode == 0
+    (output,) = cells(path, "code")[0]["outputs"]
+    assert "".join(output["text"]) == "kaggle-notebook []\n"
 
 
 def write_notebook(path: Path, source: str) -> None:
@@ -202,7 +236,7 @@ def test_a_lesson_writes_its_own_start_weights_and_leaves_the_packages_to_an_app
     assert "titanic_nn.nets" not in before
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, KAGGLE], ids=lambda path: path.stem)
 def test_a_measured_number_in_the_prose_is_one_that_the_notebook_prints(path: Path) -> None:
     printed = json.dumps([cell["outputs"] for cell in cells(path, "code")])
     prose = "\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))

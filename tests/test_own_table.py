@@ -233,7 +233,10 @@ def test_tables_are_asked_for_where_no_place_is_known(
     for command in (train, explore, importance):
         refused(command.main, ["--competition", "moved.toml"], message, capsys)
     Path("moved.toml").write_text(f'slug = "clinic-visits"\n{MESSY}')
-    message = "found no tables: no train.csv, test.csv or clinic-visits.zip in any of data/kaggle/"
+    message = (
+        "found no tables: no train.csv, test.csv or clinic-visits.zip in any of "
+        "/kaggle/input/competitions/clinic-visits, /kaggle/input/clinic-visits, data/kaggle/"
+    )
     refused(train.main, ["--competition", "moved.toml"], message, capsys)
 
 

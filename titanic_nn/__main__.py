@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "write a saved model's nets as an ONNX file",
     "download": "fetch a competition's tables from Kaggle",
     "submit": "submit to Kaggle, exactly once, and wait for the score",
+    "kernel": "train on Kaggle's own machines, and bring the run home",
 }
 
 

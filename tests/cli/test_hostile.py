@@ -3,7 +3,7 @@
 import csv
 import re
 import shutil
-from argparse import _StoreAction
+from argparse import _StoreAction, _SubParsersAction
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -38,13 +38,22 @@ WORDS: dict[str, list[str]] = {
 
 
 def parser(name: str) -> Any:
-    return import_module(f"titanic_nn.cli.{name}").PARSER
+    """The parser of a command, or of a command's command: `kernel push`."""
+    command, *sub = name.split()
+    found = import_module(f"titanic_nn.cli.{command}").PARSER
+    return subparsers(found)[sub[0]] if sub else found
+
+
+def subparsers(parser: Any) -> dict[str, Any]:
+    actions = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
+    return {name: sub for action in actions for name, sub in action.choices.items()}
 
 
 def main(name: str, words: list[str]) -> int:
     """Run a command; returns its exit code."""
+    command, *sub = name.split()
     try:
-        import_module(f"titanic_nn.cli.{name}").main(words)
+        import_module(f"titanic_nn.cli.{command}").main([*sub, *words])
     except SystemExit as stopped:
         return int(stopped.code or 0)
     return 0
@@ -56,7 +65,8 @@ def assert_printable(text: str) -> None:
 
 def options() -> Iterator[tuple[str, str]]:
     """Each command, and each of its words that takes text."""
-    for name in COMMANDS:
+    names = [[name, *(f"{name} {sub}" for sub in subparsers(parser(name)))] for name in COMMANDS]
+    for name in (name for group in names for name in group):
         for action in parser(name)._actions:
             if isinstance(action, _StoreAction):
                 yield name, action.option_strings[0] if action.option_strings else action.dest

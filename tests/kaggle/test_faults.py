@@ -84,7 +84,7 @@ LASTING = [
         3,
     ),
     Row("create-silent", "CreateSubmission", stays_silent, "whether the submission arrived", 3),
-    Row("endless", "ListSubmissions", floods, "Kaggle answered with over 1048576 bytes", 3),
+    Row("endless", "ListSubmissions", floods, "Kaggle answered with over 8388608 bytes", 3),
     Row("deep", "ListSubmissions", answers(DEEP), "the kaggle client failed", 3),
     Row("odd-types", "ListSubmissions", answers(ODD), "the kaggle client failed", 3),
     Row("no-ref", "GetSubmission", answers(NO_REF), "the kaggle client failed", 3, submissions=1),

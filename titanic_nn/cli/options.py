@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from titanic_nn.cli.console import Parser
-from titanic_nn.config import Config
+from titanic_nn.config import RIVALS, Config
 from titanic_nn.errors import ConfigError
 from titanic_nn.nets.config import NetConfig
 from titanic_nn.nets.registry import NETS
@@ -54,6 +54,20 @@ def add_training_options(parser: Parser, **defaults: Any) -> None:
     add_yes_option(parser)
     add("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(**defaults)
+
+
+def add_run_options(parser: Parser) -> None:
+    """What a whole run lets the user choose: `run_config` reads it, but for --minutes."""
+    add = parser.add_argument
+    add_training_options(parser)
+    inner = f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})"
+    add("--inner-folds", type=int, help=inner)
+    rivals = f"compare with {', '.join(RIVALS)}, or some of them: pip install 'titanic_nn[rivals]'"
+    add("--rivals", nargs="*", metavar="NAME", help=rivals)
+    mixed = "a further ensemble, of nets and rivals; it is not saved as a model"
+    add("--ensemble-rivals", action="store_true", default=None, help=mixed)
+    minutes = "choose repeats and n_seeds so that the run takes about so long"
+    add("--minutes", type=float, metavar="N", help=minutes)
 
 
 def add_group_folds_option(parser: Parser) -> None:
@@ -118,6 +132,18 @@ def folds_in_words(config: Config) -> str:
     groups = " of whole groups" if config.group_folds else ""
     repeats = "repeat" if config.repeats == 1 else "repeats"
     return f"{config.folds} folds{groups} x {config.repeats} {repeats}"
+
+
+def run_config(args: argparse.Namespace) -> Config:
+    """The settings of a whole run; ConfigError where they are wrong."""
+    rivals = args.rivals and [name for names in args.rivals for name in names.split(",")]
+    return training_config(
+        args,
+        args.config,
+        inner_folds=args.inner_folds,
+        rivals=RIVALS if rivals == [] else rivals,  # the option alone: all of them
+        ensemble_rivals=args.ensemble_rivals,
+    )
 
 
 def training_config(args: argparse.Namespace, path: Path | None, **more: Any) -> Config:

@@ -6,6 +6,7 @@ Everything that is sent is recorded in submissions/ledger.csv.
 import sys
 from argparse import Namespace
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,26 +72,26 @@ def main(args: Namespace) -> None:
     sent = None if args.resend else ledger.sent(file.sha256, competition.slug)
     if sent and sent.status != "pending":
         say(f"{file.path} was sent already; --resend sends it again")
-        _report(sent, file, competition)
+        report_score(sent, accuracy_of(file), rows_of(file), competition)
         return
 
     message = args.message or file.message()
     if not sent or args.dry_run:
         rows = _check(file, competition)
         say(f"Competition: {competition.slug}\nMessage:     {message}")
-        _forecast(file, rows, competition)
+        say_forecast(file, rows, competition)
     if args.dry_run:
         say("Dry run: nothing was sent.")
         return
 
     # Imported late: it loads the kaggle package.
-    from titanic_nn.kaggle.once import seconds_left, send, wait
+    from titanic_nn.kaggle.once import SubmitOnce, new_entry, seconds_left, wait
     from titanic_nn.kaggle.service import Kaggle
 
     kaggle = Kaggle(competition.slug, retry_policy)
     if kaggle.credentials.warning:
         warn(f"warning: {kaggle.credentials.warning}")
-    if not (sent or args.yes) and sys.stdin.isatty() and not _confirmed():
+    if not (sent or args.yes) and sys.stdin.isatty() and not confirmed():
         say("Nothing was sent.")
         return
     cut_off = ledger.cut_off(file.sha256, competition.slug)
@@ -107,10 +108,13 @@ def main(args: Namespace) -> None:
         def show(state: str) -> None:
             update(f"Kaggle: {state}")
 
-        entry = send(file, message, kaggle, ledger, show, resend=args.resend, now=args.now)
+        new = new_entry(file, competition.slug)
+        create = partial(kaggle.submit, file.content, file.path.name)
+        once = SubmitOnce(new, create, message, kaggle, ledger, resend=args.resend)
+        entry = once.send(show, now=args.now)
         if not args.no_wait:
             entry = wait(entry, kaggle, ledger, show)
-    _report(entry, file, competition)
+    report_score(entry, accuracy_of(file), rows_of(file), competition)
 
 
 def _check(file: SubmissionFile, competition: "Competition") -> int:
@@ -155,28 +159,39 @@ def _check(file: SubmissionFile, competition: "Competition") -> int:
     return len(tables.test)
 
 
-def _forecast(file: SubmissionFile, rows: int, competition: "Competition") -> None:
+def say_forecast(file: SubmissionFile, rows: int, competition: "Competition") -> None:
     """Say what to expect on the public board, where the model's accuracy is known."""
     from titanic_nn.report.sentences import board_forecast
 
-    accuracy = _accuracy(file)
+    accuracy = accuracy_of(file)
     if accuracy is not None and (forecast := board_forecast(accuracy, rows, competition)):
         say(f"Forecast:    {forecast}")
 
 
-def _accuracy(file: SubmissionFile) -> float | None:
+def accuracy_of(file: SubmissionFile) -> float | None:
     """The cross-validated accuracy of the model that made the file, where it is known."""
     return file.manifest.scores.get("accuracy") if file.manifest else None
 
 
-def _confirmed() -> bool:
+def rows_of(file: SubmissionFile) -> int:
+    """How many rows a submission has."""
+    return len(file.content.splitlines()) - 1
+
+
+def confirmed() -> bool:
+    """Ask, on the terminal, whether to send."""
     with suppress(EOFError):  # Ctrl-D
         return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
     return False
 
 
-def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> None:
-    """Print the result of a submission."""
+def report_score(
+    entry: Entry, accuracy: float | None, rows: int, competition: "Competition"
+) -> None:
+    """Print the result of a submission of so many rows; `accuracy` is the cross-validated one.
+
+    Raises KaggleError where Kaggle could not score it.
+    """
     from titanic_nn.kaggle.submission import describe_score
     from titanic_nn.report.sentences import board_outcome
 
@@ -187,9 +202,7 @@ def _report(entry: Entry, file: SubmissionFile, competition: "Competition") -> N
     if entry.status == "pending":
         say(f"Sent as submission {entry.ref}; `--list` shows its score when there is one.")
         return
-    rows = len(file.content.splitlines()) - 1
     say(f"Submission {entry.ref}: {describe_score(entry.public_score, rows, competition)}")
-    accuracy = _accuracy(file)
     if accuracy is not None and (
         outcome := board_outcome(entry.public_score, accuracy, rows, competition)
     ):

@@ -19,12 +19,12 @@ from titanic_nn.cli.console import (
 )
 from titanic_nn.cli.options import (
     add_data_options,
-    add_training_options,
+    add_run_options,
     check_size,
     folds_in_words,
-    training_config,
+    run_config,
 )
-from titanic_nn.config import RIVALS, Config
+from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,29 +39,14 @@ PARSER = Parser(prog="titanic-nn train", description=__doc__)
 add = PARSER.add_argument
 add_data_options(PARSER)
 add("--out", type=Path, metavar="DIR", help="the run's folder; runs/<time>-<source> by default")
-add_training_options(PARSER)
-INNER_FOLDS = f"folds for calibration and ensemble weights, 0: none ({Config.inner_folds})"
-add("--inner-folds", type=int, help=INNER_FOLDS)
-RIVALS_HELP = f"compare with {', '.join(RIVALS)}, or some of them: pip install 'titanic_nn[rivals]'"
-add("--rivals", nargs="*", metavar="NAME", help=RIVALS_HELP)
-MIXED = "a further ensemble, of nets and rivals; it is not saved as a model"
-add("--ensemble-rivals", action="store_true", default=None, help=MIXED)
-MINUTES = "choose repeats and n_seeds so that the run takes about so long"
-add("--minutes", type=float, metavar="N", help=MINUTES)
+add_run_options(PARSER)
 add("--json", action="store_true", help="summary as JSON on stdout, all else on stderr")
 
 
 @PARSER.command
 def main(args: Namespace) -> None:
     start = time.monotonic()
-    rivals = args.rivals and [name for names in args.rivals for name in names.split(",")]
-    config = training_config(
-        args,
-        args.config,
-        inner_folds=args.inner_folds,
-        rivals=RIVALS if rivals == [] else rivals,  # the option alone: all of them
-        ensemble_rivals=args.ensemble_rivals,
-    )
+    config = run_config(args)
     shown = console(stderr=args.json, quiet=args.quiet)
 
     # Imported late: --help answers at once, and a bad table is reported before torch has loaded.

@@ -25,7 +25,7 @@ from titanic_nn.kaggle.credentials import Credentials, config_folder
 from titanic_nn.kaggle.faults import TRY_LATER, is_refusal
 from titanic_nn.tables.sources import LARGEST_UNPACKED
 
-LARGEST_ANSWER = 2**20  # bytes of a message; a page of submissions has less than 50,000
+LARGEST_ANSWER = 8 * 2**20  # bytes of a message: a kernel's has its notebook, or its log
 
 
 def open_client(credentials: Credentials, *, timeout: float) -> tuple[Any, Credentials]:
@@ -114,6 +114,66 @@ def create_submission(
         creation.submission_description = description
         before_creation()
         return calls.create_submission(creation)
+
+
+def token_owner(api: Any, token: str) -> str:
+    """The user name that a token belongs to; "" if the token is not accepted."""
+    types = import_module("kagglesdk.security.types.oauth_service")
+    request = types.IntrospectTokenRequest()
+    request.token = token
+    with api.build_kaggle_client() as kaggle:
+        reply = kaggle.security.oauth_client.introspect_token(request)
+    return str(reply.username or "") if reply.active else ""
+
+
+def get_kernel(api: Any, kernel: str) -> Any:
+    """The newest version of a kernel, <owner>/<slug>: its metadata, and its notebook as a blob."""
+    return _of_kernel(api, "get_kernel", "ApiGetKernelRequest", kernel)
+
+
+def get_kernel_status(api: Any, kernel: str) -> Any:
+    """How the newest version of a kernel fares.
+
+    `KaggleApi.kernels_status` makes the same call; of a refusal it drops what Kaggle says.
+    """
+    return _of_kernel(api, "get_kernel_session_status", "ApiGetKernelSessionStatusRequest", kernel)
+
+
+def list_kernel_output(api: Any, kernel: str, *, page_size: int, page_token: str) -> Any:
+    """A page of what the newest version of a kernel left, with its log.
+
+    `KaggleApi.kernels_output` writes whatever is listed, wherever its name leads.
+    """
+    paging = {"page_size": page_size, **({"page_token": page_token} if page_token else {})}
+    name = "ApiListKernelSessionOutputRequest"
+    return _of_kernel(api, "list_kernel_session_output", name, kernel, **paging)
+
+
+def fetch_output(url: str, largest: int, *, timeout: float) -> bytes:
+    """A file that a kernel left, from Kaggle's storage; `url` is signed.
+
+    Raises KaggleError if it has more than `largest` bytes.
+    """
+    with requests.Session() as storage:
+        _set_limits(storage, timeout)
+        with storage.get(url, stream=True) as response:
+            response.raise_for_status()
+            content = bytearray()
+            for chunk in response.iter_content(2**16):
+                content += chunk
+                if len(content) > largest:
+                    raise KaggleError(f"a file of the kernel has over {largest} bytes; {TRY_LATER}")
+            return bytes(content)
+
+
+def _of_kernel(api: Any, call: str, request_type: str, kernel: str, **values: Any) -> Any:
+    types = import_module("kagglesdk.kernels.types.kernels_api_service")
+    request = getattr(types, request_type)()
+    request.user_name, request.kernel_slug = kernel.split("/")
+    for name, value in values.items():
+        setattr(request, name, value)
+    with api.build_kaggle_client() as kaggle:
+        return getattr(kaggle.kernels.kernels_api_client, call)(request)
 
 
 def _set_limits(session: requests.Session, timeout: float) -> None:

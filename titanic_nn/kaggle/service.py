@@ -90,6 +90,39 @@ class Kaggle:
             UnknownOutcomeError: it was sent, but whether Kaggle has it is not known.
             TitanicError: there is no submission, for the reason given.
         """
+
+        def create(api: Any, announce: Callable[[], None]) -> tuple[int, str]:
+            reply = create_submission(
+                api,
+                self.competition,
+                content,
+                name,
+                description,
+                timeout=self.retry_policy.call_timeout,
+                before_creation=announce,
+            )
+            return int(reply.ref or 0), reply.message
+
+        return self._submitted(create, before_creation)
+
+    def _submitted(
+        self,
+        create: Callable[[Any, Callable[[], None]], tuple[int, str]],
+        before_creation: Callable[[], None],
+    ) -> int:
+        """The ref of a submission; `create` returns it with Kaggle's message."""
+        ref, message = self._created(create, before_creation)
+        if not ref:
+            said = plain(message, self.credentials.secrets)
+            raise UnknownOutcomeError(f"Kaggle named no submission (it says: {said})")
+        return ref
+
+    def _created(
+        self,
+        create: Callable[[Any, Callable[[], None]], T],
+        before_creation: Callable[[], None],
+    ) -> T:
+        """Let `create` create something; it calls its second argument just before it does."""
         may_exist = False
 
         def announce() -> None:
@@ -99,25 +132,12 @@ class Kaggle:
 
         try:
             with self._client() as api:
-                reply = create_submission(
-                    api,
-                    self.competition,
-                    content,
-                    name,
-                    description,
-                    timeout=self.retry_policy.call_timeout,
-                    before_creation=announce,
-                )
-            ref = int(reply.ref or 0)
+                return create(api, announce)
         except Exception as error:
             fault = explain(error, self.competition, self.credentials)
             if may_exist and not is_refusal(error):
                 raise UnknownOutcomeError(str(fault)) from None
             raise fault from None
-        if not ref:
-            message = plain(reply.message, self.credentials.secrets)
-            raise UnknownOutcomeError(f"Kaggle named no submission (it says: {message})")
-        return ref
 
     def download(self, folder: Path) -> Path:
         """Fetch the competition's zip file into an empty `folder`; its contents aren't checked."""

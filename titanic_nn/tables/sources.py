@@ -30,6 +30,8 @@ Source: TypeAlias = str
 Places: TypeAlias = Sequence[tuple[Source, Path]]
 
 TRAIN, TEST = "train.csv", "test.csv"
+# Where Kaggle attaches input to a notebook; TITANIC_NN_KAGGLE_INPUT names another folder.
+KAGGLE_INPUT = "/kaggle/input"
 # Sizes above which a table, or what a zip file unpacks to, is refused, in bytes.
 LARGEST = LARGEST_UNPACKED = 256 * 2**20
 
@@ -83,6 +85,12 @@ class Tables:
                     f"{self.schema.row_names} have {label}, too few for {folds} folds; ask for "
                     f"fewer folds, or give more {self.schema.row_names}"
                 )
+
+
+def notebook_places(slug: str) -> Places:
+    """Where a Kaggle notebook has a competition's tables: attached in one of two layouts."""
+    root = Path(os.environ.get("TITANIC_NN_KAGGLE_INPUT") or KAGGLE_INPUT)
+    return [("kaggle-notebook", folder / slug) for folder in (root / "competitions", root)]
 
 
 def load_tables(

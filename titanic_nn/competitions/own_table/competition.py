@@ -9,6 +9,7 @@ from typing import Any
 from titanic_nn.competitions.competition import Classifier, Competition, Rule
 from titanic_nn.competitions.own_table.description import Description, check_description
 from titanic_nn.competitions.own_table.features import features_of, group_numbers, schema_of
+from titanic_nn.tables.sources import notebook_places
 
 
 def most_frequent(feature_names: Sequence[str]) -> Classifier:
@@ -35,7 +36,7 @@ def _competition(values: str) -> Competition:
         schema=schema_of(description),
         features=features_of(description),
         rule=Rule("most_frequent", "every row is of the most frequent class", most_frequent),
-        search=(("downloaded", Path("data/kaggle") / slug),) if slug else (),
+        search=(*notebook_places(slug), ("downloaded", Path("data/kaggle") / slug)) if slug else (),
         groups=partial(group_numbers, column=groups) if groups else None,
         settings={"group_folds": True} if groups else {},
         own=own,

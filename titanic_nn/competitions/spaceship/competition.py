@@ -7,6 +7,7 @@ from titanic_nn.competitions.spaceship.columns import SCHEMA
 from titanic_nn.competitions.spaceship.cryosleep_rule import CryosleepRule
 from titanic_nn.competitions.spaceship.features import FEATURES, groups, passenger_features
 from titanic_nn.tables.features import FeatureSet
+from titanic_nn.tables.sources import notebook_places
 
 SPACESHIP = Competition(
     slug="spaceship-titanic",
@@ -15,8 +16,7 @@ SPACESHIP = Competition(
     features=FeatureSet(FEATURES, passenger_features, whole_groups=True),
     rule=Rule("cryosleep_rule", "who was in cryosleep was transported", CryosleepRule),
     search=(
-        ("kaggle-notebook", Path("/kaggle/input/competitions/spaceship-titanic")),
-        ("kaggle-notebook", Path("/kaggle/input/spaceship-titanic")),
+        *notebook_places("spaceship-titanic"),
         ("downloaded", Path("data/kaggle/spaceship-titanic")),
     ),
     params=Path(__file__).parent / "params",

@@ -9,6 +9,7 @@ from titanic_nn.competitions.titanic.features import FEATURES, KEYS, passenger_f
 from titanic_nn.competitions.titanic.formulas import FORMULAS
 from titanic_nn.competitions.titanic.sex_rule import SexRule
 from titanic_nn.tables.features import FeatureSet
+from titanic_nn.tables.sources import notebook_places
 
 _HERE = Path(__file__).parent
 
@@ -19,8 +20,7 @@ TITANIC = Competition(
     features=FeatureSet(FEATURES, passenger_features, KEYS, PassengerGroups, FORMULAS),
     rule=Rule("sex_rule", "women survive, men die", SexRule),
     search=(
-        ("kaggle-notebook", Path("/kaggle/input/competitions/titanic")),
-        ("kaggle-notebook", Path("/kaggle/input/titanic")),
+        *notebook_places("titanic"),
         ("downloaded", Path("data/kaggle/titanic")),
         ("bundled", _HERE / "bundled"),  # in an installed package
         ("bundled", _HERE.parents[2] / "data" / "bundled"),  # in a checkout
