@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from titanic_nn.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from titanic_nn.analysis.explanation import Explanation as Explanation
+    from titanic_nn.analysis.explanation import explain as explain
     from titanic_nn.competitions.registry import load_tables as load_tables
     from titanic_nn.config import Config as Config
     from titanic_nn.estimators.classifiers import DeepClassifier as DeepClassifier
@@ -26,6 +28,7 @@ _NAMES = {
     "estimators.cross_validate": "cross_validate",
     "evaluation.compare_models": "ModelComparison compare_models",
     "competitions.registry": "load_tables",
+    "analysis.explanation": "Explanation explain",
     "estimators.persistence": "load save",
     "config": "Config",
 }

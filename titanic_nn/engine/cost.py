@@ -46,20 +46,19 @@ def training_cost(
     The nets of a split are in memory together; those of different splits need not be.
     """
     outputs = 1 if classes == 2 else classes
-    parameters = activations = 0
+    held, parameters = activations(config, features, outputs), 0
     if isinstance(config, PeriodicEmbedding):
         waves = 2 * config.n_frequencies
         parameters = features * (config.n_frequencies + waves * config.embedding_size)
-        activations, features = features * waves, config.embedded(features)
+        features = config.embedded(features)
     widths = (features, *config.layer_widths, outputs)
     parameters += sum((before + 1) * after for before, after in pairwise(widths))
-    activations += sum(widths)
     batch_rows = rows if config.batch_size == "all" else min(rows, config.batch_size)
     steps = ceil(rows / batch_rows) * config.epochs
     cores, nets = os.cpu_count() or 1, splits * n_seeds
     products = 6 * parameters * rows * config.epochs  # forward, and twice as many backward
     # Of a net that trains: parameters, gradient, Adam's state (3); a batch's activations.
-    training = 4 * (5 * parameters + batch_rows * activations)
+    training = 4 * (5 * parameters + batch_rows * held)
     # Of every net of a split: parameters, float64 probabilities. Of all: learning rates, folds.
     kept = n_seeds * (4 * parameters + 8 * rows * outputs)
     return Cost(
@@ -67,6 +66,15 @@ def training_cost(
         nets * (products / OPERATIONS + steps * STEP) / cores,
         min(nets, cores) * training + kept + 32 * steps + 8 * rows * splits,
     )
+
+
+def activations(config: NetConfig, features: int, outputs: int) -> int:
+    """Numbers that a net computes for a row: of the embedding, and of each layer."""
+    embedded = 0
+    if isinstance(config, PeriodicEmbedding):
+        embedded = features * 2 * config.n_frequencies
+        features = config.embedded(features)
+    return embedded + sum((features, *config.layer_widths, outputs))
 
 
 def refuse_too_large(*costs: Cost, longest: float = LONGEST, hint: str = "") -> None:

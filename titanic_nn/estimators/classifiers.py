@@ -175,7 +175,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
         """`predict_proba` of a checked array. Raises ValueError where a row is too large for it."""
         params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        p = mean_probabilities(self.net(), params, self._scaled(X))  # (rows, classes)
+        p = mean_probabilities(self.net(), params, self.scaled(X))  # (rows, classes)
         if self.calibration_ != Calibration():
             if p.shape[1] == 2:
                 second = self.calibration_(p[:, 1])
@@ -284,9 +284,10 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         targets = which[:, None] if classes == 2 else np.eye(classes, dtype=np.int64)[which]
         equal = bool((weights == weights[0]).all())
         relative = None if equal else (weights / weights.mean()).astype(np.float32)
-        return TrainingRows(self._scaled(rows), targets, relative, kept)
+        return TrainingRows(self.scaled(rows), targets, relative, kept)
 
-    def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
+    def scaled(self, X: NDArray[np.floating]) -> NDArray[np.float32]:  # noqa: N803
+        """A checked array as the nets read it. Raises ValueError where a number is too large."""
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
             if self.mean_ is not None and self.scale_ is not None:
                 X = (X - self.mean_) / self.scale_  # noqa: N806

@@ -185,12 +185,24 @@ class Encoder:
         """
         lacking = [name for name in names if name not in self.scaling]
         for name in lacking:
-            feature = next(f for f in self.features.features if f.label == name.partition("=")[0])
+            feature = self.features.of_column(name)
             if name != f"{feature.label}=rare" or self.rare.get(feature.name) != []:
                 raise ConfigError(f"the column {name} is not always 0; it cannot be added")
         wider = copy(self)
         wider.scaling = {name: self.scaling.get(name, (0.0, 1.0)) for name in names}
         return wider
+
+    def with_labels(self, rows: Columns, y: NDArray[np.int64], known: Columns) -> Self:
+        """This encoder, which knows the labels of the rows that it was fitted on.
+
+        One that was loaded does not, and counts a training row's own label among its group's. The
+        arguments are those of `fit`, with which it was fitted.
+        """
+        if not self.fitted:
+            return self
+        knowing = copy(self)
+        knowing.fitted = type(self.fitted)(self.config).fit(rows, y, known)
+        return knowing
 
     def transform(self, rows: Columns) -> NDArray[np.float32]:
         """Encode any rows: (rows, features), numbers in standard deviations from training means.
@@ -346,10 +358,9 @@ class SplitEncoders:
 
         A feature that no split encodes, since all training rows agree in it, is left out.
         """
-        name_of = {feature.label: feature.name for feature in self._features.features}
         found: dict[str, list[int]] = {}
         for i, column in enumerate(self.feature_names):
-            found.setdefault(name_of[column.partition("=")[0]], []).append(i)
+            found.setdefault(self._features.of_column(column).name, []).append(i)
         return found
 
     def encoder(self, split: Split) -> tuple[Encoder, list[int]]:

@@ -102,6 +102,11 @@ class FeatureSet:
         """The columns of `row_features` that hold text."""
         return (*(f.name for f in self.features if f.kind == "category"), *self.keys)
 
+    def of_column(self, column: str) -> Feature:
+        """The feature that an encoded column belongs to: `title` of `title=Mr`."""
+        label = column.partition("=")[0]
+        return next(feature for feature in self.features if feature.label == label)
+
     def as_markdown(self) -> str:
         """The feature table in Markdown, as docs/features.md shows it."""
         lines = ["| feature | kind | formula | why |", "|---|---|---|---|"]
