@@ -81,8 +81,8 @@ def small_nets(tables: Tables, config: Config) -> list[SmallNet]:
 def _config(units: int) -> NetConfig:
     """Few epochs at a high learning rate: each trains in a tenth of a second."""
     if units == 0:
-        return LinearConfig(epochs=20, learning_rate=0.05)
-    return ReLUConfig(epochs=20, learning_rate=0.05, hidden_size=units)
+        return LinearConfig(epochs=20, batch_size=256, learning_rate=0.1)
+    return ReLUConfig(epochs=20, batch_size=256, learning_rate=0.1, hidden_size=units)
 
 
 def _with_fewer_rows(split: Split, seed: int) -> Split:

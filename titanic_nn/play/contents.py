@@ -97,8 +97,7 @@ def contents(
         "classes": list(schema.class_names),
         "recommended": run.recommended,
         "features": [
-            {"name": f.name, "label": f.label, "formula": f.formula, "why": f.why}
-            for f in features
+            {"name": f.name, "label": f.label, "formula": f.formula, "why": f.why} for f in features
         ],
         "form": _form(form),
         "alike": {"labels": list(form.alike), "counts": _alike(form, raw, tables)},

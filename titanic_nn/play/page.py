@@ -14,7 +14,7 @@ from titanic_nn.escape import printable
 from titanic_nn.estimators.persistence import load
 from titanic_nn.files import write_text
 from titanic_nn.play.contents import as_json, contents
-from titanic_nn.runs.find import PLAY_PAGE, saved_model, read_run
+from titanic_nn.runs.find import PLAY_PAGE, read_run, saved_model
 from titanic_nn.runs.folder import read_tables
 
 LARGEST = 500_000  # bytes of the page
