@@ -20,7 +20,7 @@ from titanic_nn.analysis.hidden_units import SmallNet, small_nets
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.form import Form, Value, evaluate, raw_values
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.estimators.persistence import Model
@@ -107,7 +107,7 @@ def contents(
             "orders": orders.tolist(),
         },
         "drawn": [
-            *(_small(net, encoders) for net in small_nets(tables, config)),
+            *(_small(net, encoders) for net in _small_nets(tables, config)),
             *_drawn(run, pipelines, encoders),
         ],
     }
@@ -165,9 +165,9 @@ def size(value: Any) -> int:
 
 def as_json(value: Any) -> str:
     """A value as JSON that can stand in an HTML script element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     # The parser looks for the element's end, and for a comment, before it looks for strings.
-    for character in "<>&\u2028\u2029":
+    for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
@@ -220,6 +220,14 @@ def _array(values: NDArray[Any]) -> dict[str, Any]:
 
 def _log_loss(run: Run, model: str) -> float:
     return float(run.models[model]["log_loss"]["mean"])
+
+
+def _small_nets(tables: Tables, config: Config) -> list[SmallNet]:
+    """Small nets; none where the table has too few rows for them."""
+    try:
+        return small_nets(tables, config)
+    except (ConfigError, DivergenceError):
+        return []
 
 
 def _small(net: SmallNet, encoders: _Encoders) -> dict[str, Any]:

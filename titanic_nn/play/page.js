@@ -5,6 +5,7 @@ const COLOURS = {
 };
 const REASONS = 9; // that are shown; the others are added up
 const PAUSE = 120; // milliseconds without a change, after which reasons are computed
+const LARGEST_NUMBER = 1e15; // that can be typed
 const MANY = 24; // controls; further ones are behind "more"
 
 const data = JSON.parse($("data").textContent);
@@ -120,35 +121,42 @@ function slider(control, id, change) {
     type: "range", id, min: to(low), max: to(high), step: logarithmic ? (to(high) - to(low)) / 200 : step,
   });
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const least = low < 0 ? -LARGEST_NUMBER : low; // a count, or a logarithm's
   const field = element("input", {
     type: "number", step: "any", inputmode: "decimal", "aria-label": `${shown(label)}, as a number`,
     placeholder: "unknown",
   });
   const rounded = (value) => Number((Math.round(value / step) * step).toFixed(digits));
   range.addEventListener("input", () => change(rounded(from(Number(range.value)))));
-  field.addEventListener("input", () => {
+  // While it is typed in, the field keeps its text; a text that is no number leaves the value.
+  const read = () => {
     const value = field.value === "" ? null : Number(field.value);
-    if (value === null ? control.may_be_unknown : Number.isFinite(value) && Math.abs(value) <= 1e15) {
-      field.kept = true;
-      change(value);
-      field.kept = false;
-    }
+    const possible = value === null ? control.may_be_unknown : value >= least && value <= LARGEST_NUMBER;
+    if (possible && value !== current) change(value);
+  };
+  field.addEventListener("input", () => {
+    typing = true;
+    read();
+    typing = false;
   });
+  field.addEventListener("change", () => {
+    read();
+    show(current);
+  });
+  let typing = false, current = control.start;
   let last = control.start ?? rounded((low + high) / 2), unknown = null, box = null;
-  field.addEventListener("change", () => show(field.value === "" && !control.may_be_unknown ? last : current));
   if (control.may_be_unknown) {
     box = element("input", { type: "checkbox" });
     box.addEventListener("change", () => change(box.checked ? null : last));
     unknown = element("label", { class: "unknown" }, box, " unknown");
   }
-  let current = control.start;
   const show = (value) => {
     current = value;
     if (value !== null) last = value;
     range.value = to(Math.min(high, Math.max(low, last)));
     range.setAttribute("aria-valuetext", value === null ? "unknown" : number(value));
     range.classList.toggle("is-unknown", value === null);
-    if (!field.kept) field.value = value === null ? "" : value;
+    if (!typing) field.value = value === null ? "" : value;
     if (box) box.checked = value === null;
   };
   return { node: element("div", { class: "number" }, range, field), show, unknown };
