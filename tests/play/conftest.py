@@ -9,13 +9,13 @@ from browser import start_browser
 from selenium.webdriver import Chrome
 from titanic_tables import bundled
 
-from titanic_nn.cli.pages import write_pages
 from titanic_nn.competitions.registry import load_config
 from titanic_nn.evaluation.compare_models import compare_models
+from titanic_nn.play.page import write_play
 from titanic_nn.runs.folder import write_run
 
 SETTINGS = """
-models = ["linear", "relu", "deep", "resnet"]
+models = ["linear", "relu", "deep"]
 folds = 2
 repeats = 1
 n_seeds = 2
@@ -30,11 +30,6 @@ hidden_sizes = [8]
 activation = "gelu"
 normalization = "layer"
 n_frequencies = 2
-[resnet]
-epochs = 3
-width = 8
-hidden_size = 8
-n_blocks = 1
 """
 
 
@@ -49,11 +44,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of every net on the bundled table, with both pages. Copy it before you change it."""
+    """A run on the bundled table, with its page. Copy it before you change it."""
     home = tmp_path_factory.mktemp("home")
     (home / "settings.toml").write_text(SETTINGS)
     config = load_config(home / "settings.toml")
     with chdir(home):
         write_run(compare_models(bundled(), config=config), Path("runs/small"))
-        write_pages(Path("runs/small"))
+        write_play(Path("runs/small"))
     return home / "runs/small"

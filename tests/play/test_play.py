@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from browser import errors, needs_browser, resize
 from numpy.testing import assert_allclose
-from own_tables import MESSY, SMALL, messy, write_table
+from own_tables import MESSY, messy, write_table
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -24,26 +24,33 @@ from titanic_tables import bundled
 from toads import TOADS, write_toads
 
 from titanic_nn.analysis.explanation import explain, with_training_labels
-from titanic_nn.cli import train
 from titanic_nn.competitions.form import raw_values
-from titanic_nn.competitions.registry import COMPETITIONS
+from titanic_nn.competitions.registry import COMPETITIONS, get_competition, load_config
+from titanic_nn.competitions.spaceship.columns import BILLS
 from titanic_nn.competitions.spaceship.competition import SPACESHIP
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError
-from titanic_nn.estimators.classifiers import DeepClassifier, NetClassifier, ReLUClassifier
+from titanic_nn.estimators.classifiers import (
+    DeepClassifier,
+    NetClassifier,
+    ReLUClassifier,
+    ResNetClassifier,
+)
 from titanic_nn.estimators.persistence import load
+from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.files import write_text
 from titanic_nn.nets.deep import ACTIVATIONS
 from titanic_nn.play.contents import as_json, contents
-from titanic_nn.play.page import LARGEST, render
+from titanic_nn.play.page import LARGEST, render, write_play
 from titanic_nn.runs.find import read_run
+from titanic_nn.runs.folder import write_run
 
 pytestmark = needs_browser
 
 QUICK: dict[str, Any] = {"epochs": 2, "n_seeds": 2, "device": "cpu", "random_state": 0}
 ASKED = "return window.titanic_nn.%s(...arguments)"
-PICTURED = ("linear", "relu", "deep", "resnet", "ensemble")
+MODELS = ("linear", "relu", "deep", "ensemble")
 
 
 def everyone() -> pd.DataFrame:
@@ -93,8 +100,8 @@ def test_every_passenger_has_pythons_probabilities(browser: Chrome, run: Path) -
     assert isinstance(model, Pipeline)
     rows = raw_values(model[0].encoder_, TITANIC.features.columns(passengers))
     found = browser.execute_script(ASKED % "probabilities", rows)
-    assert set(found) == {*PICTURED}
-    for name in PICTURED:
+    assert set(found) == {*MODELS}
+    for name in MODELS:
         expected = load(run / "models" / name).predict_proba(passengers)
         assert expected.shape == (1309, 2)
         assert_allclose(np.array(found[name], float), expected, rtol=0, atol=1e-6)
@@ -165,12 +172,14 @@ def of_many_nets(
         for activation in ACTIVATIONS
     ]
     kinds.append(DeepClassifier(n_frequencies=3, standardize=False, hidden_sizes=(6,), **QUICK))
+    kinds.append(ResNetClassifier(width=8, hidden_size=8, normalization="layer", **QUICK))
+    kinds.append(ResNetClassifier(width=8, hidden_size=8, n_frequencies=2, **QUICK))
     kinds.append(ReLUClassifier(**QUICK))
     models: dict[str, Any] = {
         f"net{i}": Pipeline([("features", fitted[0]), ("net", kind.fit(x, tables.y))])
         for i, kind in enumerate(kinds)
     }
-    known = replace(read_run(run), models=dict.fromkeys(models, {"log_loss": {"mean": 0.5}}))
+    known = replace(read_run(run), models={name: {"log_loss": {"mean": 0.5}} for name in models})
     made = contents(known, models, tables, config, TITANIC, room=10**6)
     page = tmp_path_factory.mktemp("many") / "play.html"
     write_text(page, render("many", made))
@@ -231,22 +240,22 @@ def test_a_slider_is_moved_by_the_keyboard_and_a_class_by_the_mouse(
     browser: Chrome, run: Path
 ) -> None:
     open_page(browser, run / "play.html")
-    before = [chance(browser, model) for model in PICTURED]
+    before = [chance(browser, model) for model in MODELS]
     age = control(browser, "Age")
     age.send_keys(Keys.HOME)
     assert age.get_attribute("value") == "0"
-    after = [chance(browser, model) for model in PICTURED]
+    after = [chance(browser, model) for model in MODELS]
     assert after != before
     assert "class (3), age (child)" in text(browser, "alike")
     browser.find_element(By.XPATH, "//label[text()='first']").click()
-    assert [chance(browser, model) for model in PICTURED] != after
+    assert [chance(browser, model) for model in MODELS] != after
     first = browser.find_element(By.CSS_SELECTOR, "input[type=number]")
     first.clear()
     assert age.get_attribute("aria-valuetext") == "unknown"
     assert "age (adult)" in text(browser, "alike")
     WebDriverWait(browser, 5).until(lambda _: "relu: " in _live(browser))
     browser.find_element(By.XPATH, "//button[text()='Start again']").click()
-    assert [chance(browser, model) for model in PICTURED] == before
+    assert [chance(browser, model) for model in MODELS] == before
 
 
 def _live(browser: Chrome) -> str:
@@ -281,11 +290,11 @@ def test_reasons_follow_the_row_and_add_up(browser: Chrome, run: Path) -> None:
 
 def test_a_unit_is_explained_where_it_has_the_focus(browser: Chrome, run: Path) -> None:
     open_page(browser, run / "play.html")
-    for name, units in (("relu, 8 units", 8), ("relu, 1 unit", 1), ("linear", 0)):
+    for name, units in (("8 units", 8), ("1 unit", 1), ("linear", 0)):
         browser.find_element(By.XPATH, f"//label[normalize-space(.)='{name}']/input").click()
         found = browser.find_elements(By.CSS_SELECTOR, "#drawing .unit")
         assert len(found) == units
-    browser.find_element(By.XPATH, "//label[normalize-space(.)='relu, 4 units']/input").click()
+    browser.find_element(By.XPATH, "//label[normalize-space(.)='4 units']/input").click()
     units_of_net = browser.find_elements(By.CSS_SELECTOR, "#drawing .unit")
     browser.execute_script("arguments[0].focus()", units_of_net[0])
     assert "Unit 1 of 4" in text(browser, "unit")
@@ -297,7 +306,7 @@ def test_a_unit_is_explained_where_it_has_the_focus(browser: Chrome, run: Path) 
 
 def test_the_drawn_net_is_the_runs(browser: Chrome, run: Path) -> None:
     open_page(browser, run / "play.html")
-    name = "relu, 8 units: the first net of relu"
+    name = "8 units: relu\N{RIGHT SINGLE QUOTATION MARK}s first net"
     browser.find_element(By.XPATH, f"//label[normalize-space(.)='{name}']/input").click()
     # Calibrated with its model it would be the first dot of relu.
     dot = browser.find_elements(By.CSS_SELECTOR, "#chances tr:nth-child(2) .seed")[0]
@@ -325,10 +334,9 @@ def test_every_control_has_a_name(browser: Chrome, run: Path) -> None:
             assert field.accessible_name, field.get_attribute("outerHTML")
 
 
-def test_it_is_small_and_linked_and_lets_nothing_in(run: Path) -> None:
+def test_it_is_small_and_lets_nothing_in(run: Path) -> None:
     page = (run / "play.html").read_text(encoding="utf-8")
     assert len(page.encode()) < LARGEST
-    assert 'href="play.html"' in (run / "report.html").read_text(encoding="utf-8")
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
@@ -349,11 +357,20 @@ def test_a_net_without_room_is_left_out(browser: Chrome, run: Path, tmp_path: Pa
     open_page(browser, page)
     assert left_out(browser) == [
         "Left out: relu, since its numbers do not fit into a page of this size.",
-        "Left out: ensemble, since it averages relu, deep, resnet too.",
+        "Left out: ensemble, since it averages relu, deep too.",
     ]
     assert "linear" in text(browser, "chances")
     with pytest.raises(ConfigError, match="24 features and their background rows do not fit"):
         contents(read_run(run), models, tables, config, TITANIC, room=1000)
+
+
+def made_page(competition: str, data: Path | None = None, **settings: Any) -> Path:
+    """The page of a small run, `runs/a`, with the settings of quick.toml."""
+    small = {"folds": 2, "repeats": 1, "n_seeds": 1, "inner_folds": 2, "device": "cpu"}
+    config = load_config(Path("quick.toml"), competition=competition, **small, **settings)
+    tables = get_competition(config.competition).load(data)
+    write_run(compare_models(tables, config=config), Path("runs/a"))
+    return write_play(Path("runs/a"))
 
 
 HOSTILE = (
@@ -372,9 +389,7 @@ def test_text_of_an_own_table_is_text(
     description = MESSY.replace("patient", "<b>'patient'").replace('["healthy"', '["<i>well"')
     Path("clinic.toml").write_text(description)
     Path("quick.toml").write_text("[linear]\nepochs = 10\n[relu]\nepochs = 5\nhidden_size = 4\n")
-    options = ["--competition", "clinic.toml", "--data", "data", "--config", "quick.toml"]
-    train.main([*options, "--models", "linear", "relu", *SMALL, "--out", "runs/a", "--quiet"])
-    open_page(browser, Path("runs/a/play.html"))
+    open_page(browser, made_page("clinic.toml", Path("data"), models=["linear", "relu"]))
     assert browser.title == "Play with a: titanic_nn"
     assert not browser.find_elements(By.CSS_SELECTOR, "img, b, i")
     kind = Select(control(browser, "kind"))
@@ -396,9 +411,7 @@ def test_three_classes(browser: Chrome, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(COMPETITIONS, TOADS.slug, TOADS)
     write_toads(TOADS.folder)
     Path("quick.toml").write_text("[linear]\nepochs = 20\n[relu]\nepochs = 10\nhidden_size = 4\n")
-    options = ["--competition", "toads", "--models", "linear", "relu", "--config", "quick.toml"]
-    train.main([*options, *SMALL, "--out", "runs/a", "--quiet"])
-    open_page(browser, Path("runs/a/play.html"))
+    open_page(browser, made_page("toads", models=["linear", "relu"]))
     tables = TOADS.load()
     model = load("runs/a/models/ensemble")
     pipeline = load("runs/a/models/relu")
@@ -419,9 +432,7 @@ def test_spaceship(browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     write_spaceship(SPACESHIP.folder)
     Path("quick.toml").write_text("[relu]\nepochs = 5\nhidden_size = 8\n")
-    options = ["--competition", "spaceship-titanic", "--models", "relu", "--config", "quick.toml"]
-    train.main([*options, *SMALL, "--out", "runs/a", "--quiet"])
-    open_page(browser, Path("runs/a/play.html"))
+    open_page(browser, made_page("spaceship-titanic", models=["relu"]))
     tables = SPACESHIP.load()
     model = load("runs/a/models/relu")
     assert isinstance(model, Pipeline)
@@ -429,6 +440,25 @@ def test_spaceship(browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = browser.execute_script(ASKED % "probabilities", rows)
     assert_allclose(np.array(found["relu"], float), model.predict_proba(tables.test), atol=1e-6)
     assert left_out(browser) == []
+
+    # The form's features are those of a row whose bills are known.
+    controls = []
+    for row, passenger in zip(rows, tables.test.to_dict("records"), strict=True):
+        bills = {bill: passenger[bill] for bill in BILLS}
+        asleep, total = row["cryosleep"] == "True", sum(bills.values())
+        values = {
+            "others_asleep": float(row["group_asleep"]) * float(row["group_size"]) - asleep,
+            "others_total": np.expm1(float(row["log_group_total"])) - total,
+        }
+        if not np.isnan(total):
+            controls.append((row, {**row, **bills, **values}))
+    script = "return arguments[0].map((values) => window.titanic_nn.features(values))"
+    made = browser.execute_script(script, [values for _, values in controls])
+    assert len(made) > 20
+    for own, (row, _) in zip(made, controls, strict=True):
+        for name, value in row.items():
+            expected = pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
+            assert own[name] == expected, name
 
 
 def test_without_its_tables_a_run_has_its_report_all_the_same(
@@ -438,8 +468,7 @@ def test_without_its_tables_a_run_has_its_report_all_the_same(
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(run, "runs/moved")
-    for page in ("play.html", "report.html"):
-        Path("runs/moved", page).unlink()
+    Path("runs/moved/play.html").unlink()
     environment = Path("runs/moved/environment.json")
     environment.write_text(environment.read_text().replace("bundled", "elsewhere"))
     main(["moved"])

@@ -172,14 +172,6 @@ def evaluate(
     return (_UNARY | _BINARY)[operator](*found)
 
 
-def names_of(tree: Expression) -> set[str]:
-    """The names that an expression reads."""
-    operator, *operands = tree
-    if operator in ("value", "name"):
-        return {operands[0]} if operator == "name" else set()
-    return set().union(*(names_of(operand) for operand in operands if isinstance(operand, list)))
-
-
 def raw_values(
     encoder: Encoder, rows: Columns, names: Sequence[str] | None = None
 ) -> list[dict[str, Value]]:

@@ -6,8 +6,8 @@ class DrawnNet {
     Object.assign(this, { units, encoder, model, logLoss: log_loss, trainedOn: trained_on });
     this.params = Object.fromEntries(Object.entries(params).map(([n, p]) => [n, decode(p)]));
     this.weights = Object.values(this.params).reduce((sum, { data }) => sum + data.length, 0);
-    const kind = units ? `relu, ${units} unit${units > 1 ? "s" : ""}` : "linear";
-    this.name = model ? `${kind}: the first net of ${model}` : kind;
+    const kind = units ? `${units} unit${units > 1 ? "s" : ""}` : "linear";
+    this.name = model ? `${kind}: ${model}’s first net` : kind;
   }
 
   // Weighted sums and activations of the units, and logits; each (rows, ...).
@@ -59,15 +59,15 @@ class NetView {
       ];
     });
     const { classes } = this.model.data;
-    this.chanceHead = `chance of ${classes[this.output]}`;
+    this.chanceHead = `chance: ${shown(classes[this.output])}`;
     $("switch").replaceChildren(
-      list(["net", "numbers", "held-out log loss", this.chanceHead], rows),
+      list(["hidden units", "numbers", "held-out log loss", this.chanceHead], rows),
       element(
         "p",
         { class: "note" },
-        `Small nets, trained alike on ${smalls[0]?.trainedOn} rows when this page was written; their log `
-          + "loss is that of rows held out in five folds, and less is better. Their order may be "
-          + "chance: differences of 0.01 are within what other folds would give.",
+        `Small nets, trained alike on ${smalls[0]?.trainedOn} rows when this page was written. Their log `
+          + "loss is that of held-out rows, in five folds; less is better, and differences of 0.01 may be "
+          + "chance. A model’s own is of its nets’ average.",
       ),
     );
     if (this.controls.length) {
@@ -80,7 +80,6 @@ class NetView {
         this.swept = this.controls[select.selectedIndex];
         this.update(this.values, this.row);
       });
-      $("curve").before(); // keeps the figure where it is
       this.sweepLabel = element("p", {}, element("label", { for: "sweep" }, "As one number varies: "), select);
     }
     if (classes.length > 2) {
@@ -177,7 +176,8 @@ class NetView {
     const { net } = this, { units, params } = net, inputs = this.#inputs();
     const width = Math.min(Math.max($("drawing").clientWidth, 300), 980), wide = width > 560;
     const step = 19, top = 26, height = Math.max(inputs.length * step, units * 13, 160) + top + 10;
-    const left = wide ? 250 : 168, hiddenX = left + (width - left) * 0.55, outX = width - (wide ? 84 : 40);
+    const left = wide ? 250 : 158, outX = width - (wide ? 84 : 24), outRadius = wide ? 20 : 15;
+    const hiddenX = left + (outX - left) * (wide ? 0.6 : 0.52);
     const featureY = (i) => top + ((i + 0.5) * (height - top - 10)) / inputs.length;
     const gap = (height - top - 10) / Math.max(units, 1), unitY = (j) => top + (j + 0.5) * gap;
     const outputs = this.found.logits.shape[1], k = outputs > 1 ? this.output : 0;
@@ -204,7 +204,7 @@ class NetView {
     const order = Array.from({ length: targets }, (_, j) => j).sort((a, b) => (a === chosen) - (b === chosen));
     for (const j of order) {
       inputs.forEach((input, i) =>
-        edge(left + 5, featureY(i), units ? hiddenX - radius : outX - 20, units ? unitY(j) : outY,
+        edge(left + 5, featureY(i), units ? hiddenX - radius : outX - outRadius, units ? unitY(j) : outY,
           partOf(input, j), largest, !units || j === chosen),
       );
     }
@@ -213,12 +213,12 @@ class NetView {
       : [];
     const most = Math.max(...says.map(Math.abs), 0);
     says.forEach((value, j) =>
-      edge(hiddenX + radius, unitY(j), outX - 20, outY, value, most, j === chosen || units <= 8),
+      edge(hiddenX + radius, unitY(j), outX - outRadius, outY, value, most, j === chosen || units <= 8),
     );
     const brightest = units ? Math.max(...this.found.activations.data) : 0;
     const nodes = inputs.map(({ label, value, parts }, i) => {
       const counts = parts.some((part) => Math.abs(part) > 0.015 * largest);
-      const room = wide ? 38 : 25;
+      const room = wide ? 38 : 24;
       const text = `${label} = ${valueText(value)}`;
       const short = text.length > room ? `${text.slice(0, room - 1)}…` : text;
       return drawn("g", { opacity: counts ? 1 : 0.45 },
@@ -251,9 +251,9 @@ class NetView {
     const heads = [[left, "end", "inputs"], [hiddenX, "middle", units ? (wide ? "hidden units" : "units") : ""], [outX, "middle", "output"]];
     nodes.push(
       ...heads.map(([x, anchor, text]) => drawn("text", { x, y: 12, class: "faint", "text-anchor": anchor }, text)),
-      drawn("circle", { class: "node", cx: outX, cy: outY, r: 20, fill: "var(--active)", "fill-opacity": net.chance.toFixed(3) }),
-      drawn("text", { x: outX, y: outY + 38, "text-anchor": "middle", "font-weight": 700 }, percent(net.chance)),
-      wide ? drawn("text", { x: outX, y: outY + 54, class: "faint", "text-anchor": "middle" },
+      drawn("circle", { class: "node", cx: outX, cy: outY, r: outRadius, fill: "var(--active)", "fill-opacity": net.chance.toFixed(3) }),
+      drawn("text", { x: outX, y: outY + outRadius + 18, "text-anchor": "middle", "font-weight": 700 }, percent(net.chance)),
+      wide ? drawn("text", { x: outX, y: outY + outRadius + 34, class: "faint", "text-anchor": "middle" },
         this.model.data.classes[this.output].slice(0, 18)) : null,
     );
     $("drawing").replaceChildren(

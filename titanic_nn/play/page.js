@@ -197,6 +197,7 @@ class Chances {
 
   show(found, alike) {
     const said = [];
+    $("bar").replaceChildren();
     for (const name of model.names) {
       const { probabilities, by_net: seeds } = found[name], classes = data.classes.length;
       this.rows.get(name).forEach((cell, i) => {
@@ -212,7 +213,10 @@ class Chances {
       });
       const best = this.two ? 1 : probabilities.data.indexOf(Math.max(...probabilities.data));
       said.push(`${name}: ${percent(probabilities.data[best])} ${data.classes[best]}`);
+      const chance = [`${name}\u00a0`, element("strong", {}, percent(probabilities.data[best]))];
+      $("bar").append(element("span", {}, chance, this.two ? null : `\u00a0${data.classes[best]}`), " ");
     }
+    if (this.two) $("bar").prepend(`${shown(data.classes[1])}: `);
     const total = alike ? alike.counts.reduce((sum, n) => sum + n, 0) : 0;
     this.rows.get(null).forEach((cell, i) => {
       const share = total ? alike.counts[this.classes[i]] / total : 0;
@@ -314,8 +318,8 @@ function texts() {
   const notes = [...model.leftOut].map(([name, why]) => `Left out: ${name}, since ${why}.`);
   const largest = model.largestDifference;
   notes.push(
-    `When it was opened, this page computed ${data.background.rows.length} rows of the training table with each net `
-    + `and found Python’s probabilities, but for ${largest ? largest.toExponential(0) : "nothing"}.`,
+    `When it was opened, this page computed ${data.background.rows.length} rows of the training table with each net, `
+    + `and found Python’s probabilities (largest difference: ${largest ? largest.toExponential(0) : "none"}).`,
   );
   $("footer").replaceChildren(...notes.map((text) => element("p", {}, text)));
 }

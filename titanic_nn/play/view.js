@@ -37,8 +37,10 @@ function percent(p) {
 function number(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(1);
-  return String(Number(value.toPrecision(size >= 1000 ? 4 : 3)));
+  const text = size >= 1e6 || size < 1e-3
+    ? size.toExponential(1)
+    : String(Number(size.toPrecision(size >= 1000 ? 4 : 3)));
+  return value < 0 ? `\u2212${text}` : text;
 }
 
 function signed(value) {
