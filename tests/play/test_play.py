@@ -133,8 +133,8 @@ def test_the_forms_features_are_pythons(browser: Chrome, run: Path) -> None:
     for name in made:
         own, expected = ([row[name] for row in of] for of in (found, rows))
         if isinstance(expected[0], float):
-            numbers = [np.array([none if v is None else v for v in of]) for of in (own, expected)]
-            assert_allclose(*numbers, rtol=1e-12, err_msg=name)
+            here, there = ([none if v is None else v for v in of] for of in (own, expected))
+            assert_allclose(np.array(here, float), np.array(there, float), rtol=1e-12)
         else:
             assert own == expected, name
     # What the form does not know: a cabin of no deck ("T" is one).
@@ -145,7 +145,7 @@ def test_the_forms_features_are_pythons(browser: Chrome, run: Path) -> None:
 def test_reasons_are_pythons(browser: Chrome, run: Path, name: str) -> None:
     open_page(browser, run / "play.html")
     tables = bundled()
-    model = with_training_labels(load(run / "models" / name), tables)  # type: ignore[arg-type]
+    model = with_training_labels(load(run / "models" / name), tables)
     two = tables.test.iloc[[3, 200]]
     expected = explain(model, two, tables.train)
     pipeline = load(run / "models/linear")
@@ -419,7 +419,7 @@ def test_three_classes(browser: Chrome, tmp_path: Path, monkeypatch: pytest.Monk
     rows = raw_values(pipeline[0].encoder_, TOADS.features.columns(tables.test))
     found = browser.execute_script(ASKED % "probabilities", rows)
     assert_allclose(np.array(found["ensemble"], float), model.predict_proba(tables.test), atol=1e-6)
-    expected = explain(model, tables.test.head(1), tables.train)  # type: ignore[arg-type]
+    expected = explain(model, tables.test.head(1), tables.train)
     reasons = browser.execute_script(ASKED % "explain", rows[0], "ensemble")
     assert_allclose(reasons["contributions"], expected.contributions[0], atol=1e-6)
     for name in ("common", "green", "natterjack"):
@@ -443,12 +443,13 @@ def test_spaceship(browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     # The form's features are those of a row whose bills are known.
     controls = []
-    for row, passenger in zip(rows, tables.test.to_dict("records"), strict=True):
+    known: list[dict[str, Any]] = [*rows]
+    for row, passenger in zip(known, tables.test.to_dict("records"), strict=True):
         bills = {bill: passenger[bill] for bill in BILLS}
         asleep, total = row["cryosleep"] == "True", sum(bills.values())
         values = {
-            "others_asleep": float(row["group_asleep"]) * float(row["group_size"]) - asleep,
-            "others_total": np.expm1(float(row["log_group_total"])) - total,
+            "others_asleep": row["group_asleep"] * row["group_size"] - asleep,
+            "others_total": np.expm1(row["log_group_total"]) - total,
         }
         if not np.isnan(total):
             controls.append((row, {**row, **bills, **values}))

@@ -318,4 +318,4 @@ def _information(groups: NDArray[np.int64], y: NDArray[np.int64]) -> float:
     independent = joint.sum(1, keepdims=True) * joint.sum(0)
     seen = joint > 0
     information = float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
-    return information - (len(counts) - 1) * (counts.shape[1] - 1) / 2 / len(y)
+    return information - float((len(counts) - 1) * (counts.shape[1] - 1) / 2 / len(y))

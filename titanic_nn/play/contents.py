@@ -69,7 +69,7 @@ def contents(
     Raises ConfigError where there is no room for the rest, or the run has no net.
     """
     # With the training rows' labels, by which they are encoded as in training.
-    pipelines = {
+    pipelines: dict[str, Any] = {
         name: with_training_labels(model, tables)
         for name, model in models.items()
         if isinstance(model, Pipeline)
