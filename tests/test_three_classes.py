@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
+from scipy.special import expit
 from toads import LABELS, LIKELY_TOADS, NAMES, TOADS, write_toads
 
 import titanic_nn
 from titanic_nn.cli import (
     ablation,
+    dependence,
     diagnose,
+    explain,
     explore,
     export,
     importance,
@@ -66,6 +69,8 @@ def asked(pond: Path) -> Path:
         importance.main(["runs/first", "--permutations", "2"])
         ablation.main(["runs/first", "--models", "linear"])
         misclassified.main(["runs/first"])
+        explain.main(["runs/first", "--model", "ensemble"])
+        explain.main(["runs/first", "--model", "relu", "--id", "t-1007"])
     return pond / "runs/first"
 
 
@@ -212,6 +217,40 @@ def test_misclassified_rows_are_those_whose_class_no_model_finds_likeliest(asked
     y, p = scored_rows(oof.set_index("Code").loc[found["Code"]], "relu")
     np.testing.assert_allclose(found["relu"], p[y == 1])
     assert found[MODELS].mean(axis=1).is_monotonic_increasing
+
+
+def test_each_class_s_log_odds_are_explained(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = pd.read_csv(asked / "explanations.csv")
+    assert found.columns.tolist() == [
+        *("Code", "class", "base", "log_odds", "length", "warts", "back"),
+    ]
+    assert found["class"].tolist() == [*LABELS] * 40
+    predictions = pd.read_csv(asked / "test_predictions.csv")
+    p = probabilities(predictions, "ensemble")
+    np.testing.assert_allclose(expit(found["log_odds"]).to_numpy().reshape(40, 3), p, atol=1e-6)
+    total = found["base"] + found[["length", "warts", "back"]].sum(axis=1)
+    np.testing.assert_allclose(total, found["log_odds"])
+
+    lines = pd.read_csv(asked / "explanation.csv")
+    assert lines.groupby("class").size().to_dict() == dict.fromkeys(LABELS, 3)
+    page = (asked / "report.html").read_text(encoding="utf-8")
+    row = predictions.set_index("Code").loc[["t-1007"]]
+    likeliest = NAMES[int(probabilities(row, "relu").argmax())]
+    assert "relu: toad t-1007" in page
+    assert f"log-odds of class {likeliest}" in page
+    reasons = pd.read_csv(asked / "misclassified_reasons.csv")
+    assert set(reasons["Code"]) <= set(pd.read_csv(asked / "misclassified.csv")["Code"])
+
+    dependence.main(["runs/first", "back", "--model", "linear"])
+    shown = capsys.readouterr().out
+    for name in NAMES:
+        assert f"The mean probability of class {name} is lowest" in shown
+    mean = pd.read_csv(asked / "dependence.csv").query("net == 'mean'")
+    of_striped = mean[mean["value"] == "striped"].set_index("class")["probability"]
+    assert of_striped.idxmax() == LABELS[2]
+    assert of_striped.sum() == pytest.approx(1)
 
 
 def test_a_first_look_has_each_class_s_rate(capsys: pytest.CaptureFixture[str]) -> None:

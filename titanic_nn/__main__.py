@@ -22,6 +22,8 @@ COMMANDS = {
     "importance": "which features matter? permutation importance and coefficients",
     "ablation": "does each feature help? nets without it, or with it alone",
     "misclassified": "the rows that every model of a run gets wrong",
+    "explain": "why this prediction? what each feature contributes to it",
+    "dependence": "how does the prediction depend on a feature? a line per net",
     "predict": "predict any table with a saved model",
     "export": "write a saved model's nets as an ONNX file",
     "download": "fetch a competition's tables from Kaggle",

@@ -162,7 +162,7 @@ def test_shap_finds_the_same_values(pond: tuple[Pipeline, pd.DataFrame]) -> None
 
     def log_odds(x: Any) -> Any:
         frame = pd.DataFrame(x, columns=names)
-        frame["Back"] = back.categories[frame["Back"].astype(int)]
+        frame["Back"] = back.categories.to_numpy()[frame["Back"].astype(int)]
         return logit(model.predict_proba(frame).astype(np.float64))
 
     masker = shap.maskers.Independent(numbers[:40], max_samples=40)
@@ -190,7 +190,7 @@ def test_shap_finds_exactly_the_same_values_of_an_additive_net(
 
     theirs = shap.explainers.PermutationExplainer(log_odds, masker, seed=0)(x[-6:])
     columns = [c.partition("=")[0] for c in model[0].encoder_.feature_names]
-    by_feature = pd.DataFrame(theirs.values.T, columns).groupby(level=0).sum()
+    by_feature = pd.DataFrame(theirs.values.T).groupby(columns).sum()
     assert_allclose(
         found.contributions[:, :, 0].T, by_feature.reindex(list(found.features)), atol=1e-5
     )

@@ -28,6 +28,8 @@ WORDS: dict[str, list[str]] = {
     "learning_curve": ["--train-fractions", "0.4", "0.6", "0.8", "1"],
     "lr_find": ["--lowest", "0.01", "--highest", "0.1"],
     "importance": ["--permutations", "1"],
+    "explain": ["--input", "tables/one.csv"],
+    "dependence": ["title"],
     "predict": ["--input", "tables/test.csv"],
     "export": ["--onnx", HOSTILE.replace("/", "")],
 }
@@ -95,6 +97,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+        if name == "test.csv":
+            with (folder / "tables/one.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows[:1])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run = ["--out", f"runs/{HOSTILE.replace('/', '')}", "--n-seeds", "1"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from titanic_nn.cli import ablation, importance, learning_curve, misclassified
+from titanic_nn.cli import ablation, explain, importance, learning_curve, misclassified
 from titanic_nn.competitions.registry import get_competition, load_tables
 from titanic_nn.evaluation.compare_models import compare_models
 from titanic_nn.report.page import write_report
@@ -36,4 +36,6 @@ def asked(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ablation.main([str(run), *quick])  # of relu
     importance.main([str(run), "--models", "linear", *quick])
     misclassified.main([str(run)])
+    explain.main([str(run), "--model", "linear"])
+    explain.main([str(run), "--model", "linear", "--id", "892"])
     return run

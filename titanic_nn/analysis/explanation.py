@@ -41,9 +41,9 @@ from titanic_nn.errors import ConfigError
 from titanic_nn.estimators.calibration import SMALLEST, Calibration, Ensemble, weighted_average
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.estimators.transformer import CompetitionFeatures
+from titanic_nn.evaluation.experiment import Progress, no_progress
 from titanic_nn.nets.batch import Net, Params
 from titanic_nn.nets.losses import probabilities
-from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.sources import Tables
 
 TableModel: TypeAlias = Pipeline | Ensemble  # from a competition's table to probabilities
@@ -86,6 +86,7 @@ def explain(
     rows: NDArray[np.integer] | None = None,
     n_background: int = BACKGROUND,
     seed: int = 0,
+    on_progress: Progress = no_progress,
 ) -> Explanation:
     """Explain a model's probabilities: what each feature contributes to the log-odds of rows.
 
@@ -100,6 +101,7 @@ def explain(
         n_background: how many background rows are drawn, without replacement; all, if there are
             fewer.
         seed: of the background rows and the orders of features.
+        on_progress: is called with "rows" and the fraction of them that was done since.
 
     Raises:
         ConfigError: the model does not read a competition's table, or n_background is below 1.
@@ -121,10 +123,9 @@ def explain(
     """
     if n_background < 1:
         raise ConfigError(f"n_background = {n_background}: choose 1 or more")
-    models = dict(model.models) if isinstance(model, Ensemble) else {"": model}
-    weights = dict(model.weights) if isinstance(model, Ensemble) else {"": 1.0}
-    features = _features(models)
-    names = tuple(feature.name for feature in features.features)
+    models, weights = pipelines(model)
+    competition = get_competition(next(iter(models.values()))[0].competition_)
+    names = tuple(feature.name for feature in competition.features.features)
     background = X if background is None else background
     sample, orders = background_sample(
         len(background), len(names), n_background=n_background, seed=seed
@@ -132,7 +133,7 @@ def explain(
     rows = np.arange(len(X)) if rows is None else np.asarray(rows)
     members = {
         name: _Member.of(
-            pipeline, _encoded(pipeline, X, rows), _encoded(pipeline, background, sample)
+            pipeline, encoded(pipeline, X, rows), encoded(pipeline, background, sample)
         )
         for name, pipeline in models.items()
     }
@@ -144,7 +145,9 @@ def explain(
 
     # Products this small gain nothing from further threads.
     with torch_threads(1):
-        base, contributions, log_odds = _shapley_values(members, weights, from_row, positions)
+        base, contributions, log_odds = _shapley_values(
+            members, weights, from_row, positions, on_progress
+        )
     return Explanation(names, base, contributions, log_odds)
 
 
@@ -173,6 +176,13 @@ def with_training_labels(model: TableModel, tables: Tables) -> TableModel:
         models = {name: _with_labels(one, tables) for name, one in model.models.items()}
         return Ensemble(models, model.weights)
     return _with_labels(model, tables)
+
+
+def feature_values(model: TableModel, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
+    """The features of rows as the models read them, before they are encoded: a column for each."""
+    pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
+    features: CompetitionFeatures = pipeline[0]
+    return features.feature_table(X)
 
 
 def _with_labels(pipeline: Pipeline, tables: Tables) -> Pipeline:
@@ -234,10 +244,7 @@ class _Member:
         # operations, and a column whose weights are 0 changes no bit.
         logits = self.net.logits(self.params, x[:, None])  # (steps, nets, walks, outputs)
         p = probabilities(logits.double()).mean(1).numpy()  # (steps, walks, outputs)
-        if self.calibration == Calibration():
-            return p
-        flat = p.reshape(-1) if self.outputs == 1 else p.reshape(-1, self.outputs)
-        return self.calibration(flat).reshape(p.shape)
+        return calibrated(self.calibration, p)
 
 
 def _shapley_values(
@@ -245,6 +252,7 @@ def _shapley_values(
     weights: dict[str, float],
     from_row: NDArray[np.int64],
     positions: NDArray[np.int64],
+    on_progress: Progress,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """The base, contributions and log-odds of an Explanation.
 
@@ -273,6 +281,7 @@ def _shapley_values(
             total += of_steps[:, 0].sum(0)
             log_odds[i] = of_steps[0, -1]
         base = total / len(from_row)
+        on_progress("rows", 1 / rows)
     return base, contributions, log_odds
 
 
@@ -303,22 +312,35 @@ def _parts(members: dict[str, _Member], walks: int, features: int) -> Iterator[r
         yield range(start, min(start + at_once, features + 1))
 
 
-def _features(models: dict[str, Pipeline]) -> FeatureSet:
-    """The competition's features that the models read. Raises ConfigError for other models."""
-    for model in models.values():
+def pipelines(model: TableModel) -> tuple[dict[str, Pipeline], dict[str, float]]:
+    """The pipelines that a model averages, and their weights, by name; a single one has none.
+
+    Raises ConfigError where the model does not read a competition's table.
+    """
+    ensemble = isinstance(model, Ensemble)
+    models = dict(model.models) if ensemble else {"": model}
+    for one in models.values():
         if (
-            not isinstance(model, Pipeline)
-            or not isinstance(model[0], CompetitionFeatures)
-            or not isinstance(model[-1], NetClassifier)
+            not isinstance(one, Pipeline)
+            or not isinstance(one[0], CompetitionFeatures)
+            or not isinstance(one[-1], NetClassifier)
         ):
             raise ConfigError(
-                f"explain: a {type(model).__name__} does not read a competition's table; give a "
-                "Pipeline of CompetitionFeatures and one of the package's classifiers"
+                f"a {type(one).__name__} does not read a competition's table; give a Pipeline of "
+                "CompetitionFeatures and one of the package's classifiers"
             )
-    return get_competition(next(iter(models.values()))[0].competition_).features
+    return models, dict(model.weights) if ensemble else {"": 1.0}
 
 
-def _encoded(
+def calibrated(calibration: Calibration, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Calibrated probabilities (..., outputs), in the same shape."""
+    if calibration == Calibration():
+        return p
+    rows = p.reshape(-1) if p.shape[-1] == 1 else p.reshape(-1, p.shape[-1])
+    return calibration(rows).reshape(p.shape)
+
+
+def encoded(
     pipeline: Pipeline, table: pd.DataFrame, rows: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     """Rows of a table, encoded, (rows, columns)."""

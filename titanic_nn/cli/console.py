@@ -170,7 +170,9 @@ def spinner(shown: "Console", text: str) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def progress(shown: "Console", stages: list[str]) -> Iterator[Callable[[str, float], None]]:
+def progress(
+    shown: "Console", stages: list[str], doing: str = "training"
+) -> Iterator[Callable[[str, float], None]]:
     """A bar with the stage and the time left, on a terminal only; yields what advances it."""
     from rich.progress import Progress, TextColumn
 
@@ -180,6 +182,6 @@ def progress(shown: "Console", stages: list[str]) -> Iterator[Callable[[str, flo
         task = bar.add_task(printable(stages[0]), total=len(stages))
 
         def advance(stage: str, fraction: float) -> None:
-            bar.update(task, description=printable(f"training {stage}"), advance=fraction)
+            bar.update(task, description=printable(f"{doing} {stage}"), advance=fraction)
 
         yield advance

@@ -37,7 +37,7 @@ add("--output", default=STANDARD, metavar="FILE", help="a CSV file, or - for sta
 def main(args: Namespace) -> None:
     if args.output != STANDARD and os.path.lexists(args.output):
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
-    with _opened(args.input) as (stream, name):
+    with opened(args.input) as (stream, name):
         from titanic_nn.runs.find import saved_model
         from titanic_nn.tables.schema import read_in_parts
 
@@ -91,7 +91,7 @@ def _csv(model: Any, schema: "TableSchema", table: "pd.DataFrame", *, header: bo
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
+def opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
     """The input, and its name in messages."""
     if name == STANDARD:
         yield sys.stdin.buffer, "standard input"

@@ -148,6 +148,24 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         check_is_fitted(self)
         return self.encoder_.transform(_columns(get_competition(self.competition_), X)[0])
 
+    def feature_table(self, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
+        """The features of any rows as they are, a column for each: neither imputed nor scaled.
+
+        Missing is None for a category and NaN for a number. Raises DataError, like `fit`.
+        """
+        check_is_fitted(self)
+        competition = get_competition(self.competition_)
+        rows = _columns(competition, X)[0]
+        table: dict[str, Any] = {}
+        features = competition.features.features
+        for feature, column in zip(features, self.encoder_.raw(rows).T, strict=True):
+            if feature.kind == "category":
+                names = np.array([*rows.categories[feature.name], None], dtype=object)
+                table[feature.name] = names[rows.codes[feature.name]]
+            else:
+                table[feature.name] = column.astype(bool) if feature.kind == "flag" else column
+        return pd.DataFrame(table)
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the encoded columns; input_features is not read."""
         check_is_fitted(self)

@@ -4,6 +4,7 @@ A Figure is displayed at the end of a notebook's cell (after `%matplotlib inline
 `figure.savefig("name.png")`. pyplot, with its global state, is not used.
 """
 
+from titanic_nn.plots.explanation import contributions, partial_dependence, waterfall
 from titanic_nn.plots.exploration import first_look
 from titanic_nn.plots.learning_rate import learning_rate_sweep
 from titanic_nn.plots.probabilities import (
@@ -28,6 +29,7 @@ __all__ = [
     "coefficients",
     "compare_curves",
     "confusion_matrix",
+    "contributions",
     "cv_against_public",
     "differences",
     "first_look",
@@ -37,6 +39,7 @@ __all__ = [
     "learning_curves",
     "learning_rate_sweep",
     "misclassified",
+    "partial_dependence",
     "precision_recall",
     "roc",
     "rows_curve",
@@ -45,4 +48,5 @@ __all__ = [
     "study_optimism",
     "study_slices",
     "threshold",
+    "waterfall",
 ]

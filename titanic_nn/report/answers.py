@@ -20,8 +20,12 @@ QUESTIONS = {
     "learning_curve": "Is there enough data?",
     "ablation": "Does each feature improve the nets?",
     "importance": "Which features do the nets use?",
+    "explain": "What moves the predictions?",
     "misclassified": "Which rows do all models misclassify?",
 }
+
+
+HARDEST = 12  # misclassified rows whose reasons are stated: those of the picture
 
 
 def answers(
@@ -52,10 +56,18 @@ def answers(
         nets = [str(net) for net in tables["importance.csv"]["model"].unique()]
         net = model if model in nets else nets[0]
         found["importance"] = [sentences.importance(tables["importance.csv"], net)]
+    if "explanations.csv" in tables:
+        found["explain"] = [sentences.explanations(tables["explanations.csv"], competition)]
+    if "explanation.csv" in tables:
+        found["explanation"] = [sentences.explanation(tables["explanation.csv"], competition)]
     if "misclassified.csv" in tables:
         oof, wrong = tables["oof.csv"], tables["misclassified.csv"]
         rows = len(oof) // oof["repeat"].nunique()
         found["misclassified"] = [sentences.misclassified(wrong, models_of(oof), rows, competition)]
+        if "misclassified_reasons.csv" in tables:
+            found["misclassified"] += _reasons(
+                wrong, tables["misclassified_reasons.csv"], competition
+            )
     return found
 
 
@@ -87,6 +99,24 @@ def _diagnosis(tables: Mapping[str, pd.DataFrame], config: Config) -> list[str]:
         net, _, verdict = sentences.diagnosis(case, config.nets[case.model]).partition(": ")
         nets.setdefault(verdict, []).append(net)
     return [question, *(f"{', '.join(of)}: {verdict}" for verdict, of in nets.items())]
+
+
+def _reasons(wrong: pd.DataFrame, reasons: pd.DataFrame, competition: Competition) -> list[str]:
+    """A sentence on the reasons, and one for each of the hardest rows that has some."""
+    id = competition.schema.id.name
+    name = (competition.display_columns or (id,))[0]
+    of_rows = {str(row): lines for row, lines in reasons.groupby(id)}
+    ids = wrong[id].astype(str).head(HARDEST)
+    names = dict(zip(ids, wrong[name].astype(str), strict=False))
+    found = [
+        sentences.reasons(of_rows[row], names[row], competition.schema)
+        for row in ids
+        if row in of_rows
+    ]
+    if not found:
+        return []
+    first = str(reasons["model"].iloc[0])
+    return [sentences.reasons_of_final(first, competition.schema), *found]
 
 
 def _read(folder: Path, question: str, key: str, kind: type) -> Any:

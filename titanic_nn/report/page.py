@@ -45,6 +45,7 @@ def render(folder: Path) -> str:
     competition = get_competition(config.competition)
     models, labels = list(run.models), competition.schema.labels
     probabilities = [column for model in models for column in column_names(model, labels)]
+    explained = [competition.schema.id.name, "model", "class", "feature", "value"]
     # Columns of text, of numbers, and of intervals' bounds; the optional files are those of other
     # commands.
     columns: dict[str, tuple[list[str], ...]] = {
@@ -55,6 +56,9 @@ def render(folder: Path) -> str:
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
         "coefficients.csv": (["feature"], ["mean"], ["low", "high"]),
         "misclassified.csv": (list(competition.display_columns[:1]), ["label", *models]),
+        "explanations.csv": ([], ["base", "log_odds"]),
+        "explanation.csv": (explained, ["contribution", "base"]),
+        "misclassified_reasons.csv": (explained, ["contribution", "base"]),
     }
     found = {
         name: read_table(folder, name, *wanted)

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from titanic_nn import plots
+from titanic_nn.analysis.contributions import predicted_class
 from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.predictions import models_of
@@ -51,12 +52,24 @@ def answer_figures(
             yield plots.ablation(variants, model, group), [answer]
     if "importance" in answers:
         yield plots.importance(tables["importance.csv"]), answers["importance"]
+    meanings = competition.schema.meanings
+    if "explain" in answers:
+        row_names = competition.schema.row_names
+        figure = plots.contributions(tables["explanations.csv"], meanings, row_names)
+        yield figure, answers["explain"]
     if "misclassified" in answers:
         wrong, names = tables["misclassified.csv"], competition.display_columns
         class_names = competition.schema.class_names
         models = models_of(tables["oof.csv"])
         figure = plots.misclassified(wrong, models, names, class_names)
         yield figure, answers["misclassified"]
+    if "explanation" in answers:
+        lines = tables["explanation.csv"]
+        label = predicted_class(lines)
+        model, id = lines[["model", competition.schema.id.name]].iloc[0]
+        title = f"{model}: {competition.schema.row_name} {id}"
+        figure = plots.waterfall(lines[lines["class"] == label], title, meanings[label])
+        yield figure, answers["explanation"]
 
 
 def figures(

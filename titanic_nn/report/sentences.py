@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from titanic_nn.analysis.contributions import mean_sizes, predicted_class, value_text
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.config import ENSEMBLE_RIVALS, RIVALS
@@ -14,15 +16,18 @@ from titanic_nn.evaluation.comparison import DECISIVE, ROPES
 from titanic_nn.evaluation.predictions import most_probable, probabilities
 from titanic_nn.kaggle.submission import parse_accuracy, sampling_margin
 from titanic_nn.nets.config import NetConfig
+from titanic_nn.tables.schema import TableSchema
 
 if TYPE_CHECKING:  # they load torch
     from titanic_nn.analysis.ablation import Ablation
+    from titanic_nn.analysis.dependence import Dependence
     from titanic_nn.analysis.learning_curve import LearningCurve
     from titanic_nn.analysis.learning_rate import Suggestion
     from titanic_nn.analysis.run_comparison import RunComparison
     from titanic_nn.tuning.results import Rescored
 
 MATTERS = ROPES["log_loss"]
+CONTRIBUTES = 0.05  # log-odds; what contributes less is not named against the others
 
 
 def findings(
@@ -302,6 +307,86 @@ def learning_rate(model: str, one: "Suggestion") -> str:
     )
 
 
+def explanation(lines: pd.DataFrame, competition: Competition) -> str:
+    """A row's probability, and the features that contribute most to it.
+
+    lines: of one row in an explanation.csv.
+    """
+    schema = competition.schema
+    label = predicted_class(lines)
+    of_class = lines[lines["class"] == label]
+    model, id, base = of_class[["model", schema.id.name, "base"]].iloc[0]
+    difference = float(of_class["contribution"].sum())
+    text = (
+        f"{model} gives {schema.row_name} {id} a probability of {_of_log_odds(base + difference)} "
+        f"for class {schema.meanings[label]}; an average {schema.row_name} has "
+        f"{_of_log_odds(base)}."
+    )
+    towards = of_class[of_class["contribution"] * difference > 0].head(3)
+    against = of_class[of_class["contribution"] * difference < 0].head(2)
+    if len(towards):
+        how = "higher" if difference > 0 else "lower"
+        text += f" It is {how} because of {_reasons(towards)}."
+    if len(against) and abs(against["contribution"].iloc[0]) >= CONTRIBUTES:
+        against = against[against["contribution"].abs() >= CONTRIBUTES]
+        text += f" Against that: {_reasons(against)}."
+    return text
+
+
+def reasons_of_final(model: str, schema: TableSchema) -> str:
+    """What the reasons of misclassified rows are."""
+    of = f"of class {schema.class_names[1]}" if len(schema.labels) == 2 else "of the class named"
+    return (
+        f"What contributes most to the log-odds {of}, by {model} as it was trained on all rows, "
+        "these too:"
+    )
+
+
+def reasons(lines: pd.DataFrame, name: str, schema: TableSchema) -> str:
+    """The features that contribute most to a misclassified row; `name` is the row's."""
+    of = f", {schema.meanings[str(lines['class'].iloc[0])]}" if len(schema.labels) > 2 else ""
+    return f"{name}{of}: {_reasons(lines)}."
+
+
+def explanations(found: pd.DataFrame, competition: Competition) -> str:
+    """The features with the largest mean contributions.
+
+    found: an explanations.csv.
+    """
+    sizes = mean_sizes(found).mean(axis=1).sort_values(ascending=False, kind="stable")
+    names = [f"{feature} ({size:.2f})" for feature, size in sizes.head(3).items()]
+    labels = competition.schema.labels
+    rows = len(found) // (1 if len(labels) == 2 else len(labels))
+    return (
+        f"Over {rows} {competition.schema.row_names}, the log-odds are moved most by "
+        f"{_listed(names)}: the mean size of the contributions, whatever their sign."
+    )
+
+
+def trained_on(model: str, row_name: str) -> str:
+    """What to know about the explanation of a training row."""
+    return (
+        f"{model} was trained on this {row_name}: its probability is no test, oof.csv has "
+        "out-of-fold ones. The row's own label is in none of its features."
+    )
+
+
+def dependence(result: "Dependence", competition: Competition) -> str:
+    """Where the mean prediction is lowest and highest, and how far nets differ."""
+    table, name, texts = result.table, result.feature.name, []
+    for label, of_class in table[table["net"] == "mean"].groupby("class", sort=False):
+        p, values = of_class["probability"].to_numpy(), of_class["value"].tolist()
+        low, high = int(p.argmin()), int(p.argmax())
+        texts.append(
+            f"The mean probability of class {competition.schema.meanings[str(label)]} is lowest, "
+            f"{percent(p[low])}, at {name} = {value_text(values[low])}, and highest, "
+            f"{percent(p[high])}, at {name} = {value_text(values[high])}."
+        )
+    nets = table[table["net"] != "mean"].groupby(["class", "value"])["probability"]
+    texts.append(f"Nets differ by up to {percent(float((nets.max() - nets.min()).max()), 1)}.")
+    return " ".join(texts)
+
+
 def lower(gain: float) -> str:
     """0.002 as 0.0020 lower, -0.002 as 0.0020 higher."""
     return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"
@@ -418,6 +503,21 @@ def _advice(config: NetConfig) -> tuple[str, str]:
     if not config.layer_widths:
         return restrain, f"{release}a net with hidden units"
     return f"{restrain}, or fewer hidden units", f"{release}more hidden units"
+
+
+def _of_log_odds(log_odds: float) -> str:
+    p = float(expit(log_odds))
+    return percent(p, 0 if 0.01 <= p <= 0.99 else 1)
+
+
+def _reasons(lines: pd.DataFrame) -> str:
+    """sex = male (-1.20), class = 3 (-0.51) and age = 30 (-0.20)"""
+    return _listed(
+        [
+            f"{row['feature']} = {row['value']} ({row['contribution']:+.2f})"
+            for row in lines.to_dict("records")
+        ]
+    )
 
 
 def _are(names: Sequence[Any]) -> str:

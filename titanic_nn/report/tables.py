@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from titanic_nn.analysis.contributions import mean_sizes, predicted_class, value_text
 from titanic_nn.analysis.diagnosis import Diagnosis
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.comparison import ROPES
@@ -21,6 +22,7 @@ from titanic_nn.tables.schema import TableSchema
 
 if TYPE_CHECKING:  # they load torch or optuna
     from titanic_nn.analysis.ablation import Ablation
+    from titanic_nn.analysis.dependence import Dependence
     from titanic_nn.analysis.exploration import Exploration
     from titanic_nn.analysis.importance import Importance
     from titanic_nn.analysis.learning_curve import LearningCurve
@@ -31,7 +33,7 @@ if TYPE_CHECKING:  # they load torch or optuna
 LONGEST_NAME = 36  # characters, so that a line fits 80 columns
 LONGEST_VALUE = 18  # characters of a run's setting or fact
 WIDE_ONLY = ("Brier", "F1", "ECE")
-BEST_TRIALS, LARGEST_WEIGHTS = 5, 12  # rows that are shown
+BEST_TRIALS, LARGEST_WEIGHTS, VALUES = 5, 12, 10  # rows that are shown
 PARAMETER_COLUMNS = 6  # of a net's parameter
 DASH = "\N{EN DASH}"
 
@@ -339,6 +341,76 @@ def misclassified(
         "P: mean predicted probability of "
         + ("the row's own class." if multiclass else f"class {schema.class_names[1]}.")
         + " Indented: rows of the same group; class ?: a row of test.csv." * bool(len(related)),
+    )
+
+
+def explanation(lines: pd.DataFrame, competition: Competition) -> Table:
+    """A row per feature, the largest contribution first; a column per explained class.
+
+    lines: of one row in an explanation.csv.
+    """
+    first = predicted_class(lines)
+    meanings, labels = competition.schema.meanings, lines["class"].unique().tolist()
+    of_classes = lines.pivot(index="feature", columns="class", values="contribution")
+    totals = {label: part["contribution"].sum() for label, part in lines.groupby("class")}
+    base = lines.groupby("class")["base"].first()
+    rows = [
+        [row["feature"], row["value"], *(f"{of_classes[c][row['feature']]:+.3f}" for c in labels)]
+        for row in lines[lines["class"] == first].to_dict("records")
+    ]
+    rows.append(["average", "", *(f"{base[label]:+.3f}" for label in labels)])
+    rows.append(["prediction", "", *(f"{base[label] + totals[label]:+.3f}" for label in labels)])
+    columns = [meanings[label] for label in labels] if len(labels) > 1 else ["log-odds"]
+    return Table(
+        f"Contributions to the log-odds of class {meanings[first]}"
+        if len(labels) == 1
+        else "Contributions to the log-odds of each class",
+        ["feature", "value", *columns],
+        rows,
+        "average + contributions = prediction; Shapley values over background rows",
+        len(rows) - 1,
+    )
+
+
+def explanations(found: pd.DataFrame, competition: Competition) -> Table:
+    """A row per feature: the mean size of its contributions, the largest first.
+
+    found: an explanations.csv.
+    """
+    sizes, meanings = mean_sizes(found), competition.schema.meanings
+    order = sizes.mean(axis=1).sort_values(ascending=False, kind="stable").index
+    several = len(sizes.columns) > 1
+    return Table(
+        "Mean size of the contributions to the log-odds",
+        ["feature", *(meanings[label] if several else "mean" for label in sizes.columns)],
+        [[str(feature), *(f"{size:.3f}" for size in sizes.loc[feature])] for feature in order],
+        "whatever their sign; of Shapley values over background rows",
+    )
+
+
+def dependence(result: "Dependence", competition: Competition) -> Table:
+    """A row per value, ten of a number's: the mean probability, and its range over nets."""
+    table, meanings = result.table, competition.schema.meanings
+    values = table["value"].drop_duplicates().tolist()
+    if result.feature.kind == "number" and len(values) > VALUES:
+        values = [values[round(i * (len(values) - 1) / (VALUES - 1))] for i in range(VALUES)]
+    labels = table["class"].unique().tolist()
+    rows = []
+    for value in values:
+        cells = [value_text(value)]
+        for label in labels:
+            at = table[(table["value"] == value) & (table["class"] == label)]
+            nets = at.loc[at["net"] != "mean", "probability"]
+            mean = at.loc[at["net"] == "mean", "probability"].iloc[0]
+            cells += [f"{mean:.3f}", f"{nets.min():.3f}{DASH}{nets.max():.3f}"]
+        rows.append(cells)
+    heads = [head for label in labels for head in (meanings[label], "nets")]
+    return Table(
+        f"Partial dependence on {result.feature.name}",
+        [result.feature.name, *heads],
+        rows,
+        f"mean probability of {result.rows} {competition.schema.row_names} with this value; its "
+        "range over nets",
     )
 
 

@@ -219,6 +219,24 @@ class Encoder:
                 x[:, at[label]] = (column - mean) / sd
         return x
 
+    def encode_values(
+        self, feature: Feature, values: Sequence[Any]
+    ) -> tuple[list[int], NDArray[np.float32]]:
+        """The positions of a feature's columns, and values of it encoded, (values, columns).
+
+        values: none is missing; of a category text, of a flag False and True.
+        """
+        codes: dict[str, NDArray[np.integer]] = {}
+        categories: dict[str, list[str]] = {}
+        if feature.kind == "category":
+            codes, categories = {feature.name: np.arange(len(values))}, {feature.name: [*values]}
+        rows = Columns(np.arange(len(values)), {}, codes, categories)
+        found = dict(self._of_feature(feature, rows, {feature.name: np.asarray(values)}))
+        names = [name for name in self.feature_names if name in found]
+        x = [(found[n] - self.scaling[n][0]) / self.scaling[n][1] for n in names]
+        at = [self.feature_names.index(name) for name in names]
+        return at, np.array(x, np.float32).reshape(len(names), len(values)).T
+
     def raw(self, rows: Columns) -> NDArray[np.float64]:
         """The feature table of any rows as it is, (rows, features): neither imputed nor scaled.
 
@@ -282,24 +300,31 @@ class Encoder:
     ) -> Iterator[tuple[str, NDArray[Any], Feature]]:
         """Every encoded column (rows,) with its label, in order: imputed, not yet scaled."""
         for feature in self.features.features:
-            name, label = feature.name, feature.label
-            if feature.kind == "category":
-                at = {value: i for i, value in enumerate(self.categories[name])}
-                at |= dict.fromkeys(self.rare[name], len(at))
-                code = rows.look_up(name, at)
-                for i, of_value in enumerate(self._labels(feature)):
-                    yield of_value, code == i, feature
-            elif feature.kind == "number":
-                column = np.asarray(plain[name], np.float64)
-                column = _impute(column, rows, feature, self.medians[name])
-                if name not in self.edges:
-                    yield label, column, feature
-                else:
-                    edges = pairwise(self.edges[name])
-                    for of_bin, (low, high) in zip(self._labels(feature), edges, strict=True):
-                        yield of_bin, np.clip((column - low) / (high - low), 0, 1), feature
+            for label, column in self._of_feature(feature, rows, plain):
+                yield label, column, feature
+
+    def _of_feature(
+        self, feature: Feature, rows: Columns, plain: Mapping[str, NDArray[Any]]
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """A feature's encoded columns (rows,), each with its label."""
+        name, label = feature.name, feature.label
+        if feature.kind == "category":
+            at = {value: i for i, value in enumerate(self.categories[name])}
+            at |= dict.fromkeys(self.rare[name], len(at))
+            code = rows.look_up(name, at)
+            for i, of_value in enumerate(self._labels(feature)):
+                yield of_value, code == i
+        elif feature.kind == "number":
+            column = np.asarray(plain[name], np.float64)
+            column = _impute(column, rows, feature, self.medians[name])
+            if name not in self.edges:
+                yield label, column
             else:
-                yield label, plain[name], feature
+                edges = pairwise(self.edges[name])
+                for of_bin, (low, high) in zip(self._labels(feature), edges, strict=True):
+                    yield of_bin, np.clip((column - low) / (high - low), 0, 1)
+        else:
+            yield label, plain[name]
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,11 @@ class TableSchema:
         return self.labels if of_labels else (self.target.name,)
 
     @property
+    def meanings(self) -> dict[str, str]:
+        """What each label means."""
+        return dict(zip(self.labels, self.class_names, strict=True))
+
+    @property
     def row_names(self) -> str:
         """The plural of `row_name`."""
         return f"{self.row_name}s"

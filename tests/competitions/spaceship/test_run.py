@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from spaceship_tables import passengers, write_spaceship
 
 from titanic_nn import compare_models
 from titanic_nn.cli import (
+    explain,
     explore,
     importance,
     inspect,
@@ -83,6 +85,24 @@ def test_a_submission_is_in_the_competitions_format(capsys: pytest.CaptureFixtur
     assert set(submission["Transported"]) == {"True", "False"}
     submit.main(["runs/first", "--model", "relu", "--dry-run"])
     assert "Competition: spaceship-titanic" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("table", ["test", "train"])
+def test_a_row_is_explained_with_the_others_of_its_group(table: str) -> None:
+    rows = getattr(SPACESHIP.load(), table)
+    of_row = pd.Series(groups(rows))
+    row = int(of_row.duplicated().to_numpy().argmax())  # the second of a group
+    id = rows["PassengerId"].iloc[row]
+    explain.main(["runs/first", "--model", "relu", "--id", id])
+    lines = pd.read_csv("runs/first/explanation.csv", dtype={"PassengerId": str})
+    assert set(lines["PassengerId"]) == {id}
+    values = lines.set_index("feature")["value"]
+    assert int(values["group_size"]) == (of_row == of_row[row]).sum() > 1
+    if table == "test":
+        predicted = pd.read_csv("runs/first/test_predictions.csv", dtype={"PassengerId": str})
+        log_odds = lines["base"].iloc[0] + lines["contribution"].sum()
+        expected = predicted.set_index("PassengerId").loc[id, "relu"]
+        assert expit(log_odds) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
