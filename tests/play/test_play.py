@@ -296,10 +296,14 @@ def test_a_unit_is_explained_where_it_has_the_focus(browser: Chrome, run: Path) 
         assert len(found) == units
     browser.find_element(By.XPATH, "//label[normalize-space(.)='4 units']/input").click()
     units_of_net = browser.find_elements(By.CSS_SELECTOR, "#drawing .unit")
-    browser.execute_script("arguments[0].focus()", units_of_net[0])
+    browser.execute_script("arguments[0].focus()", units_of_net[3])
+    assert "Unit 4 of 4" in text(browser, "unit")
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
     assert "Unit 1 of 4" in text(browser, "unit")
-    browser.switch_to.active_element.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
     assert "Unit 2 of 4" in text(browser, "unit")
+    browser.find_elements(By.CSS_SELECTOR, "#drawing .unit")[2].click()
+    assert "Unit 3 of 4" in text(browser, "unit")
     for part in ("Its ReLU", "Its line", "weighted sum", "bias"):
         assert part in text(browser, "unit")
 

@@ -172,6 +172,12 @@ class NetView {
     return best;
   }
 
+  #choose(unit, focused) {
+    this.unit = unit;
+    this.#draw();
+    if (focused) $("drawing").querySelector(`[data-unit="${unit}"]`).focus({ preventScroll: true });
+  }
+
   #draw() {
     const { net } = this, { units, params } = net, inputs = this.#inputs();
     const width = Math.min(Math.max($("drawing").clientWidth, 300), 980), wide = width > 560;
@@ -218,7 +224,7 @@ class NetView {
     const brightest = units ? Math.max(...this.found.activations.data) : 0;
     const nodes = inputs.map(({ label, value, parts }, i) => {
       const counts = parts.some((part) => Math.abs(part) > 0.015 * largest);
-      const room = wide ? 38 : 24;
+      const room = wide ? 38 : 22;
       const text = `${label} = ${valueText(value)}`;
       const short = text.length > room ? `${text.slice(0, room - 1)}…` : text;
       return drawn("g", { opacity: counts ? 1 : 0.45 },
@@ -229,7 +235,7 @@ class NetView {
     for (let j = 0; j < units; j++) {
       const activation = this.found.activations.data[j];
       const unit = drawn("g", {
-          class: j === chosen ? "unit chosen" : "unit", tabindex: 0, role: "button",
+          class: j === chosen ? "unit chosen" : "unit", tabindex: j === chosen ? 0 : -1, role: "button",
           "aria-pressed": j === chosen ? "true" : "false",
           "aria-label": `unit ${j + 1} of ${units}: activation ${number(activation)}, adds ${signed(says[j])} to the log-odds`,
           "data-unit": j,
@@ -238,14 +244,16 @@ class NetView {
         drawn("circle", { class: "back", cx: hiddenX, cy: unitY(j), r: radius }),
         drawn("circle", { class: "light", cx: hiddenX, cy: unitY(j), r: radius - 1,
           "fill-opacity": brightest ? (activation / brightest).toFixed(3) : 0 }));
-      const choose = () => {
-        if (this.unit === j && this.#chosen() === chosen && chosen === j) return;
-        this.unit = j;
-        const focused = document.activeElement?.dataset?.unit === String(j);
-        this.#draw();
-        if (focused) $("drawing").querySelector(`[data-unit="${j}"]`).focus({ preventScroll: true });
-      };
-      for (const event of ["pointerenter", "click", "focus"]) unit.addEventListener(event, choose);
+      for (const event of ["pointerenter", "click", "focus"]) {
+        unit.addEventListener(event, () => j !== this.#chosen() && this.#choose(j, event === "focus"));
+      }
+      unit.addEventListener("keydown", (event) => {
+        const steps = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+        const to = { Home: 0, End: units - 1 }[event.key] ?? j + steps[event.key];
+        if (Number.isNaN(to)) return;
+        event.preventDefault();
+        this.#choose((to + units) % units, true);
+      });
       nodes.push(unit);
     }
     const heads = [[left, "end", "inputs"], [hiddenX, "middle", units ? (wide ? "hidden units" : "units") : ""], [outX, "middle", "output"]];

@@ -77,7 +77,7 @@ class Form {
     const note = control.note ? element("div", { class: "note", id: `${id}-note` }, control.note) : null;
     if (few) return fill(node, { class: "control" }, [note]);
     const name = element("div", { class: "name" }, element("label", { for: id }, label), unknown);
-    return element("div", { class: "control" }, name, node, note);
+    return element("div", { class: kind === "flag" ? "control flag" : "control" }, name, node, note);
   }
 }
 
@@ -313,7 +313,7 @@ function texts() {
     "What does a hidden layer buy? Lines are as wide as weight times input: ",
     element("span", { class: "key", "--colour": "var(--positive)" }), "adds, ",
     element("span", { class: "key", "--colour": "var(--negative)" }), "takes away. A unit is as bright as it is "
-    + "active. Point at one, tap it or move to it with the Tab key.",
+    + "active. Point at one, tap it, or go to it with Tab and the arrow keys.",
   );
   const notes = [...model.leftOut].map(([name, why]) => `Left out: ${name}, since ${why}.`);
   const largest = model.largestDifference;

@@ -75,7 +75,7 @@ function list(head, rows) {
 
 // Lines over one axis, each {points: [[x, y]], chosen}, with a point where the row stands.
 function plot({ label, x: [low, high, xLabel], y: [bottom, top, yLabel], lines, here, text = number }) {
-  const width = 360, height = 190, left = 46, right = 12, above = 18, below = 34;
+  const width = 360, height = 190, left = 46, right = 12, above = 26, below = 34;
   const x = (value) => left + ((value - low) / (high - low || 1)) * (width - left - right);
   const y = (value) => height - below - ((value - bottom) / (top - bottom || 1)) * (height - above - below);
   const path = (points) =>
