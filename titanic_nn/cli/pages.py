@@ -15,10 +15,14 @@ def write_pages(run: Path) -> Path:
     from titanic_nn.play.page import write_play
     from titanic_nn.report.page import write_report
 
+    problem = None
     try:
         write_play(run)
     except WriteError:
         raise
     except TitanicError as error:
-        warn(f"note: no page to play with: {error}")
-    return write_report(run)
+        problem = error
+    report = write_report(run)  # where it is the run that is wrong, this says so
+    if problem:
+        warn(f"note: no page to play with: {problem}")
+    return report
