@@ -10,11 +10,13 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.wait import WebDriverWait
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from browser import Chrome, resize, start_browser  # noqa: E402
+from browser import resize, start_browser  # noqa: E402
 
 COLOURS = 128  # of a picture: enough for text and bars, and a third of the bytes
 WAIT = "return document.querySelector('#why tr') && !document.querySelector('.wait')"
@@ -42,8 +44,6 @@ def screen(browser: Chrome, page: Path, width: int, height: int) -> bytes:
     resize(browser, width)
     browser.get(page.resolve().as_uri())
     if page.name == "play.html":
-        from selenium.webdriver.support.wait import WebDriverWait
-
         WebDriverWait(browser, 20).until(lambda _: browser.execute_script(WAIT))
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     taken = browser.execute_cdp_cmd(

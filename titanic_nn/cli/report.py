@@ -1,4 +1,4 @@
-"""Write a run's report, and its page to play with: findings, tables, plots; a form."""
+"""Write a run's two pages: its report, with findings, tables and plots, and one to play with."""
 
 from argparse import Namespace
 

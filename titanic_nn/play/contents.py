@@ -27,6 +27,7 @@ from titanic_nn.estimators.persistence import Model
 from titanic_nn.estimators.recording import Graph, record
 from titanic_nn.nets.config import ReLUConfig
 from titanic_nn.runs.find import Run
+from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
 from titanic_nn.tables.sources import Tables
 
@@ -88,7 +89,6 @@ def contents(
         seed=SEED,
     )
     raw = raw_values(encoder, rows)
-    background = rows.take(sample)
     found: dict[str, Any] = {
         "title": competition.title,
         "run": run.name,
@@ -111,24 +111,7 @@ def contents(
             *_drawn(run, pipelines, encoders),
         ],
     }
-    nets, left_out = [], {}
-    for name, model in pipelines.items():
-        try:
-            graph = record(model[-1], by_net=True)
-        except ConfigError as error:
-            left_out[name] = str(error)
-            continue
-        x = model[0].encoder_.transform(background).astype(np.float64)
-        nets.append(
-            {
-                "name": name,
-                "encoder": encoders.number(model[0].encoder_),
-                "graph": _graph(graph),
-                "log_loss": _log_loss(run, name),
-                # The page computes these again when it is opened, and hides a net that differs.
-                "check": model[-1].probabilities(x).astype(float).tolist(),
-            }
-        )
+    nets, left_out = _nets(pipelines, encoders, rows.take(sample))
     found["encoders"] = encoders.definitions
     room -= size(found)
     if room < 0:
@@ -146,14 +129,10 @@ def contents(
     found["ensembles"] = []
     for name, model in models.items():
         if isinstance(model, Ensemble):
-            lacking = [member for member in model.models if member not in kept]
-            if lacking:
+            if lacking := [member for member in model.models if member not in kept]:
                 left_out[name] = f"it averages {', '.join(lacking)} too"
             else:
-                weights = dict(model.weights)
-                found["ensembles"].append(
-                    {"name": name, "weights": weights, "log_loss": _log_loss(run, name)}
-                )
+                found["ensembles"].append({"name": name, "weights": dict(model.weights)})
     found["left_out"] = left_out
     return found
 
@@ -170,6 +149,30 @@ def as_json(value: Any) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def _nets(
+    models: Mapping[str, Pipeline], encoders: _Encoders, background: Columns
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every model of one kind of net; and why one is left out."""
+    nets, left_out = [], {}
+    for name, model in models.items():
+        try:
+            graph = record(model[-1], by_net=True)
+        except ConfigError as error:
+            left_out[name] = str(error)
+            continue
+        x = model[0].encoder_.transform(background).astype(np.float64)
+        nets.append(
+            {
+                "name": name,
+                "encoder": encoders.number(model[0].encoder_),
+                "graph": _graph(graph),
+                # The page computes these again when it is opened, and hides a net that differs.
+                "check": model[-1].probabilities(x).astype(float).tolist(),
+            }
+        )
+    return nets, left_out
 
 
 def _form(form: Form) -> dict[str, Any]:

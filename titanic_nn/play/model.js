@@ -1,6 +1,7 @@
 // From what the form's controls hold to features, encoded columns, probabilities and reasons. All
 // of it is generated: expressions, the encoders' fitted state and the nets' graphs are data.
 
+const TOLERANCE = 1e-6; // between this page's probabilities and Python's
 const SMALLEST = 1e-12; // probability whose logarithm is taken
 
 const FUNCTIONS = {
@@ -89,20 +90,19 @@ class Model {
       return !lacking.length;
     });
     this.names = [...this.nets.keys(), ...this.ensembles.map(({ name }) => name)];
-    this.tolerance = 1e-6;
   }
 
   // A net whose probabilities of the background rows are not those of Python is left out.
-  #add({ name, encoder, graph, check, log_loss }) {
+  #add({ name, encoder, graph, check }) {
     let difference = Infinity;
     try {
-      this.nets.set(name, { encoder, run: compile(graph), logLoss: log_loss });
+      this.nets.set(name, { encoder, run: compile(graph) });
       const p = this.#run(name, this.encode(encoder, this.background)).probabilities.data;
       difference = Math.max(...check.flat().map((value, i) => Math.abs(value - p[i])));
     } catch (error) {
       this.leftOut.set(name, `this browser cannot compute it (${error.message})`);
     }
-    if (difference <= 1e-6) {
+    if (difference <= TOLERANCE) {
       this.largestDifference = Math.max(this.largestDifference, difference);
     } else {
       this.nets.delete(name);

@@ -18,6 +18,7 @@ from titanic_nn.runs.find import PLAY_PAGE, read_run, saved_model
 from titanic_nn.runs.folder import read_tables
 
 LARGEST = 500_000  # bytes of the page
+NOTES = 5_000  # bytes for what is said of models that are left out
 HERE = Path(__file__).parent
 # In the order in which they are run: arrays, the model, then what is shown.
 SCRIPTS = ("graph.js", "model.js", "view.js", "net.js", "page.js")
@@ -42,7 +43,7 @@ def write_play(folder: Path) -> Path:
         read_tables(folder),
         config,
         competition,
-        room=LARGEST - len(empty.encode()) - 1000,  # names of what is left out
+        room=LARGEST - len(empty.encode()) - NOTES,
     )
     path = folder / PLAY_PAGE
     write_text(path, render(run.name, data))
