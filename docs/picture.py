@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, train_nets
+from titanic_nn.plots.explanation import bundle
 from titanic_nn.plots.style import BLUE, FAINT, RED, styled
 from titanic_nn.tables.encode import SplitEncoders
 from titanic_nn.tables.sources import load_tables
@@ -87,7 +88,7 @@ def draw(table: pd.DataFrame, probability: NDArray[np.float64]) -> Figure:
         for sex, (who, own_colour) in SEXES.items():
             rows = ((table["Pclass"] == passenger_class) & (table["Sex"] == sex)).to_numpy()
             lines = probability[:, rows]  # (nets, ages)
-            axes.plot(AGES, lines.T, color=own_colour, alpha=0.06, linewidth=0.8)
+            bundle(axes, AGES, lines, own_colour)
             axes.plot(AGES, lines.mean(axis=0), color=own_colour, linewidth=2.2, label=who)
         axes.axhline(0.5, color=FAINT, linewidth=0.8)
         axes.set(title=name, xlabel="age (years)", xlim=(0, 70), ylim=(0, 1))

@@ -229,7 +229,7 @@ def test_each_class_s_log_odds_are_explained(
     assert found["class"].tolist() == [*LABELS] * 40
     predictions = pd.read_csv(asked / "test_predictions.csv")
     p = probabilities(predictions, "ensemble")
-    np.testing.assert_allclose(expit(found["log_odds"]).to_numpy().reshape(40, 3), p, atol=1e-6)
+    np.testing.assert_allclose(expit(found["log_odds"].to_numpy()).reshape(40, 3), p, atol=1e-6)
     total = found["base"] + found[["length", "warts", "back"]].sum(axis=1)
     np.testing.assert_allclose(total, found["log_odds"])
 

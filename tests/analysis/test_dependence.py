@@ -57,20 +57,20 @@ def test_it_is_scikit_learns(
                 )
     rows = table.assign(Warts=table["Warts"].astype(float)).drop(columns=["Kind", "Code"])
     found = partial_dependence(models["relu"], table, feature).table
-    values = found["value"].unique()
+    grid = found["value"].unique()
     theirs = referee(
         models["relu"],
         rows,
         [column],
-        custom_values={column: values},
+        custom_values={column: grid},
         categorical_features=["Back"],
         response_method="predict_proba",
         method="brute",
         kind="average",
     )
     mean = found[found["net"] == "mean"]
-    ours = np.stack([mean.loc[mean["class"] == k, "probability"] for k in toads.LABELS])
-    assert_allclose(ours, theirs["average"], atol=1e-6)
+    averages = np.stack([mean.loc[mean["class"] == k, "probability"] for k in toads.LABELS])
+    assert_allclose(averages, theirs["average"], atol=1e-6)
 
 
 def test_each_net_has_a_line_and_of_an_uncalibrated_model_their_mean_is_its_own() -> None:

@@ -37,7 +37,7 @@ def main(args: Namespace) -> None:
     write_answer(asked.folder, files)
     print_table(shown, tables.dependence(found, asked.competition))
     shown.print(f"\n{sentences.dependence(found, asked.competition)}")
-    shown.print(f"\nWritten: {asked.folder}  ({', '.join(files)})", soft_wrap=True)
+    shown.print(f"\nWritten: {asked.folder}  ({', '.join(files)})")
     if args.json:
         records = found.table[found.table["net"] == "mean"].to_dict("records")
         answer = {"folder": str(asked.folder), "rows": found.rows, "mean": records}

@@ -38,7 +38,7 @@ def main(args: Namespace) -> None:
     else:
         files, found = _all(args, asked, where, table)
     write_answer(asked.folder, files)
-    shown.print(f"\nWritten: {asked.folder}  ({', '.join(files)})", soft_wrap=True)
+    shown.print(f"\nWritten: {asked.folder}  ({', '.join(files)})")
     if args.json:
         print(to_json({"folder": str(asked.folder), "model": asked.name, **found}), end="")
     shown.print(f"Report: {write_report(asked.folder)}", soft_wrap=True)

@@ -67,13 +67,13 @@ def waterfall(table: pd.DataFrame, title: str, class_name: str, top: int = 12) -
     reach = float(np.ptp([*starts, *ends])) or 1.0
     for place, step, start, end in zip(places, steps, starts, ends, strict=True):
         at = max(start, end) + 0.015 * reach
-        axes.text(at, float(place), f"{step:+.2f}", va="center", fontsize=8)
+        axes.text(at, float(place), f"{round(step, 2) + 0.0:+.2f}", va="center", fontsize=8)
     for row, at in ((0, base), (len(steps) + 1, float(ends[-1]))):
         text = f"{at:.2f} ({_percent(at)})"
         axes.text(at + 0.035 * reach, row, text, va="center", fontsize=8, weight="bold")
     name_rows(axes, ["average", *names, "prediction"], fontsize=8.5)
     low, high = min([*starts, *ends]), max([*starts, *ends])
-    axes.set_xlim(low - 0.06 * reach, high + 0.24 * reach)
+    axes.set_xlim(low - 0.06 * reach, high + 0.32 * reach)
     axes.xaxis.set_major_formatter(lambda at, _: f"{at:g}\n{_percent(at)}")
     axes.set_xlabel(f"log-odds of class {class_name}", loc="right")
     return figure

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # they load torch
     from titanic_nn.tuning.results import Rescored
 
 MATTERS = ROPES["log_loss"]
-CONTRIBUTES = 0.05  # log-odds; what contributes less is not named against the others
+CONTRIBUTES = 0.05  # log-odds; what contributes less is no reason of a row's prediction
 
 
 def findings(
@@ -322,13 +322,13 @@ def explanation(lines: pd.DataFrame, competition: Competition) -> str:
         f"for class {schema.meanings[label]}; an average {schema.row_name} has "
         f"{_of_log_odds(base)}."
     )
-    towards = of_class[of_class["contribution"] * difference > 0].head(3)
-    against = of_class[of_class["contribution"] * difference < 0].head(2)
+    named = of_class[of_class["contribution"].abs() >= CONTRIBUTES]
+    towards = named[named["contribution"] * difference > 0].head(3)
+    against = named[named["contribution"] * difference < 0].head(2)
     if len(towards):
         how = "higher" if difference > 0 else "lower"
         text += f" It is {how} because of {_reasons(towards)}."
-    if len(against) and abs(against["contribution"].iloc[0]) >= CONTRIBUTES:
-        against = against[against["contribution"].abs() >= CONTRIBUTES]
+    if len(against):
         text += f" Against that: {_reasons(against)}."
     return text
 
