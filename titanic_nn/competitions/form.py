@@ -243,23 +243,34 @@ def plain_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64]) -> Form:
     controls = []
     for feature in encoder.features.features:
         name, label = feature.name, feature.label
+        note = feature.formula if feature.formula.lower() != label.lower() else ""
         if feature.kind == "category":
-            controls.append(choice_control(name, label, rows, note=feature.formula))
+            controls.append(choice_control(name, label, rows, note=note))
         elif feature.kind == "number":
-            controls.append(number_control(name, label, numbers[name], note=feature.formula))
+            controls.append(number_control(name, label, numbers[name], note=note))
         else:
             most = bool(np.mean(numbers[name].astype(bool)) > 0.5)
-            controls.append(Control(name, label, "flag", most, note=feature.formula))
+            controls.append(Control(name, label, "flag", most, note=note))
     return Form(tuple(controls), alike=likely_alike(encoder, rows, y))
 
 
 def likely_alike(
-    encoder: Encoder, rows: Columns, y: NDArray[np.int64], features: Sequence[Feature] = ()
+    encoder: Encoder,
+    rows: Columns,
+    y: NDArray[np.int64],
+    features: Sequence[Feature] = (),
+    unscaled: Callable[[str, float], float] = lambda name, value: value,
 ) -> dict[str, Expression]:
     """The few features that tell most of the classes, for `Form.alike`.
 
     One after the other, the feature is taken that raises the mutual information of labels and
     groups of rows most; a number counts as its third of the training rows.
+
+    Args:
+        encoder: fitted on the rows.
+        rows, y: the training rows and their class codes (rows,).
+        features: those that are tried; by default all.
+        unscaled: a feature's name and value -> the number as people know it.
     """
     numbers = encoder.plain(rows)
     candidates: dict[str, tuple[NDArray[np.int64], Expression]] = {}
@@ -276,11 +287,12 @@ def likely_alike(
             known = values[np.isfinite(values)]
             if not len(known):
                 continue
-            low, high = (float(f"{edge:.3g}") for edge in np.quantile(known, [1 / 3, 2 / 3]))
+            low, high = map(float, np.quantile(known, [1 / 3, 2 / 3]))
             if not low < high:
                 continue
             third = np.where(np.isnan(values), -1, (values >= low).astype(int) + (values >= high))
-            words = [f"below {low:g}", f"{low:g} to {high:g}", f"{high:g} and more"]
+            few, many = (f"{unscaled(feature.name, edge):.3g}" for edge in (low, high))
+            words = [f"below {few}", f"{few} to {many}", f"{many} and more"]
             upper: Expression = ["if", ["<", name, ["value", high]], *_texts(words[1:])]
             known_third: Expression = ["if", ["<", name, ["value", low]], _texts(words)[0], upper]
             tree: Expression = ["if", ["missing", name], ["value", None], known_third]

@@ -98,14 +98,16 @@ class NetView {
 
   // The rows that differ in one number, which takes 61 values, and those values.
   #sweep() {
-    const { name, low, high } = this.swept, points = 60;
-    const at = Array.from({ length: points + 1 }, (_, i) => low + ((high - low) * i) / points);
+    const { name, low, high, logarithmic } = this.swept, points = 60;
+    const scale = logarithmic ? SCALES.ratios : SCALES.numbers;
+    const start = scale.to(low), span = scale.to(high) - start;
+    const at = Array.from({ length: points + 1 }, (_, i) => scale.from(start + (span * i) / points));
     const rows = at.map((value) => this.model.featuresOf(new Map(this.values).set(name, value)));
     const encoded = new Map();
     for (const { encoder } of this.nets) {
       if (!encoded.has(encoder)) encoded.set(encoder, this.model.encode(encoder, rows));
     }
-    return { at, encoded };
+    return { at, encoded, axis: [low, high, shown(this.swept.label), scale] };
   }
 
   update(values, row) {
@@ -125,7 +127,7 @@ class NetView {
 
   #curve() {
     if (!this.chart) return;
-    const { at, encoded } = this.chart, classes = this.model.data.classes.length;
+    const { at, encoded, axis } = this.chart, classes = this.model.data.classes.length;
     const lines = this.nets.map((net) => {
       const { data } = net.probabilities(encoded.get(net.encoder));
       const points = at.map((value, i) => [value, data[i * classes + this.output]]);
@@ -133,12 +135,12 @@ class NetView {
     });
     lines.sort((a, b) => a.chosen - b.chosen);
     const value = this.values.get(this.swept.name);
-    const { low, high, label } = this.swept;
+    const { label } = this.swept;
     $("curve").replaceChildren(
       this.sweepLabel,
       plot({
         label: `${this.chanceHead} by ${label}, of every net in the list`,
-        x: [low, high, shown(label)], y: [0, 1, this.chanceHead], lines, text: percent,
+        x: axis, y: [0, 1, this.chanceHead], lines, text: percent,
         here: value === null ? null : [value, this.net.chance],
       }),
       element("figcaption", { class: "note" }, "All else as it is. Thick: the net that is drawn below."),
@@ -305,7 +307,7 @@ class NetView {
           : `Off: the sum ${signed(sum)} is below 0, and the unit adds nothing.`));
     const figures = [sums, outputs > 1 && !isRelu ? element("div") : bend];
     if (this.chart) {
-      const { at: steps, encoded } = this.chart, found = this.net.compute(encoded.get(this.net.encoder));
+      const { at: steps, encoded, axis } = this.chart, found = this.net.compute(encoded.get(this.net.encoder));
       const source = isRelu ? found.activations : found.logits, n = source.shape[1];
       const points = steps.map((value, i) => [value, source.data[i * n + at]]);
       const ys = points.map(([, y]) => y), value = this.values.get(this.swept.name);
@@ -314,7 +316,7 @@ class NetView {
         element("h3", {}, "Its line"),
         plot({
           label: `the ${isRelu ? "unit's activation" : "log-odds"} by ${this.swept.label}`,
-          x: [this.swept.low, this.swept.high, shown(this.swept.label)],
+          x: axis,
           y: [low, high > low ? high : low + 1, isRelu ? "activation" : "log-odds"],
           lines: [{ points, chosen: true }],
           here: value === null ? null : [value, isRelu ? this.found.activations.data[at] : this.found.logits.data[at]],

@@ -115,8 +115,7 @@ function select(control, id, change) {
 
 function slider(control, id, change) {
   const { low, high, step, logarithmic, label } = control;
-  // The slider's own scale: of ratios, or the number's.
-  const to = logarithmic ? Math.log1p : (x) => x, from = logarithmic ? Math.expm1 : (x) => x;
+  const { to, from } = logarithmic ? SCALES.ratios : SCALES.numbers;
   const range = element("input", {
     type: "range", id, min: to(low), max: to(high), step: logarithmic ? (to(high) - to(low)) / 200 : step,
   });

@@ -73,10 +73,18 @@ function list(head, rows) {
   );
 }
 
+// From a number to its place on an axis or a slider, and back.
+const SCALES = {
+  numbers: { to: (x) => x, from: (x) => x },
+  ratios: { to: Math.log1p, from: Math.expm1 },
+};
+
 // Lines over one axis, each {points: [[x, y]], chosen}, with a point where the row stands.
-function plot({ label, x: [low, high, xLabel], y: [bottom, top, yLabel], lines, here, text = number }) {
+// `scale` is that of x, of numbers or ratios.
+function plot({ label, x: [low, high, xLabel, scale = SCALES.numbers], y: [bottom, top, yLabel], lines, here, text = number }) {
   const width = 360, height = 190, left = 46, right = 12, above = 26, below = 34;
-  const x = (value) => left + ((value - low) / (high - low || 1)) * (width - left - right);
+  const start = scale.to(low), end = scale.to(high);
+  const x = (value) => left + ((scale.to(value) - start) / (end - start || 1)) * (width - left - right);
   const y = (value) => height - below - ((value - bottom) / (top - bottom || 1)) * (height - above - below);
   const path = (points) =>
     points.map(([a, b], i) => `${i ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("");

@@ -37,8 +37,9 @@ def own_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64], parts: Seque
         if kind == "category":
             controls.append(choice_control(name, label, rows))
         elif kind == "number":
-            controls.append(number_control(name, label, rows.numbers[name]))
-            if name in scales:
+            skewed = name in scales
+            controls.append(number_control(name, label, rows.numbers[name], logarithmic=skewed))
+            if skewed:
                 share: Expression = ["/", ["abs", own], ["value", scales[name]]]
                 derived[name] = ["*", ["sign", own], ["log1p", share]]
         else:
@@ -50,4 +51,9 @@ def own_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64], parts: Seque
             )
             derived[name] = ["==", own, ["value", "true"]]
     told = [p.feature for p in parts if p.what != "is missing"]
-    return Form(tuple(controls), derived, likely_alike(encoder, rows, y, told))
+
+    def unscaled(name: str, value: float) -> float:
+        return float(np.expm1(value)) * scales[name] if name in scales else value
+
+    alike = likely_alike(encoder, rows, y, told, unscaled)
+    return Form(tuple(controls), derived, alike)
