@@ -531,7 +531,7 @@ def test_its_definitions_are_all_that_another_program_needs(config: FeatureConfi
     raw = raw_values(encoder, everyone)
 
     def value(definition: dict[str, Any], row: dict[str, Any]) -> float:
-        own = row[definition["feature"]]
+        own: Any = row[definition["feature"]]
         if "values" in definition:
             return float(own in definition["values"])
         if "medians" not in definition:
@@ -542,7 +542,7 @@ def test_its_definitions_are_all_that_another_program_needs(config: FeatureConfi
                 own = medians.get(", ".join(groups[:n]))
         own = medians["everyone"] if own is None else own
         low, high = definition.get("bin", (None, None))
-        return own if low is None else min(1.0, max(0.0, (own - low) / (high - low)))
+        return float(own if low is None else min(1, max(0, (own - low) / (high - low))))
 
     found = [[(value(d, row) - d["mean"]) / d["sd"] for d in definitions] for row in raw]
     assert_allclose(np.array(found), encoder.transform(everyone), atol=1e-6)
