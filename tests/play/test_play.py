@@ -240,6 +240,34 @@ def test_a_net_that_is_computed_otherwise_is_hidden(
     assert "ensemble" not in text(browser, "chances")
 
 
+def test_without_a_drawn_net_the_rest_is_there(browser: Chrome, run: Path, tmp_path: Path) -> None:
+    open_page(browser, page_with(run, tmp_path, lambda data: data.update(drawn=[])))
+    assert "linear" in text(browser, "chances")
+    assert not browser.find_element(By.ID, "drawing").is_displayed()
+    browser.find_element(By.XPATH, "//summary[text()='What the nets read']").click()
+    assert "family size" in text(browser, "features")
+
+
+def test_rows_that_agree_are_counted(browser: Chrome, run: Path, tmp_path: Path) -> None:
+    open_page(browser, run / "play.html")
+    table = bundled().train
+    women = table[(table["Sex"] == "female") & (table["Pclass"] == 3) & ~(table["Age"] < 15)]
+    saved = int(women["Survived"].sum())
+    said = f"{len(women)} passengers agree in sex (female), class (3), age (adult)"
+    said += f"; {len(women) - saved} died, {saved} survived."
+    assert text(browser, "alike") == f"In the training table {said}"
+    assert chance(browser, "in the table") == round(100 * saved / len(women))
+
+    def change(data: Any) -> None:  # no feature tells the classes apart
+        data["alike"].update(labels=[], counts=data["alike"]["counts"][:1])
+        data["form"]["alike"] = []
+
+    open_page(browser, page_with(run, tmp_path, change))
+    survived = int(table["Survived"].sum())
+    said = f"891 passengers in all; {891 - survived} died, {survived} survived."
+    assert text(browser, "alike") == f"In the training table {said}"
+
+
 def test_a_slider_is_moved_by_the_keyboard_and_a_class_by_the_mouse(
     browser: Chrome, run: Path
 ) -> None:

@@ -172,6 +172,14 @@ def evaluate(
     return (_UNARY | _BINARY)[operator](*found)
 
 
+def names_of(tree: Expression) -> set[str]:
+    """The names that an expression reads."""
+    operator, *operands = tree
+    if operator == "name":
+        return {operands[0]}
+    return set().union(*(names_of(part) for part in operands if isinstance(part, list)))
+
+
 def raw_values(
     encoder: Encoder, rows: Columns, names: Sequence[str] | None = None
 ) -> list[dict[str, Value]]:
@@ -193,7 +201,8 @@ def raw_values(
         else:
             values = numbers[name].tolist()
             columns.append([None if value != value else value for value in values])
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    values_of_rows = zip(*columns, strict=True) if columns else len(rows) * [()]
+    return [dict(zip(names, values, strict=True)) for values in values_of_rows]
 
 
 def number_control(name: str, label: str, values: NDArray[Any], **other: Any) -> Control:

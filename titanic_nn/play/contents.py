@@ -7,7 +7,7 @@ computes all of them in JavaScript that knows no net, no table and no feature.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from titanic_nn.analysis.explanation import BACKGROUND, background_sample, with_training_labels
 from titanic_nn.analysis.hidden_units import SmallNet, small_nets
 from titanic_nn.competitions.competition import Competition
-from titanic_nn.competitions.form import Form, Value, evaluate, raw_values
+from titanic_nn.competitions.form import Form, evaluate, names_of, raw_values
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Ensemble
@@ -88,7 +88,7 @@ def contents(
         n_background=max(FEWEST_ROWS, min(BACKGROUND, MOST_BACKGROUND // len(features))),
         seed=SEED,
     )
-    raw = raw_values(encoder, rows)
+    background = raw_values(encoder, rows.take(sample))
     found: dict[str, Any] = {
         "title": competition.title,
         "run": run.name,
@@ -100,10 +100,10 @@ def contents(
             {"name": f.name, "label": f.label, "formula": f.formula, "why": f.why} for f in features
         ],
         "form": _form(form),
-        "alike": {"labels": list(form.alike), "counts": _alike(form, raw, tables)},
+        "alike": {"labels": list(form.alike), "counts": _alike(form, encoder, rows, tables)},
         "background": {
-            "names": list(raw[0]),
-            "rows": [list(raw[i].values()) for i in sample],
+            "names": list(background[0]),
+            "rows": [list(row.values()) for row in background],
             "orders": orders.tolist(),
         },
         "drawn": [
@@ -185,17 +185,18 @@ def _form(form: Form) -> dict[str, Any]:
 
 
 def _alike(
-    form: Form, raw: Sequence[Mapping[str, Value]], tables: Tables
+    form: Form, encoder: Encoder, rows: Columns, tables: Tables
 ) -> list[dict[str, list[int]]]:
-    """How many training rows of each class agree in the first one, two, ... of `alike`.
-
-    By the values as JSON.
+    """How many training rows of each class there are, and agree in the first one, two, ... of
+    `alike`: by the values as JSON.
     """
     trees, classes = list(form.alike.values()), len(tables.schema.labels)
-    counts: list[dict[str, list[int]]] = [{} for _ in trees]
+    names = sorted(set().union(*map(names_of, trees)))
+    raw = raw_values(encoder, rows, names)
+    counts: list[dict[str, list[int]]] = [{} for _ in range(len(trees) + 1)]
     for row, label in zip(raw, tables.y.tolist(), strict=True):
         values = [evaluate(tree, row, form.tables) for tree in trees]
-        for n, count in enumerate(counts, 1):
+        for n, count in enumerate(counts):
             key = json.dumps(values[:n], ensure_ascii=False, separators=(",", ":"))
             count.setdefault(key, [0] * classes)[label] += 1
     return counts

@@ -173,13 +173,10 @@ class Model {
   alike(row) {
     const { labels, counts } = this.data.alike;
     const values = this.data.form.alike.map((tree) => evaluate(tree, row, this.tables));
-    for (let n = labels.length; n > 0; n--) {
-      const key = JSON.stringify(values.slice(0, n));
-      if (Object.hasOwn(counts[n - 1], key)) {
-        return { agree: labels.slice(0, n).map((l, i) => [l, values[i]]), counts: counts[n - 1][key] };
-      }
-    }
-    return null;
+    const key = (n) => JSON.stringify(values.slice(0, n));
+    let n = labels.length;
+    while (n > 0 && !Object.hasOwn(counts[n], key(n))) n--;
+    return { agree: labels.slice(0, n).map((label, i) => [label, values[i]]), counts: counts[n][key(n)] };
   }
 
   // Shapley values of the features for a model's log-odds, sampled as analysis/explanation.py does:

@@ -216,16 +216,16 @@ class Chances {
       $("bar").append(element("span", {}, chance, this.two ? null : `\u00a0${data.classes[best]}`), " ");
     }
     if (this.two) $("bar").prepend(`${shown(data.classes[1])}: `);
-    const total = alike ? alike.counts.reduce((sum, n) => sum + n, 0) : 0;
+    const total = alike.counts.reduce((sum, n) => sum + n, 0);
     this.rows.get(null).forEach((cell, i) => {
-      const share = total ? alike.counts[this.classes[i]] / total : 0;
-      this.#set(cell, share, total ? percent(share) : "–");
+      const share = alike.counts[this.classes[i]] / total;
+      this.#set(cell, share, percent(share));
     });
-    $("alike").textContent = alike
-      ? `In the training table ${total} ${shown(total === 1 ? data.row : data.rows)} agree in `
-        + `${alike.agree.map(([label, value]) => `${shown(label)} (${valueText(value)})`).join(", ")}; `
-        + `${alike.counts.map((n, k) => `${n} ${shown(data.classes[k])}`).join(", ")}.`
-      : `In the training table no ${shown(data.row)} is like this.`;
+    const agree = alike.agree.map(([label, value]) => `${shown(label)} (${valueText(value)})`);
+    $("alike").textContent =
+      `In the training table ${total} ${shown(total === 1 ? data.row : data.rows)} `
+      + `${agree.length ? `agree in ${agree.join(", ")}` : "in all"}; `
+      + `${alike.counts.map((n, k) => `${n} ${shown(data.classes[k])}`).join(", ")}.`;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => ($("live").textContent = shown(said.join("; "))), 600);
   }
@@ -324,13 +324,15 @@ function texts() {
 }
 
 texts();
-document.querySelector("main").hidden = false;
+document.querySelector("main").hidden = !model.names.length;
 if (model.names.length) {
-  const chances = new Chances(), reasons = new Reasons(), net = new NetView(model);
-  const form = new Form(data.form.controls, (values) => {
+  const chances = new Chances(), reasons = new Reasons();
+  const net = data.drawn.length ? new NetView(model) : null; // a table may be too small for it
+  for (const node of document.querySelectorAll(".drawn")) node.hidden = !net;
+  new Form(data.form.controls, (values) => {
     const row = model.featuresOf(values);
     chances.show(model.probabilities([row]), model.alike(row));
-    net.update(new Map(values), row);
+    net?.update(new Map(values), row);
     reasons.update(row);
     $("features").replaceChildren(
       list(["feature", "value", "what it is"],
