@@ -51,7 +51,7 @@ def test_it_is_scikit_learns(
         values = mean["value"].unique()
         for i, label in enumerate(toads.LABELS):
             ours = mean.loc[mean["class"] == label, "probability"]
-            for value, p in zip(values, ours, strict=True):
+            for value, p in [*zip(values, ours, strict=True)][::9]:
                 assert p == pytest.approx(
                     model.predict_proba(table.assign(**{column: value}))[:, i].mean(), abs=1e-6
                 )

@@ -47,8 +47,14 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("runs/mine")
 
 
-@pytest.mark.parametrize("model", ["relu", "ensemble"])
-def test_a_row_of_the_test_table(run: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests read the report."""
+    monkeypatch.setattr("titanic_nn.report.page.write_report", lambda folder: folder)
+
+
+def test_a_row_of_the_test_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = "ensemble"
     id = int(TEST[ID].iloc[3])
     main(["mine", "--model", model, "--id", str(id)])
     shown = capsys.readouterr().out
@@ -75,6 +81,7 @@ def test_a_row_of_the_test_table(run: Path, model: str, capsys: pytest.CaptureFi
     assert "What moves the predictions?" in page  # of all rows: not asked yet
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_training_row_is_explained_without_its_own_label(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,11 +132,10 @@ def test_all_rows_and_the_hardest_training_rows(
     np.testing.assert_allclose(one, found.iloc[7][one.index].astype(float), rtol=1e-9)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_rows_of_a_file_or_of_standard_input(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Other tests read the report.
-    monkeypatch.setattr("titanic_nn.report.page.write_report", lambda folder: folder)
     TEST.head(5).to_csv("five.csv", index=False)
     main(["mine", "--model", "linear", "--input", "five.csv"])
     five = pd.read_csv(run / "explanations.csv")
@@ -150,6 +156,7 @@ def test_rows_of_a_file_or_of_standard_input(
     np.testing.assert_allclose(lines["sex"], five["sex"].iloc[4])
 
 
+@pytest.mark.usefixtures("no_report")
 def test_the_answer_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["mine", "--model", "linear", "--id", str(TEST[ID].iloc[0]), "--json"])
     found = json.loads(capsys.readouterr().out)

@@ -101,7 +101,7 @@ def test_an_answer_is_on_the_page_as_a_sentence_and_a_picture(asked: Path) -> No
     assert "Does a net over- or underfit?" in text
     assert "Permuting one of 24 features raises the held-out log loss most for " in text
     assert "All 6 models misclassify " in text
-    assert "What contributes most to the log-odds of class survived, by linear as it was" in text
+    assert "The largest contributions to the log-odds of class survived, by linear, which" in text
     assert "Over 418 passengers, the log-odds are moved most by " in text
     assert "linear gives passenger 892 a probability of " in text
     titles = ("Loss by epoch", "Learning curve", "Ablation of relu", "Permutation importance")

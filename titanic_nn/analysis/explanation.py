@@ -96,7 +96,8 @@ def explain(
         model: a Pipeline of CompetitionFeatures and a classifier, or an Ensemble of such.
         X: a table in the competition's columns.
         background: a table whose rows stand for the average, such as the training table; by
-            default X itself.
+            default X itself. A loaded model counts a training row's own label among those of its
+            group: see `with_training_labels` of this module.
         rows: positions of the rows of X that are explained, (rows,); by default all of them.
         n_background: how many background rows are drawn, without replacement; all, if there are
             fewer.

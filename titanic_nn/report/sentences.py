@@ -337,8 +337,8 @@ def reasons_of_final(model: str, schema: TableSchema) -> str:
     """What the reasons of misclassified rows are."""
     of = f"of class {schema.class_names[1]}" if len(schema.labels) == 2 else "of the class named"
     return (
-        f"What contributes most to the log-odds {of}, by {model} as it was trained on all rows, "
-        "these too:"
+        f"The largest contributions to the log-odds {of}, by {model}, which was trained on these "
+        f"{schema.row_names} too:"
     )
 
 
