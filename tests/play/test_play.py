@@ -30,7 +30,7 @@ from titanic_nn.competitions.spaceship.columns import BILLS
 from titanic_nn.competitions.spaceship.competition import SPACESHIP
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError
+from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.estimators.classifiers import (
     DeepClassifier,
     NetClassifier,
@@ -497,6 +497,18 @@ def test_spaceship(browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         for name, value in row.items():
             expected = pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
             assert own[name] == expected, name
+
+
+@pytest.mark.parametrize("value", ["null", '"high"', "NaN", "{}"])
+def test_a_summary_without_a_score_is_refused(run: Path, tmp_path: Path, value: str) -> None:
+    forged = Path(shutil.copytree(run, tmp_path / "forged"))
+    summary = json.loads((forged / "summary.json").read_text())
+    summary["models"]["relu"]["log_loss"]["mean"] = json.loads(value)
+    (forged / "summary.json").write_text(json.dumps(summary))
+    before = (forged / "play.html").read_bytes()
+    with pytest.raises(DataError, match=r"summary.json: has no log loss of relu; train again"):
+        write_play(forged)
+    assert (forged / "play.html").read_bytes() == before
 
 
 def test_without_its_tables_a_run_has_its_report_all_the_same(

@@ -20,7 +20,7 @@ from titanic_nn.analysis.hidden_units import SmallNet, small_nets
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.form import Form, evaluate, names_of, raw_values
 from titanic_nn.config import Config
-from titanic_nn.errors import ConfigError, DivergenceError
+from titanic_nn.errors import ConfigError, DataError, DivergenceError
 from titanic_nn.estimators.calibration import Ensemble
 from titanic_nn.estimators.classifiers import NetClassifier
 from titanic_nn.estimators.persistence import Model
@@ -67,7 +67,8 @@ def contents(
     A net for which there is no room, or whose operations are not known, is left out, and with it an
     ensemble that needs it; `left_out` has the reasons.
 
-    Raises ConfigError where there is no room for the rest, or the run has no net.
+    Raises ConfigError where there is no room for the rest, or the run has no net, DataError where
+    its summary lacks a score.
     """
     # With the training rows' labels, by which they are encoded as in training.
     pipelines: dict[str, Any] = {
@@ -223,15 +224,13 @@ def _array(values: NDArray[Any]) -> dict[str, Any]:
 
 
 def _log_loss(run: Run, model: str) -> float:
-    return float(run.models[model]["log_loss"]["mean"])
-
-
-def _small_nets(tables: Tables, config: Config) -> list[SmallNet]:
-    """Small nets; none where the table has too few rows for them."""
     try:
-        return small_nets(tables, config)
-    except (ConfigError, DivergenceError):
-        return []
+        found = float(run.models[model]["log_loss"]["mean"])
+    except (KeyError, TypeError, ValueError):
+        found = float("nan")
+    if not np.isfinite(found):
+        raise DataError(f"{run.folder / 'summary.json'}: has no log loss of {model}; train again")
+    return found
 
 
 def _small(net: SmallNet, encoders: _Encoders) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from titanic_nn.escape import printable
 from titanic_nn.estimators.persistence import load
 from titanic_nn.files import write_text
 from titanic_nn.play.contents import as_json, contents
-from titanic_nn.runs.find import PLAY_PAGE, read_run, saved_model
+from titanic_nn.runs.find import MODELS_FOLDER, PLAY_PAGE, read_run
 from titanic_nn.runs.folder import read_tables
 
 LARGEST = 500_000  # bytes of the page
@@ -35,7 +35,7 @@ def write_play(folder: Path) -> Path:
     run = read_run(folder)
     config = Config.from_toml(folder / "settings.toml")
     competition = get_competition(config.competition)
-    models = {name: load(saved_model(str(folder), name)) for name in run.predictors}
+    models = {name: load(folder / MODELS_FOLDER / name) for name in run.predictors}
     empty = render(run.name, {})
     data = contents(
         run,
