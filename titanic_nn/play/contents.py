@@ -233,6 +233,14 @@ def _log_loss(run: Run, model: str) -> float:
     return found
 
 
+def _small_nets(tables: Tables, config: Config) -> list[SmallNet]:
+    """Small nets; none where the table has too few rows for them."""
+    try:
+        return small_nets(tables, config)
+    except (ConfigError, DivergenceError):
+        return []
+
+
 def _small(net: SmallNet, encoders: _Encoders) -> dict[str, Any]:
     return {
         "units": net.units,
