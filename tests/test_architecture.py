@@ -28,7 +28,7 @@ LAYERS = (
     ("runs",),
     ("tuning",),
     ("kaggle",),
-    ("report",),
+    ("report", "play"),
     ("spreadsheet",),
     ("app",),
     ("cli",),
@@ -42,7 +42,7 @@ HOMES = {
     "triton": ("engine.backends.triton_kernel",),
     "numba": ("engine.backends.numba_loops",),
     "matplotlib": ("plots", "report.pictures"),
-    "jinja2": ("report",),
+    "jinja2": ("play", "report"),
     "xlsxwriter": ("spreadsheet.workbook",),
     "gradio": ("app.page",),
     "fastapi": ("app.page",),
@@ -139,7 +139,7 @@ def test_a_room_does_without_a_library(library: str) -> None:
 def test_no_room_but_its_own_names_what_is_titanics() -> None:
     # The second ship's columns have names of the first's.
     own = [PACKAGE / "competitions" / ship for ship in ("titanic", "spaceship")]
-    for path in (*MODULES.values(), *PACKAGE.rglob("*.html")):
+    for path in (*MODULES.values(), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.js")):
         if not any(path.is_relative_to(folder) for folder in own):
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 assert not TITANIC_WORDS.search(line), f"{path}, line {number}: {line.strip()}"

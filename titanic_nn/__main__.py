@@ -12,7 +12,7 @@ COMMANDS = {
     "describe": "your own table: guess its columns, as TOML to be edited",
     "explore": "a first look at the tables: rates by column, missing values",
     "train": "train and compare the nets, and write a submission of each",
-    "report": "write a run's report, and open it in a browser",
+    "report": "write a run's report and its page to play with, open it",
     "compare": "a leaderboard of runs, and whether a difference is luck",
     "inspect": "a trained net's layers, shapes and parameters",
     "learning_curve": "do I have enough data? scores on growing fractions of the rows",

@@ -38,6 +38,7 @@ FILES = {
     "history.csv",
     "models",
     "report.html",
+    "play.html",
 }
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -87,6 +88,7 @@ def test_the_table_has_every_model_and_the_end_says_where_things_lie(
         "P(best)",
         "±",
         "runs/mine",
+        "\nTo play with:  runs/mine/play.html\n",
         "\nSubmissions, in submissions/\n",
         "offline score\n",
     ):
@@ -110,6 +112,7 @@ def test_the_results_begin_with_the_reports_first_sentences(
     assert first.startswith(f"{summary['recommended']} is recommended: on held-out passengers its")
     assert re.fullmatch(r"By log loss .* best of all models with probability \d+ %\.", second)
     page = (folder / "runs/mine/report.html").read_text(encoding="utf-8")
+    assert 'href="play.html"' in page
     text = html.unescape(page).replace("\N{NO-BREAK SPACE}", " ")
     assert f"{first} {second}".replace("_", " ") in text
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from titanic_tables import KAGGLE
+from titanic_tables import KAGGLE, bundled
 
 from benchmarks.synthetic import make_passengers
+from titanic_nn.competitions.form import raw_values
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.competitions.titanic.features import FEATURES, passenger_features
 from titanic_nn.config import FeatureConfig
@@ -517,3 +519,30 @@ def test_with_bins_a_linear_model_follows_a_hump() -> None:
         )
     assert accuracy[0] < 0.8
     assert accuracy[8] > 0.95
+
+
+@pytest.mark.parametrize("config", [FeatureConfig(), FeatureConfig(min_category_rows=50, n_bins=4)])
+def test_its_definitions_are_all_that_another_program_needs(config: FeatureConfig) -> None:
+    tables = bundled()
+    rows = TITANIC.features.columns(tables.train)
+    encoder = Encoder(TITANIC.features, config).fit(rows, tables.y)
+    definitions = json.loads(json.dumps(encoder.definitions()))
+    everyone = TITANIC.features.columns(pd.concat([tables.train, tables.test]))
+    raw = raw_values(encoder, everyone)
+
+    def value(definition: dict[str, Any], row: dict[str, Any]) -> float:
+        own: Any = row[definition["feature"]]
+        if "values" in definition:
+            return float(own in definition["values"])
+        if "medians" not in definition:
+            return float(own)
+        medians, groups = definition["medians"], [row[name] for name in definition["within"]]
+        for n in range(len(groups), 0, -1):
+            if own is None and None not in groups[:n]:
+                own = medians.get(", ".join(groups[:n]))
+        own = medians["everyone"] if own is None else own
+        low, high = definition.get("bin", (None, None))
+        return float(own if low is None else min(1, max(0, (own - low) / (high - low))))
+
+    found = [[(value(d, row) - d["mean"]) / d["sd"] for d in definitions] for row in raw]
+    assert_allclose(np.array(found), encoder.transform(everyone), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Write a run's report: one page with its findings, tables and plots."""
+"""Write a run's two pages: its report, with findings, tables and plots, and one to play with."""
 
 from argparse import Namespace
 
@@ -13,10 +13,10 @@ PARSER.add_argument("--open", action="store_true", help="show it in a browser")
 @PARSER.command
 def main(args: Namespace) -> None:
     # Imported late, here as in all commands, so that --help answers at once.
-    from titanic_nn.report.page import write_report
+    from titanic_nn.cli.pages import write_pages
     from titanic_nn.runs.find import find_run
 
-    path = write_report(find_run(args.run))
+    path = write_pages(find_run(args.run))
     print(path)
     if args.open:
         import webbrowser

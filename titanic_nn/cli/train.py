@@ -52,6 +52,7 @@ def main(args: Namespace) -> None:
     # Imported late: --help answers at once, and a bad table is reported before torch has loaded.
     from titanic_nn.competitions.registry import get_competition
     from titanic_nn.files import ROOM, check_place, reserved
+    from titanic_nn.runs.find import PLAY_PAGE
     from titanic_nn.runs.folder import choose_folder, run_files, summary, to_json
     from titanic_nn.runs.submissions import SUBMISSIONS, write_submissions
 
@@ -88,12 +89,12 @@ def main(args: Namespace) -> None:
         f"`titanic-nn report {quoted}` write what is missing of its submissions and its report"
     )
     with if_stopped(lambda: kept):
+        from titanic_nn.cli.pages import write_pages
         from titanic_nn.report import sentences
         from titanic_nn.report import tables as results
-        from titanic_nn.report.page import write_report
 
         submissions = write_submissions(folder)
-        report = write_report(folder)
+        report = write_pages(folder)
     found = summary(result)
     shown.print()
     for sentence in sentences.conclusion(found, competition):
@@ -105,6 +106,8 @@ def main(args: Namespace) -> None:
         print_table(shown, table)
     shown.print(f"\nThe run:       {folder}  (metrics.csv, summary.json, oof.csv, ...)")
     shown.print(f"Its report:    {report}")
+    if (play := folder / PLAY_PAGE).is_file():
+        shown.print(f"To play with:  {play}")
     if tables.source == "bundled":
         shown.print(
             f"Next: the bundled table has other {tables.schema.row_name} ids than Kaggle's. To "

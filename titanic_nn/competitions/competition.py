@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 import pandas as pd
 from numpy.typing import NDArray
 
+from titanic_nn.competitions.form import FormMaker, plain_form
 from titanic_nn.config import Config, Reference, read_toml
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.nets.registry import NETS
@@ -66,6 +67,8 @@ class Competition:
     glossary: Mapping[str, str] = field(default_factory=dict)
     # From a checked table to the number of each row's group (rows,), where rows belong together.
     groups: Callable[[pd.DataFrame], NDArray[Any]] | None = None
+    # How a person describes a row on the page to play with; by default feature by feature.
+    form: FormMaker = plain_form
     # Of an own table: its description, as TOML holds it.
     own: Mapping[str, Any] | None = None
 

@@ -19,7 +19,7 @@ from titanic_nn.report.answers import QUESTIONS, answers
 from titanic_nn.report.pictures import answer_figures, as_svg, figures
 from titanic_nn.report.sentences import board_forecast, findings, headline
 from titanic_nn.report.tables import run_tables
-from titanic_nn.runs.find import read_json, read_run
+from titanic_nn.runs.find import PLAY_PAGE, read_json, read_run
 from titanic_nn.runs.folder import read_table
 
 REQUIRED = ("metrics.csv", "oof.csv", "history.csv")
@@ -93,6 +93,7 @@ def render(folder: Path) -> str:
             pictures=[as_svg(figure) for figure in drawn],
             rare=config.features.min_category_rows,
             environment=environment,
+            play=PLAY_PAGE if (folder / PLAY_PAGE).is_file() else None,
             settings=settings.read_text(encoding="utf-8"),
         )
     except (OSError, KeyError, TypeError, ValueError, ArithmeticError, UndefinedError) as error:

@@ -11,6 +11,7 @@ from titanic_nn.files import HIDDEN, read_bytes
 
 RUNS = Path("runs")
 MODELS_FOLDER = "models"
+PLAY_PAGE = "play.html"
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Encoder:
         """
         made = self.features.fitted
         self.fitted = made(self.config).fit(rows, y, known) if made else None
-        plain = self._plain(rows)
+        plain = self.plain(rows)
         numbers = [f for f in self.features.features if f.kind == "number"]
         self.medians = {n.name: _medians(plain[n.name], _groups(rows, n)) for n in numbers}
 
@@ -213,7 +213,7 @@ class Encoder:
         """
         at = {label: i for i, label in enumerate(self.scaling)}
         x = np.empty((len(rows), len(at)), dtype=np.float32)
-        for label, column, _ in self._columns(rows, self._plain(rows)):
+        for label, column, _ in self._columns(rows, self.plain(rows)):
             if label in at:
                 mean, sd = self.scaling[label]
                 x[:, at[label]] = (column - mean) / sd
@@ -242,7 +242,7 @@ class Encoder:
 
         A category is its code in `rows`. NaN stands where a value is missing.
         """
-        plain = self._plain(rows)
+        plain = self.plain(rows)
         x = np.empty((len(rows), len(self.features.features)))
         for column, feature in zip(x.T, self.features.features, strict=True):
             if feature.kind == "category":
@@ -252,9 +252,34 @@ class Encoder:
                 column[:] = plain[feature.name]
         return x
 
-    def _plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
+    def plain(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Numbers and flags by name (rows,), the fitted ones included; NaN where one is missing."""
         return {**rows.numbers, **(self.fitted.transform(rows) if self.fitted else {})}
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """Each encoded column, in order, as another program can compute it; JSON values.
+
+        Its `feature`, and `mean` and `sd`, by which it is scaled: (value - mean) / sd, in float32.
+        With `values`, the value is 1 where the feature is one of them, else 0. A number has
+        `medians` and `within`, by which it is imputed, and with `bin`, two edges, the value is
+        (number - low) / (high - low), at least 0, at most 1. A flag is 1 or 0.
+        """
+        found = []
+        for feature in self.features.features:
+            name = feature.name
+            parts: list[dict[str, Any]] = [{}]
+            if feature.kind == "category":
+                parts = [{"values": [value]} for value in self.categories[name]]
+                parts.append({"values": self.rare[name]})
+            elif feature.kind == "number":
+                of_number = {"medians": self.medians[name], "within": list(feature.impute_within)}
+                bins = pairwise(self.edges[name]) if name in self.edges else ()
+                parts = [of_number | {"bin": list(edges)} for edges in bins] or [of_number]
+            for label, part in zip(self._labels(feature), parts, strict=True):
+                if label in self.scaling:
+                    mean, sd = self.scaling[label]
+                    found.append({"feature": name, "mean": mean, "sd": sd, **part})
+        return found
 
     def _labels(self, feature: Feature) -> list[str]:
         """The labels of a feature's encoded columns, in order."""

@@ -8,7 +8,13 @@ from typing import Any
 
 from titanic_nn.competitions.competition import Classifier, Competition, Rule
 from titanic_nn.competitions.own_table.description import Description, check_description
-from titanic_nn.competitions.own_table.features import features_of, group_numbers, schema_of
+from titanic_nn.competitions.own_table.features import (
+    feature_parts,
+    features_of,
+    group_numbers,
+    schema_of,
+)
+from titanic_nn.competitions.own_table.form import own_form
 from titanic_nn.tables.sources import notebook_places
 
 
@@ -39,5 +45,6 @@ def _competition(values: str) -> Competition:
         search=(*notebook_places(slug), ("downloaded", Path("data/kaggle") / slug)) if slug else (),
         groups=partial(group_numbers, column=groups) if groups else None,
         settings={"group_folds": True} if groups else {},
+        form=partial(own_form, parts=feature_parts(description)),
         own=own,
     )

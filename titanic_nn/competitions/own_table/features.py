@@ -106,7 +106,7 @@ def group_numbers(rows: pd.DataFrame, column: str) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A feature, and what it is of its column of the table."""
 
     feature: Feature
@@ -125,8 +125,12 @@ DATE_PARTS: tuple[tuple[str, Any, str, str], ...] = (
 LOGARITHM = "its logarithm, log(1 + value / median), where the training rows are skewed"
 
 
-def _parts(description: Description) -> Iterator[_Part]:
+def feature_parts(description: Description) -> tuple[Part, ...]:
     """Every feature, in order."""
+    return tuple(_parts(description))
+
+
+def _parts(description: Description) -> Iterator[Part]:
     names = _Names()
     for kind, of_feature, why in (
         ("numbers", "number", LOGARITHM),
@@ -139,18 +143,16 @@ def _parts(description: Description) -> Iterator[_Part]:
             if kind == "dates":
                 for what, of_part, part, reason in DATE_PARTS:
                     name = names.new(f"{column} {what}")
-                    yield _Part(
-                        Feature(name, of_part, f"{part} of {formula}", reason), column, what
-                    )
+                    yield Part(Feature(name, of_part, f"{part} of {formula}", reason), column, what)
             else:
                 name, typed = names.new(column), cast(Any, of_feature)
-                yield _Part(Feature(name, typed, formula, why), column, "value")
+                yield Part(Feature(name, typed, formula, why), column, "value")
             name, why_missing = names.new(f"{column} missing"), "tells a known value from a guess"
             missing = Feature(name, "flag", f"{formula} is missing", why_missing)
-            yield _Part(missing, column, "is missing")
+            yield Part(missing, column, "is missing")
 
 
-def _made(values: pd.Series, part: _Part) -> pd.Series:
+def _made(values: pd.Series, part: Part) -> pd.Series:
     """A feature's values from its column's; a date's are timestamps."""
     found: pd.Series = values
     match part.what:
@@ -190,7 +192,7 @@ class _Names:
 
 def features_of(description: Description) -> FeatureSet:
     """The feature table, and how it is made."""
-    parts = tuple(_parts(description))
+    parts = feature_parts(description)
     numbers = tuple(
         p.feature.name for p in parts if p.what == "value" and p.feature.kind == "number"
     )
@@ -201,7 +203,7 @@ def features_of(description: Description) -> FeatureSet:
 
 
 def row_features(
-    table: pd.DataFrame, *, id: str, dates: tuple[str, ...], parts: tuple[_Part, ...]
+    table: pd.DataFrame, *, id: str, dates: tuple[str, ...], parts: tuple[Part, ...]
 ) -> pd.DataFrame:
     """The features that a row yields by itself, indexed by id."""
     times = {column: timestamps(table[column]) for column in dates}

@@ -6,6 +6,7 @@ from titanic_nn.competitions.competition import Competition, Rule
 from titanic_nn.competitions.spaceship.columns import SCHEMA
 from titanic_nn.competitions.spaceship.cryosleep_rule import CryosleepRule
 from titanic_nn.competitions.spaceship.features import FEATURES, groups, passenger_features
+from titanic_nn.competitions.spaceship.form import passenger_form
 from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.sources import notebook_places
 
@@ -32,4 +33,5 @@ SPACESHIP = Competition(
     reference_scores=((0.799, "the board's middle"),),
     display_columns=("Name", "HomePlanet", "Age", "Cabin"),
     groups=groups,
+    form=passenger_form,
 )

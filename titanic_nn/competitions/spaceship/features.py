@@ -18,7 +18,7 @@ SERVICES = ("RoomService", "Spa", "VRDeck")
 GOODS = ("FoodCourt", "ShoppingMall")
 YOUNGEST_WITH_BILLS = 13  # years; no younger passenger of the training table has a bill
 
-_BILL_FEATURES = {
+BILL_FEATURES = {
     "log_room_service": "RoomService",
     "log_food_court": "FoodCourt",
     "log_shopping_mall": "ShoppingMall",
@@ -52,7 +52,7 @@ FEATURES: tuple[Feature, ...] = (
             "ratios of bills say more",
             ("cryosleep", "home_planet"),
         )
-        for name, bill in _BILL_FEATURES.items()
+        for name, bill in BILL_FEATURES.items()
     ),
     Feature(
         "log_services",
@@ -139,7 +139,7 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
             "age_missing": passengers["Age"].isna(),
             "child": child,
             "vip": passengers["VIP"] == "True",
-            **{name: np.log1p(bills[bill]) for name, bill in _BILL_FEATURES.items()},
+            **{name: np.log1p(bills[bill]) for name, bill in BILL_FEATURES.items()},
             "log_services": np.log1p(known[list(SERVICES)].sum(axis=1)),
             "log_goods": np.log1p(known[list(GOODS)].sum(axis=1)),
             "log_total": np.log1p(total),

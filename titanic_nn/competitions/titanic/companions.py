@@ -241,7 +241,24 @@ class Companions:
         own[trained, peers[trained], label[trained].astype(np.int64)] = 1
 
         expected = self.expected[rows["half"]]  # (rows, peers)
-        party, neighbours = self._of_party(rows, own), self._of_neighbours(rows, own)
+        return self.surpluses(
+            peers, expected, self._of_party(rows, own), self._of_neighbours(rows, own)
+        )
+
+    @staticmethod
+    def surpluses(
+        peers: NDArray[np.int64],
+        expected: NDArray[np.float64],
+        party: NDArray[np.int32],
+        neighbours: NDArray[np.int32],
+    ) -> dict[str, NDArray[Any]]:
+        """What `transform` returns, for rows of peers (rows,) whose companions are known.
+
+        Args:
+            peers: each row's own.
+            expected: survival rates of all peers, (rows, peers).
+            party, neighbours: how many of each row's others died and survived, (rows, peers, 2).
+        """
         men, women_children = (party.take(who, axis=1) for who in (MEN, WOMEN_CHILDREN))
         is_woman_or_child = ~IS_MAN[peers]
         died, survived = women_children.sum(1).T  # (rows, some peers, 2) -> each (rows,)

@@ -6,6 +6,7 @@ from titanic_nn.competitions.competition import Competition, Rule
 from titanic_nn.competitions.titanic.columns import SCHEMA
 from titanic_nn.competitions.titanic.companions import PassengerGroups, parties
 from titanic_nn.competitions.titanic.features import FEATURES, KEYS, passenger_features
+from titanic_nn.competitions.titanic.form import passenger_form
 from titanic_nn.competitions.titanic.formulas import FORMULAS
 from titanic_nn.competitions.titanic.sex_rule import SexRule
 from titanic_nn.tables.features import FeatureSet
@@ -45,4 +46,5 @@ TITANIC = Competition(
         "passenger's own outcome is never used",
     },
     groups=parties,
+    form=passenger_form,
 )

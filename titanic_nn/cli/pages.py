@@ -1,0 +1,28 @@
+"""What `train` and `report` write of a run for a browser: its report, and its page to play with."""
+
+from pathlib import Path
+
+from titanic_nn.cli.console import warn
+from titanic_nn.errors import TitanicError, WriteError
+
+
+def write_pages(run: Path) -> Path:
+    """Write both into a run's folder; returns the path of the report, which links the other.
+
+    A page to play with needs the run's saved models and tables: where they are gone, or an older
+    version wrote them, a line on stderr says so, and the report is written all the same.
+    """
+    from titanic_nn.play.page import write_play
+    from titanic_nn.report.page import write_report
+
+    problem = None
+    try:
+        write_play(run)
+    except WriteError:
+        raise
+    except TitanicError as error:
+        problem = error
+    report = write_report(run)  # where it is the run that is wrong, this says so
+    if problem:
+        warn(f"note: no page to play with: {problem}")
+    return report
