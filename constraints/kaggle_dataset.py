@@ -54,12 +54,10 @@ def collect(folder: Path, owner: str, python: str) -> None:
     Raises ValueError or CalledProcessError, and then leaves the folder as it was.
     """
     if not re.fullmatch(r"[A-Za-z0-9-]{1,50}", owner):
-        raise ValueError(f"--owner {owner}: is no name of a Kaggle user")
-    old = sorted(folder.iterdir()) if folder.is_dir() else []
-    if folder.exists() and not {METADATA} <= {path.name for path in old}:
-        raise ValueError(
-            f"{folder}: exists and is no dataset of this script; choose another folder"
-        )
+        raise ValueError(f"--owner {owner!r}: is no name of a Kaggle user")
+    others = [p.name for p in folder.iterdir() if p.suffix != ".whl"] if folder.exists() else []
+    if folder.exists() and others != [METADATA]:
+        raise ValueError(f"--folder {folder}: exists and is no such dataset; choose another")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as temporary:
         new = Path(temporary) / "dataset"
@@ -100,7 +98,7 @@ def main() -> None:
     try:
         collect(folder, args.owner, args.python)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        sys.exit(f"kaggle_dataset: {error}")  # pip has said on stderr what failed
+        parser.exit(2, f"kaggle_dataset: {error}\n")  # pip has said on stderr what failed
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size:>9,} bytes  {path.name}")
     print(f"Next: kaggle datasets create -p {folder}")

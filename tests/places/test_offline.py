@@ -16,6 +16,12 @@ from packaging.utils import canonicalize_name
 
 from constraints.kaggle_dataset import IMAGE, METADATA, REPO, SLUG, main, missing
 
+WITHOUT_OPTUNA_AND_KAGGLE = """
+import sys
+sys.modules.update(optuna=None, kaggle=None)
+from titanic_nn.cli.train import main
+main(sys.argv[1:])
+"""
 LACKING = ["titanic-nn", *(need.name for need in missing(IMAGE))]
 
 
@@ -117,7 +123,7 @@ def test_the_dataset_is_what_kaggle_asks_for(dataset: Path) -> None:
 def test_an_installation_without_a_network_installs_nothing_anew(
     dataset: Path, machine: Machine
 ) -> None:
-    """pip takes only what the image lacks; then a run works, of which a report is written."""
+    """pip takes only what the image lacks. A run then works; it needs neither Optuna nor kaggle."""
     pip = ["-m", "pip", "install", "--no-index", "--find-links", str(dataset)]
     report = machine.home / "report.json"
     machine.run(*pip, "--quiet", "--report", str(report), "titanic-nn")
@@ -129,25 +135,32 @@ def test_an_installation_without_a_network_installs_nothing_anew(
 
     where = machine.run("-c", "import titanic_nn; print(titanic_nn.__file__)")
     assert Path(where).is_relative_to(machine.home / "venv")
-    train = ["-m", "titanic_nn.train", "--models", "linear", "--folds", "2", "--repeats", "1"]
-    said = machine.run(*train, "--n-seeds", "1", "--out", "runs/a")
-    assert "run-a" not in said
+    options = ["--models=linear", "--folds=2", "--repeats=1", "--n-seeds=1", "--out=runs/a"]
+    machine.run("-c", WITHOUT_OPTUNA_AND_KAGGLE, *options)
     assert "<svg" in (machine.home / "runs/a/report.html").read_text()
     assert (machine.home / "submissions/a-linear.csv").exists()
 
 
 @pytest.mark.parametrize(
     ("owner", "occupied", "complaint"),
-    [("a b", False, "is no name of a Kaggle user"), ("ada", True, "is no dataset of this script")],
+    [("a b", False, "is no name of a Kaggle user"), ("ada", True, "exists and is no such dataset")],
 )
 def test_what_would_go_wrong_is_refused(
-    owner: str, occupied: bool, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: str,
+    occupied: bool,
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "folder"
     if occupied:
         folder.mkdir()
-        (folder / "mine.txt").write_text("of the user's")
+        (folder / "mine.txt").write_text("the user's")
+        (folder / METADATA).write_text("{}")
     monkeypatch.setattr("sys.argv", ["x", "--owner", owner, "--folder", str(folder)])
-    with pytest.raises(SystemExit, match=complaint):
+    with pytest.raises(SystemExit, match="2"):
         main()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert complaint in said
     assert (folder / "mine.txt").exists() == occupied

@@ -267,12 +267,13 @@ def _database(url: str, where: str) -> Storage:
     for attempt in range(5):
         try:
             with no_experimental_warning():
+                retry: dict[str, Any] = {RETRY_ARGUMENT: RetryCallback(RETRIES)}
                 storage = RDBStorage(
                     url,
                     engine_kwargs={"pool_pre_ping": True, **wait},
                     heartbeat_interval=HEARTBEAT,
                     grace_period=GRACE,
-                    **{RETRY_ARGUMENT: RetryCallback(RETRIES)},
+                    **retry,
                 )
             break
         except RuntimeError as error:  # its tables are of another version of Optuna
