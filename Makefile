@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals bench-gpu test-gpu torture wheel clean
+.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals bench-gpu test-gpu torture wheel kaggle-dataset clean \
+	test-oldest test-kaggle test-colab test-newest smoke-oldest smoke-kaggle smoke-colab smoke-newest
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARGS="--data DIR ...")
@@ -59,8 +60,37 @@ torture: $(VENV)/.installed-dev  ## attack the package for ten minutes (ARGS="--
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
+kaggle-dataset: $(VENV)/.installed-dev  ## wheels for notebooks without the Internet (OWNER=your-name)
+	$(BIN)/python -m constraints.kaggle_dataset --owner "$(OWNER)" $(ARGS)
+
+# The suite with the versions of other places, each in .venvs/NAME (docs/install.md). TORCH=2.13.0
+# replaces torch only: its builds for CUDA are several GB. Warnings are of versions old and new.
+WITH_VERSIONS = $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+	--numprocesses 2 --dist loadfile
+
+test-oldest: .venvs/oldest/.installed-dev  ## the tests with the lowest versions that pyproject.toml allows
+	$(WITH_VERSIONS) $(ARGS)
+test-kaggle: .venvs/kaggle/.installed-dev  ## the tests with the versions of Kaggle's image
+	$(WITH_VERSIONS) $(ARGS)
+test-colab: .venvs/colab/.installed-dev  ## the tests with the versions of Colab's image
+	$(WITH_VERSIONS) $(ARGS)
+test-newest: .venvs/newest/.installed-dev  ## the tests with the newest versions that there are
+	$(WITH_VERSIONS) $(ARGS)
+
+# A small part of the suite, without the packages of the extras: the wheel, train, tune, submit.
+SMOKE := tests/places tests/test_api.py tests/kaggle/test_loop.py tests/kaggle/test_server.py tests/cli/test_tune.py
+
+smoke-oldest: .venvs/oldest/.installed
+	$(WITH_VERSIONS) $(SMOKE) $(ARGS)
+smoke-kaggle: .venvs/kaggle/.installed
+	$(WITH_VERSIONS) $(SMOKE) $(ARGS)
+smoke-colab: .venvs/colab/.installed
+	$(WITH_VERSIONS) $(SMOKE) $(ARGS)
+smoke-newest: .venvs/newest/.installed
+	$(WITH_VERSIONS) $(SMOKE) $(ARGS)
+
 clean:  ## remove what make made
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) .venvs dist
 
 # The stamps hold what was installed: they are stale when pyproject.toml or the pins change.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -75,4 +105,41 @@ $(VENV)/.installed-notebooks: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(INSTALL) --editable ".[dev]"
+	touch $@
+
+# The versions of a place, in .venvs/NAME/wanted.txt; constraints.txt has TORCH instead of its torch.
+UV = $(BIN)/uv pip
+UV_INSTALL = $(UV) install --quiet --python $(@D)/bin/python --constraint $(@D)/constraints.txt
+.SECONDARY:
+
+.venvs/oldest/wanted.txt: pyproject.toml $(VENV)/.installed-dev
+	mkdir -p $(@D)
+	$(UV) compile --quiet --no-header --no-annotate --resolution lowest-direct --python $(PYTHON) \
+		--extra dev --output-file $@ pyproject.toml
+
+.venvs/newest/wanted.txt: pyproject.toml
+	mkdir -p $(@D)
+	touch $@
+
+.venvs/%/wanted.txt: constraints/%-2026-06.txt
+	mkdir -p $(@D)
+	cp $< $@
+
+.venvs/%/constraints.txt: .venvs/%/wanted.txt
+ifdef TORCH
+	sed -e '/^torch==/d' -e '/^nvidia-/d' $< >$@
+	echo torch==$(TORCH) >>$@
+	@echo "$*: torch $(TORCH) instead of $$(grep '^torch==' $< || echo the newest)"
+else
+	cp $< $@
+endif
+
+.venvs/%/.installed: .venvs/%/constraints.txt pyproject.toml $(VENV)/.installed-dev
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(if $(TORCH),$(@D)/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH))
+	$(UV_INSTALL) --editable . hatchling pytest pytest-xdist
+	touch $@
+
+.venvs/%/.installed-dev: .venvs/%/.installed
+	$(UV_INSTALL) --editable ".[dev]"
 	touch $@

@@ -10,18 +10,25 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 from kaggle_server import KEY, SECRETS, USERNAME, spellings
+from packaging.version import Version
 
 from titanic_nn.cli import download, kernel, submit
 from titanic_nn.competitions.titanic.competition import TITANIC
 from titanic_nn.kaggle.once import TIME_FORMAT, VISIBLE_AFTER
 from titanic_nn.runs.submissions import write_submissions
 
+# The limits of submissions.
+asks_for_limits = pytest.mark.skipif(
+    Version(version("kaggle")) < Version("2.2.4"),
+    reason="this version of the kaggle package cannot ask for them",
+)
 LONG = 2 * VISIBLE_AFTER  # seconds, after which nothing that was cut off can still arrive
 COMMANDS = {"download": download.main, "kernel": kernel.main, "submit": submit.main}
 

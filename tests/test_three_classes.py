@@ -110,7 +110,7 @@ def test_its_scores_are_those_of_scikit_learn() -> None:
             assert row["roc_auc"] == pytest.approx(auc)
             f1 = sklearn.metrics.f1_score(y, predicted, average="macro")
             assert row["f1"] == pytest.approx(f1)
-            brier = sklearn.metrics.brier_score_loss(y, p)
+            brier = np.square(p - np.eye(3)[y]).sum(1).mean()
             assert row["brier"] == pytest.approx(brier, abs=1e-6)
     means = metrics.groupby("model")["accuracy"].mean()
     assert means["linear"] > 0.85 > means["stripe_rule"]

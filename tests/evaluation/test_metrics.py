@@ -27,7 +27,7 @@ REFEREES: dict[str, Callable[[Floats, Floats], float]] = {
     "accuracy": lambda y, p: sklearn.metrics.accuracy_score(y, p >= 0.5),
     "log_loss": lambda y, p: sklearn.metrics.log_loss(y, p, labels=[0, 1]),
     "roc_auc": sklearn.metrics.roc_auc_score,
-    "brier": lambda y, p: sklearn.metrics.brier_score_loss(y, p, labels=[0, 1]),
+    "brier": sklearn.metrics.mean_squared_error,
     "f1": lambda y, p: sklearn.metrics.f1_score(y, p >= 0.5, zero_division=0),
 }
 
@@ -75,7 +75,7 @@ MULTICLASS_REFEREES: dict[str, Callable[[NDArray[np.int64], Floats], float]] = {
     "accuracy": lambda y, p: sklearn.metrics.accuracy_score(y, p.argmax(1)),
     "log_loss": lambda y, p: sklearn.metrics.log_loss(y, p, labels=[0, 1, 2]),
     "roc_auc": lambda y, p: sklearn.metrics.roc_auc_score(y, p, multi_class="ovr", average="macro"),
-    "brier": lambda y, p: sklearn.metrics.brier_score_loss(y, p),
+    "brier": lambda y, p: 3 * sklearn.metrics.mean_squared_error(np.eye(3)[y], p),
     "f1": lambda y, p: sklearn.metrics.f1_score(y, p.argmax(1), average="macro", zero_division=0),
 }
 

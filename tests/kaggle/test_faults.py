@@ -22,7 +22,7 @@ from kaggle_server import (
     resets,
     stays_silent,
 )
-from kaggle_user import LONG, User, no_secret_in
+from kaggle_user import LONG, User, asks_for_limits, no_secret_in
 
 HTML = Reply(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
 NOT_JSON = Reply(200, b"{'oops'", {"Content-Type": "application/json"})
@@ -165,6 +165,7 @@ def test_retry_after_is_waited_for(user: User, kaggle: KaggleServer, as_date: bo
     assert time.monotonic() - start > 0.7
 
 
+@asks_for_limits
 def test_the_daily_limit_is_asked_for_before_anything_is_uploaded(
     user: User, kaggle: KaggleServer
 ) -> None:

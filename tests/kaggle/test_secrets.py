@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_made_is_not_needed(
 
 
 def test_a_client_that_cannot_be_imported_is_said_in_one_line(user: User, tmp_path: Path) -> None:
-    (tmp_path / "six.py").write_text("raise ImportError('as if it were not installed')")
+    (tmp_path / "kagglesdk.py").write_text("raise ImportError('as if it were not installed')")
     path = f"{tmp_path}{os.pathsep}{user.environment['PYTHONPATH']}"
     done = user.run("submit", PYTHONPATH=path)
     assert (done.code, len(done.err.splitlines())) == (2, 1)

@@ -14,7 +14,7 @@ from kaggle_user import KaggleTables, User
 
 def kaggle_command(user: User, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "kaggle", "competitions", *arguments],
+        [sys.executable, "-c", "from kaggle.cli import main; main()", "competitions", *arguments],
         env=user.environment,
         capture_output=True,
         text=True,

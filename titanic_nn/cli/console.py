@@ -176,9 +176,11 @@ def progress(
     """A bar with the stage and the time left, on a terminal only; yields what advances it."""
     from rich.progress import Progress, TextColumn
 
+    if shown.quiet or not shown.is_terminal:  # where even a disabled bar of Rich 13 ends a line
+        yield lambda stage, fraction: None
+        return
     columns = (TextColumn("{task.description}", markup=False), *Progress.get_default_columns()[1:])
-    disable = shown.quiet or not shown.is_terminal
-    with Progress(*columns, console=shown, transient=True, disable=disable) as bar:
+    with Progress(*columns, console=shown, transient=True) as bar:
         task = bar.add_task(printable(stages[0]), total=len(stages))
 
         def advance(stage: str, fraction: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -157,7 +157,7 @@ def confusion_matrix(
         height=min(1.2 + 0.8 * classes, 5),
     )
     # A tint of whatever is behind it, so that the numbers are legible on a light and a dark page.
-    tint = LinearSegmentedColormap.from_list("tint", [(BLUE, 0.0), (BLUE, 0.6)])
+    tint = LinearSegmentedColormap.from_list("tint", [to_rgba(BLUE, 0.0), to_rgba(BLUE, 0.6)])
     places = range(classes)
     axes.pcolormesh(places, places, of_class, cmap=tint, vmin=0, vmax=1)
     axes.invert_yaxis()

@@ -25,7 +25,6 @@ from optuna.storages import (
     InMemoryStorage,
     JournalStorage,
     RDBStorage,
-    RetryHeartbeatStaleTrialCallback,
     fail_stale_trials,
 )
 from optuna.trial import TrialState
@@ -35,6 +34,15 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning.journals import REDIS_PREFIX, JournalFile, RedisJournal, RedisServer
+
+try:
+    from optuna.storages import RetryHeartbeatStaleTrialCallback as RetryCallback
+
+    RETRY_ARGUMENT = "heartbeat_stale_trial_callback"
+except ImportError:  # before Optuna 4.9
+    from optuna.storages import RetryFailedTrialCallback as RetryCallback
+
+    RETRY_ARGUMENT = "failed_trial_callback"
 
 HEARTBEAT = 10  # seconds between two heartbeats of a worker
 GRACE = 60  # seconds without a heartbeat after which a worker on a server is taken for dead
@@ -90,7 +98,7 @@ class DatabaseWorkers(Workers):
             self._storage.record_heartbeat(trial)
 
     def retry_stale_trials(self, study: Study) -> None:
-        with _no_experimental_warning():
+        with no_experimental_warning():
             fail_stale_trials(study)
 
 
@@ -113,8 +121,8 @@ class JournalWorkers(Workers):
         self._announce(self.name)
 
     def retry_stale_trials(self, study: Study) -> None:
-        with _no_experimental_warning():
-            retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+        with no_experimental_warning():
+            retry = RetryCallback(max_retry=RETRIES)
         for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             worker = trial.user_attrs.get("worker", "")
             if worker != self.name and self._is_alive(worker):
@@ -258,13 +266,14 @@ def _database(url: str, where: str) -> Storage:
     wait = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
     for attempt in range(5):
         try:
-            with _no_experimental_warning():
+            with no_experimental_warning():
+                retry: dict[str, Any] = {RETRY_ARGUMENT: RetryCallback(RETRIES)}
                 storage = RDBStorage(
                     url,
                     engine_kwargs={"pool_pre_ping": True, **wait},
                     heartbeat_interval=HEARTBEAT,
                     grace_period=GRACE,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
+                    **retry,
                 )
             break
         except RuntimeError as error:  # its tables are of another version of Optuna
@@ -310,8 +319,8 @@ def without_password(url: str) -> str:
 
 
 @contextmanager
-def _no_experimental_warning() -> Iterator[None]:
-    """Silence Optuna's warning, at each use, that heartbeats and retries are experimental."""
+def no_experimental_warning() -> Iterator[None]:
+    """Silence Optuna's warning, at each use, that what the block uses is experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

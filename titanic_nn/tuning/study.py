@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning.objective import WORST
 from titanic_nn.tuning.spaces import Space
-from titanic_nn.tuning.storage import Storage, storage_faults
+from titanic_nn.tuning.storage import Storage, no_experimental_warning, storage_faults
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -38,7 +38,8 @@ def tpe(seed: int) -> TPESampler:
     """Optuna's default sampler. `constant_liar` counts running trials as bad ones; without it the
     trials of a batch, proposed independently, would all lie close to the best one so far.
     """
-    return TPESampler(seed=seed, constant_liar=True)
+    with no_experimental_warning():  # as which Optuna 4 counts `constant_liar`
+        return TPESampler(seed=seed, constant_liar=True)
 
 
 @dataclass(frozen=True)
