@@ -524,7 +524,7 @@ def test_with_bins_a_linear_model_follows_a_hump() -> None:
 @pytest.mark.parametrize("config", [FeatureConfig(), FeatureConfig(min_category_rows=50, n_bins=4)])
 def test_its_definitions_are_all_that_another_program_needs(config: FeatureConfig) -> None:
     tables = bundled()
-    rows = TITANIC.features.columns(tables.train)
+    rows = TITANIC.features.columns(tables.train.assign(Parch=0))  # a number without any bin
     encoder = Encoder(TITANIC.features, config).fit(rows, tables.y)
     definitions = json.loads(json.dumps(encoder.definitions()))
     everyone = TITANIC.features.columns(pd.concat([tables.train, tables.test]))

@@ -17,14 +17,16 @@ import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from titanic_nn.tables.columns import Columns
-from titanic_nn.tables.encode import Encoder
 from titanic_nn.tables.features import Feature
+
+if TYPE_CHECKING:
+    from titanic_nn.tables.encode import Encoder
 
 Value: TypeAlias = float | str | bool | None
 Expression: TypeAlias = list[Any]
@@ -112,7 +114,7 @@ class Form:
 
 
 # Makes a form from a fitted encoder, the training rows and their class codes (rows,).
-FormMaker: TypeAlias = Callable[[Encoder, Columns, NDArray[np.int64]], Form]
+FormMaker: TypeAlias = Callable[["Encoder", Columns, NDArray[np.int64]], Form]
 
 
 def expression(text: str) -> Expression:
@@ -181,7 +183,7 @@ def names_of(tree: Expression) -> set[str]:
 
 
 def raw_values(
-    encoder: Encoder, rows: Columns, names: Sequence[str] | None = None
+    encoder: "Encoder", rows: Columns, names: Sequence[str] | None = None
 ) -> list[dict[str, Value]]:
     """Each row's features before they are encoded, by name; None where one is missing.
 
@@ -246,7 +248,7 @@ def choice_control(
     return replace(control, start=start)
 
 
-def plain_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64]) -> Form:
+def plain_form(encoder: "Encoder", rows: Columns, y: NDArray[np.int64]) -> Form:
     """A form with a control for each feature, as the training rows have them."""
     numbers = encoder.plain(rows)
     controls = []
@@ -264,7 +266,7 @@ def plain_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64]) -> Form:
 
 
 def likely_alike(
-    encoder: Encoder,
+    encoder: "Encoder",
     rows: Columns,
     y: NDArray[np.int64],
     features: Sequence[Feature] = (),

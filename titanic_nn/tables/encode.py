@@ -273,8 +273,9 @@ class Encoder:
                 parts.append({"values": self.rare[name]})
             elif feature.kind == "number":
                 of_number = {"medians": self.medians[name], "within": list(feature.impute_within)}
-                bins = pairwise(self.edges[name]) if name in self.edges else ()
-                parts = [of_number | {"bin": list(edges)} for edges in bins] or [of_number]
+                parts = [of_number]
+                if name in self.edges:
+                    parts = [of_number | {"bin": list(bin)} for bin in pairwise(self.edges[name])]
             for label, part in zip(self._labels(feature), parts, strict=True):
                 if label in self.scaling:
                     mean, sd = self.scaling[label]

@@ -1,6 +1,7 @@
 """The form in which a person describes a row of an own table: by its columns, not its features."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,16 @@ from titanic_nn.competitions.form import (
 )
 from titanic_nn.competitions.own_table.features import Part, SkewedNumbers
 from titanic_nn.tables.columns import Columns
-from titanic_nn.tables.encode import Encoder
+
+if TYPE_CHECKING:
+    from titanic_nn.tables.encode import Encoder
 
 YES_OR_NO = (("true", "yes"), ("false", "no"))
 
 
-def own_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64], parts: Sequence[Part]) -> Form:
+def own_form(
+    encoder: "Encoder", rows: Columns, y: NDArray[np.int64], parts: Sequence[Part]
+) -> Form:
     """A control for each column, and for each part of a date; what is missing is derived."""
     scales = encoder.fitted.scales if isinstance(encoder.fitted, SkewedNumbers) else {}
     missing = {part.column: part.feature.name for part in parts if part.what == "is missing"}

@@ -1,6 +1,7 @@
 """The form in which a person describes a passenger, and what the nets read of the group."""
 
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from titanic_nn.competitions.form import (
 )
 from titanic_nn.competitions.spaceship.features import BILL_FEATURES, GOODS, SERVICES
 from titanic_nn.tables.columns import Columns
-from titanic_nn.tables.encode import Encoder
+
+if TYPE_CHECKING:
+    from titanic_nn.tables.encode import Encoder
 
 YES_OR_NO = {"True": "yes", "False": "no"}
 DEAREST = 30_000.0  # of a bill's slider; a number that is typed may be larger
@@ -53,7 +56,7 @@ DERIVED: dict[str, Expression] = {
 }
 
 
-def passenger_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64]) -> Form:
+def passenger_form(encoder: "Encoder", rows: Columns, y: NDArray[np.int64]) -> Form:
     """The form of an encoder and the training rows that it was fitted on."""
     numbers = encoder.plain(rows)
     most = float(LARGEST_GROUP)

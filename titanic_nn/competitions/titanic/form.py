@@ -8,6 +8,7 @@ neighbours are exactly these companions.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ from titanic_nn.competitions.form import (
 from titanic_nn.competitions.titanic.companions import CODE_OF_PEERS, Companions, PassengerGroups
 from titanic_nn.competitions.titanic.features import PEERS
 from titanic_nn.tables.columns import Columns
-from titanic_nn.tables.encode import Encoder
+
+if TYPE_CHECKING:
+    from titanic_nn.tables.encode import Encoder
 
 UNKNOWN, USUAL = "unknown", "usual"
 PORTS = {"C": "Cherbourg", "Q": "Queenstown", "S": "Southampton"}
@@ -88,7 +91,7 @@ DERIVED = {
 AGE_GROUP = expression('"child" if title == "Master" or age < 15 else "adult"')
 
 
-def passenger_form(encoder: Encoder, rows: Columns, y: NDArray[np.int64]) -> Form:
+def passenger_form(encoder: "Encoder", rows: Columns, y: NDArray[np.int64]) -> Form:
     """The form of an encoder and the training rows that it was fitted on."""
     assert isinstance(encoder.fitted, PassengerGroups)
     features = scenario_features(encoder.fitted.companions)
