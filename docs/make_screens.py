@@ -1,10 +1,12 @@
-"""Take the screens of docs/ in a headless Chromium: `python docs/make_screens.py RUN`.
+"""Take the screens of docs/: `python docs/make_screens.py RUN`.
 
-RUN is a run's folder, with its report and its page to play with.
+RUN is a finished run's folder. The pages need Chromium, the spreadsheet LibreOffice and pdftoppm.
 """
 
 import base64
 import io
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,10 +16,13 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from browser import resize, start_browser  # noqa: E402
+from screens_app import app_screen  # noqa: E402
+from screens_spreadsheet import spreadsheet_screen  # noqa: E402
 
+EXPLAINED = "320"  # the id of a row of the training table
 COLOURS = 128  # of a picture: enough for text and bars, and a third of the bytes
 WAIT = "return document.querySelector('#why tr') && !document.querySelector('.wait')"
 
@@ -34,13 +39,26 @@ def main(run: Path) -> None:
         browser = start_browser(Path(profile))
         try:
             for name, (page, width, height) in SCREENS.items():
-                (HERE / name).write_bytes(screen(browser, run / page, width, height))
+                reduced(screen(browser, run / page, width, height), HERE / name)
         finally:
             browser.quit()
+    app_screen(run, HERE / "app.png")
+    with tempfile.TemporaryDirectory() as name:
+        copy = shutil.copytree(run, Path(name) / "run")  # to which the explanation is written
+        command("explain", copy, "--id", EXPLAINED)
+        reduced(Image.open(copy / "explanation.png"), HERE / "explanation.png")
+        command("spreadsheet", copy, "--out", Path(name) / "nets.xlsx")
+        spreadsheet_screen(Path(name) / "nets.xlsx", HERE / "spreadsheet.png")
 
 
-def screen(browser: Chrome, page: Path, width: int, height: int) -> bytes:
-    """The top of a page as PNG, once what it computes is there."""
+def command(*words: str | Path) -> None:
+    """Run one of the package's commands."""
+    line = [sys.executable, "-m", "titanic_nn", *map(str, words)]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+
+
+def screen(browser: Chrome, page: Path, width: int, height: int) -> Image.Image:
+    """The top of a page, once what it computes is there."""
     resize(browser, width)
     browser.get(page.resolve().as_uri())
     if page.name == "play.html":
@@ -49,10 +67,13 @@ def screen(browser: Chrome, page: Path, width: int, height: int) -> bytes:
     taken = browser.execute_cdp_cmd(
         "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
     )
-    picture = Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
-    file = io.BytesIO()
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return Image.open(io.BytesIO(base64.b64decode(taken["data"])))
+
+
+def reduced(picture: Image.Image, path: Path) -> None:
+    """Write a picture in few colours."""
+    few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(path, "PNG", optimize=True)
 
 
 if __name__ == "__main__":
