@@ -16,11 +16,12 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 from browser import resize, start_browser  # noqa: E402
-from screens_app import app_screen  # noqa: E402
-from screens_spreadsheet import spreadsheet_screen  # noqa: E402
+
+from docs.screens_app import app_screen  # noqa: E402
+from docs.screens_spreadsheet import spreadsheet_screen  # noqa: E402
 
 EXPLAINED = "320"  # the id of a row of the training table
 COLOURS = 128  # of a picture: enough for text and bars, and a third of the bytes
