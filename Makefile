@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals bench-gpu test-gpu torture wheel kaggle-dataset clean \
+.PHONY: train test test-slow lint types check lab notebooks practice bench bench-tune bench-estimators bench-splits bench-rivals bench-gpu test-gpu torture wheel kaggle-dataset clean \
 	test-oldest test-kaggle test-colab test-newest smoke-oldest smoke-kaggle smoke-colab smoke-newest
 .DEFAULT_GOAL := train
 
@@ -13,7 +13,10 @@ train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARG
 	$(BIN)/python -m titanic_nn.train $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (ARGS="-k metrics ...")
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.installed-dev  ## the tests that attack, install, serve, or start LibreOffice
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
 	$(BIN)/ruff check .
@@ -31,7 +34,7 @@ notebooks: $(VENV)/.installed-dev  ## run all notebooks (ARGS="--write" keeps th
 practice: $(VENV)/.installed-dev  ## copies of the notebooks to practise with (notebooks/practice)
 	$(BIN)/python notebooks/practice.py $(ARGS)
 
-check: lint types test  ## all that CI asks
+check: lint types test test-slow  ## all that CI asks of the code
 
 bench: $(VENV)/.installed-dev  ## our engine against the plain ways (ARGS="--nets 1000 ...")
 	$(BIN)/python -m benchmarks.engine $(ARGS)

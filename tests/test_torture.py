@@ -4,6 +4,7 @@ import pytest
 from torture.__main__ import PARTS, attacks, failure
 from torture.attack import Attack
 
+pytestmark = pytest.mark.slow
 TRIES = 1  # of each part
 
 

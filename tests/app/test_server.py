@@ -37,6 +37,7 @@ from titanic_nn.cli.app import main
 from titanic_nn.cli.predict import main as predict
 from titanic_nn.competitions.registry import get_competition
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("gradio", reason="gradio is not installed: pip install 'titanic_nn[app]'")
 
 REPO = Path(__file__).parents[2]

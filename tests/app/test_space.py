@@ -18,6 +18,7 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.errors import DataError, TitanicError
 from titanic_nn.report.tables import DASH
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("gradio", reason="gradio is not installed: pip install 'titanic_nn[app]'")
 
 REPO = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from kaggle_user import KaggleTables, User, give_key, write_tables, zipped
 from titanic_nn.kaggle.kernel_folder import Kernel, kernel_metadata
 from titanic_nn.kaggle.wheel import Wheel
 
+pytestmark = pytest.mark.slow
 EXECUTE = Path(__file__).parents[2] / "notebooks/execute.py"
 QUICK = ["--models", "linear", "--folds", "2", "--repeats", "1", "--n-seeds", "1"]
 

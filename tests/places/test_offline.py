@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from constraints.kaggle_dataset import IMAGE, METADATA, REPO, SLUG, main, missing
 
+pytestmark = pytest.mark.slow
 WITHOUT_OPTUNA_AND_KAGGLE = """
 import sys
 sys.modules.update(optuna=None, kaggle=None)

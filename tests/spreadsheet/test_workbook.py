@@ -19,6 +19,7 @@ from titanic_nn.nets.losses import LOSSES
 from titanic_nn.nets.relu import ReLUNet
 from titanic_nn.runs.folder import read_tables
 
+pytestmark = pytest.mark.slow
 ROWS, STEPS, UNITS, INPUTS = 24, 30, 3, 6
 # Functions of Excel 2010 that LibreOffice and Google Sheets have as well.
 FUNCTIONS = {
