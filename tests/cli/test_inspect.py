@@ -56,6 +56,19 @@ def test_all_nets_as_trees(
     assert f"w1 ({columns} x 8): {first:.3f} " in tree
 
 
+def test_it_names_the_page_that_draws_the_nets_where_there_is_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "play.html" not in output(home, monkeypatch, capsys, "mine")
+    page = home / "runs/mine/play.html"
+    page.touch()
+    try:
+        assert output(home, monkeypatch, capsys, "mine").endswith(f"{page.relative_to(home)}\n")
+        assert "play.html" not in output(home, monkeypatch, capsys, "mine", "relu")
+    finally:
+        page.unlink()
+
+
 def test_a_layer_by_name(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

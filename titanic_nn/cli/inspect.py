@@ -26,7 +26,7 @@ add("--net", type=int, default=1, help="which of the nets that a model averages 
 @PARSER.command
 def main(args: Namespace) -> None:
     from titanic_nn.analysis.net_summary import summarize_net
-    from titanic_nn.runs.find import find_run
+    from titanic_nn.runs.find import PLAY_PAGE, find_run
 
     try:
         folder = find_run(args.run)
@@ -44,6 +44,9 @@ def main(args: Namespace) -> None:
         raise ConfigError(f"{model}: no such model; {known}")
     for name in [model] if model else sorted(models):
         _show(summarize_net(models[name], args.net), part)
+    page = folder / PLAY_PAGE
+    if not args.name and page.is_file():
+        console().print(f"\nDrawn, for a row of your choice: {page}", soft_wrap=True)
 
 
 def _show(net: "NetSummary", part: str) -> None:
