@@ -111,7 +111,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 # The versions of a place, in .venvs/NAME/wanted.txt; constraints.txt has TORCH instead of its torch.
-UV = $(BIN)/uv pip
+# By the certificates of the system, as pip.
+UV = $(BIN)/uv --system-certs pip
 UV_INSTALL = $(UV) install --quiet --python $(@D)/bin/python --constraint $(@D)/constraints.txt
 .SECONDARY:
 
