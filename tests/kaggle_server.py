@@ -275,7 +275,7 @@ class KaggleServer:
 
     def _ListSubmissions(self, asked: dict[str, Any]) -> Reply:  # noqa: N802
         size = asked.get("pageSize", 20)
-        start = (asked.get("page", 1) - 1) * size
+        start = (max(1, asked.get("page", 1)) - 1) * size  # -1 is the default of older clients
         newest_first = self.submissions[::-1][start : start + size]
         return as_json({"submissions": [self._as_seen(one) for one in newest_first]})
 
