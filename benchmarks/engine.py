@@ -15,8 +15,10 @@ import platform
 import resource
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.roofline import measure_rates, work_of_a_net
 from benchmarks.ways import HIDDEN, WAYS, Job
@@ -31,7 +34,7 @@ from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import FeatureConfig
 from titanic_nn.engine.device import choose_device
 from titanic_nn.tables.encode import SplitEncoders
-from titanic_nn.tables.splits import repeated_stratified_splits
+from titanic_nn.tables.splits import Split, repeated_stratified_splits
 
 RESULTS = Path(__file__).parent / "results"
 FOLDS, REPEATS = 10, 10
@@ -84,15 +87,23 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
 
 def make_job(model: str, nets: int, device: torch.device) -> Job:
     """Cross-validation of as many nets, ten folds a repeat."""
-    competition = get_competition("titanic")
-    tables = competition.load()
-    splits = repeated_stratified_splits(tables.y, FOLDS, REPEATS, seed=0)[:nets]
-    columns = competition.features.columns(tables.train)
-    encoders = SplitEncoders(columns, tables.y, splits, competition.features, FeatureConfig())
-    x = encoders.encode(range(len(splits)))
+    x, y, splits = _encoded_splits(min(nets, FOLDS * REPEATS))
     # Without hidden layers the loss is convex, and ten times the rate still converges.
     rate = 1e-2 if model == "linear" else 1e-3
-    return Job(model, x, tables.y, splits, device, nets // len(splits), learning_rate=rate)
+    return Job(model, x, y, splits, device, nets // len(splits), learning_rate=rate)
+
+
+@cache
+def _encoded_splits(
+    count: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], Sequence[Split]]:
+    """Each split's matrix of the bundled table, (splits, rows, features), labels and splits."""
+    competition = get_competition("titanic")
+    tables = competition.load()
+    splits = repeated_stratified_splits(tables.y, FOLDS, REPEATS, seed=0)[:count]
+    columns = competition.features.columns(tables.train)
+    encoders = SplitEncoders(columns, tables.y, splits, competition.features, FeatureConfig())
+    return encoders.encode(range(len(splits))), tables.y, splits
 
 
 def measure(job: Job, ways: list[str], repetitions: int) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,9 @@ def main() -> None:
     for way, train, model, nets in measurements(args.nets):
         row: dict[str, Any] = {"way": way, "model": model, "nets": nets}
         try:
-            row |= timed(train, make_job(_widths_of(model), nets, device), model, end)
+            job = make_job(model, nets, device)
+            row |= timed(train, job, end)
             if "nets/s" in row and model != "resnet":
-                job = make_job(model, 10, device)
                 work = work_of_a_net(job.widths, len(job.splits[0].train), job.epochs)
                 row["of the float32 rate"] = row["nets/s"] * work.operations / rates.operations
         except Exception as error:  # the others are worth having without it
@@ -94,9 +94,8 @@ def main() -> None:
     print(f"Written: benchmarks/results/{NAME}.json")
 
 
-def timed(train: Callable[[Job], Any], job: Job, model: str, end: float) -> dict[str, Any]:
+def timed(train: Callable[[Job], Any], job: Job, end: float) -> dict[str, Any]:
     """Nets per second of the second call; the first compiles, and its log loss is the way's."""
-    job = replace(job, model=model)
     if time.monotonic() > end:
         return {"note": "no time was left"}
     small = job.first(10)
@@ -134,11 +133,6 @@ def command(arguments: list[str], device: str, end: float) -> dict[str, Any]:
     if done.returncode:
         return {"note": (done.stderr.strip().splitlines() or ["failed"])[-1][:80]}
     return {"seconds": seconds}
-
-
-def _widths_of(model: str) -> str:
-    """A model of `make_job`, whose rate and columns the others share."""
-    return "relu" if model == "resnet" else model
 
 
 def _note(rows: list[dict[str, Any]], row: dict[str, Any], results: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 import requests
-from browser import errors, needs_browser, resize, start_browser
+from browser import errors, needs_browser, resize
 from packaging.requirements import Requirement
 from refusals import refused
 from selenium.webdriver import Chrome
@@ -153,15 +153,6 @@ def processes(run: Path, space: Path) -> Iterator[list[subprocess.Popen[str]]]:
 @pytest.fixture(scope="module")
 def app(processes: list[subprocess.Popen[str]]) -> Served:
     return served(processes[0])
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="module")

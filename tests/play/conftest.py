@@ -1,12 +1,9 @@
 """Runs with a page to play with, made by the package itself, and a browser."""
 
-from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from browser import start_browser
-from selenium.webdriver import Chrome
 from titanic_tables import bundled
 
 from titanic_nn.competitions.registry import load_config
@@ -31,15 +28,6 @@ activation = "gelu"
 normalization = "layer"
 n_frequencies = 2
 """
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="session")

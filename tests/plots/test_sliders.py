@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import errors, needs_browser, resize, start_browser
+from browser import errors, needs_browser, resize
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -56,15 +55,6 @@ def test_what_is_no_name_or_no_arithmetic_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         Sliders(sliders, {curve: "red"}, (0, 1), (0, 1))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def open_page(browser: Chrome, path: Path, *outputs: str) -> None:

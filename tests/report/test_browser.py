@@ -2,12 +2,11 @@
 
 import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import errors, needs_browser, resize, start_browser
+from browser import errors, needs_browser, resize
 from matplotlib.image import imread
 from numpy.typing import NDArray
 from selenium.webdriver import Chrome
@@ -17,15 +16,6 @@ from selenium.webdriver.remote.webelement import WebElement
 from titanic_nn.report.page import write_report
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="module")

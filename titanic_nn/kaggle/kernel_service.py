@@ -185,8 +185,8 @@ class Kernels(Kaggle):
     def reason(self, log: str) -> str:
         """The line of a log that says why a notebook failed; its last line if none does."""
         lines = [line.strip() for line in _CODES.sub("", _text(log)).splitlines()]
-        told = [line for line in lines if _REASON.match(line)] or [line for line in lines if line]
-        return plain(told[-1], self.credentials.secrets) if told else ""
+        found = [line for line in lines if _REASON.match(line)] or [line for line in lines if line]
+        return plain(found[-1], self.credentials.secrets) if found else ""
 
     def _of(self, kernel: str, ask: Callable[[Any], T]) -> T:
         """Make a call about a kernel that must be there."""

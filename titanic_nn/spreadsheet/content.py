@@ -19,7 +19,6 @@ from titanic_nn.runs.folder import read_table
 from titanic_nn.spreadsheet.workbook import MOST_COLUMNS
 from titanic_nn.tables.columns import Columns
 from titanic_nn.tables.encode import Encoder
-from titanic_nn.tables.features import Feature
 from titanic_nn.tables.sources import Tables
 
 FITTING = ("linear", "relu")  # the nets that a sheet shows
@@ -78,11 +77,6 @@ class Content:
             "The features of this table have no formulas: change one on the sheet features, and "
             "the sheets after it follow."
         )
-
-    def column(self, name: str) -> Feature:
-        """The feature that an encoded column is of."""
-        label = name.partition("=")[0]
-        return next(f for f in self.encoder.features.features if f.label == label)
 
 
 def read_content(run: Run, tables: Tables, rows: int, model: str | None) -> Content:

@@ -135,7 +135,7 @@ class _Writer:
         self.next += 1
         first = self.next
         for name, (mean, sd) in self.encoder.scaling.items():
-            feature = self.content.column(name)
+            feature = self.content.encoder.features.of_column(name)
             if feature.kind == "category":
                 texts, values = self._one_hot(feature, name)
             elif feature.name in self.encoder.edges:

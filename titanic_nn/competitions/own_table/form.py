@@ -55,10 +55,10 @@ def own_form(
                 Control(name, label, "choice", start, choices=YES_OR_NO, may_be_unknown=unknown)
             )
             derived[name] = ["==", own, ["value", "true"]]
-    told = [p.feature for p in parts if p.what != "is missing"]
+    values = [p.feature for p in parts if p.what != "is missing"]
 
     def unscaled(name: str, value: float) -> float:
         return float(np.expm1(value)) * scales[name] if name in scales else value
 
-    alike = likely_alike(encoder, rows, y, told, unscaled)
+    alike = likely_alike(encoder, rows, y, values, unscaled)
     return Form(tuple(controls), derived, alike)
