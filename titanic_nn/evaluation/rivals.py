@@ -96,31 +96,36 @@ class LightGBM:
         self.categories, self.seed = categories, seed
 
     def fit(self, x: Matrix, y: Labels, trees: int, stop_on: tuple[Matrix, Labels] | None) -> int:
-        from lightgbm import LGBMClassifier, early_stopping
+        from lightgbm import Dataset, early_stopping, train
 
-        self.model = LGBMClassifier(
-            n_estimators=trees,
-            learning_rate=LEARNING_RATE,
-            num_leaves=15,
-            subsample=0.8,
-            subsample_freq=1,
-            colsample_bytree=0.8,
-            deterministic=True,
-            force_col_wise=True,
-            random_state=self.seed,
-            n_jobs=1,
-            verbosity=-1,
-        )
-        more: dict[str, Any] = {}
-        if stop_on:
-            stop = early_stopping(PATIENCE, verbose=False)
-            more = {"eval_X": stop_on[0], "eval_y": stop_on[1], "callbacks": [stop]}
-        self.model.fit(x, y, categorical_feature=list(self.categories), **more)
-        return int(self.model.best_iteration_) if stop_on else trees
+        # Not LGBMClassifier: 4.6 and 4.7 take the rows to stop on under different names.
+        classes = int(y.max()) + 1
+        several = {"objective": "multiclass", "num_class": classes}
+        settings: dict[str, Any] = {
+            **(several if classes > 2 else {"objective": "binary"}),
+            "learning_rate": LEARNING_RATE,
+            "num_leaves": 15,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "feature_fraction": 0.8,
+            "deterministic": True,
+            "force_col_wise": True,
+            "seed": self.seed,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+        rows = Dataset(x, y, categorical_feature=list(self.categories))
+        if not stop_on:
+            self.model = train(settings, rows, trees)
+            return trees
+        stop = early_stopping(PATIENCE, verbose=False)
+        watched = rows.create_valid(*stop_on)
+        self.model = train(settings, rows, trees, valid_sets=[watched], callbacks=[stop])
+        return int(self.model.best_iteration)
 
     def predict_proba(self, x: Matrix, trees: int) -> Matrix:
-        p: Matrix = self.model.predict_proba(x, num_iteration=trees)
-        return p
+        p: Matrix = np.asarray(self.model.predict(x, num_iteration=trees, num_threads=1))
+        return p if p.ndim == 2 else np.stack([1 - p, p], axis=1)  # (rows, classes)
 
 
 class CatBoost:

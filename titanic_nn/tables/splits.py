@@ -99,8 +99,13 @@ def stratified_folds(
     if groups is None:
         kfold, of_rows = StratifiedKFold(folds, shuffle=True, random_state=shuffle_seed), None
     else:
-        kfold = StratifiedGroupKFold(folds, shuffle=True, random_state=shuffle_seed)
-        of_rows = groups[rows]
+        # It takes the groups in the order of their numbers, which is shuffled here: before
+        # scikit-learn 1.7 its own shuffling did not keep the class ratios.
+        kfold = StratifiedGroupKFold(folds)
+        _, numbers = np.unique(groups[rows], return_inverse=True)
+        order = np.arange(numbers.max() + 1)
+        np.random.RandomState(shuffle_seed).shuffle(order)
+        of_rows = np.argsort(order)[numbers]
         fewest = most_folds(rows, y, groups)
         if folds > fewest:
             raise ConfigError(
