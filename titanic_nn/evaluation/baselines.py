@@ -53,10 +53,11 @@ def baseline_probabilities(
 
     `make` makes the unfitted model. `y` are class codes of the table's first rows, (labelled
     rows,). A split's probabilities are `kept` ones, (held-out rows,) or (held-out rows, classes).
+    It uses one thread of OpenMP, and as many of BLAS as the caller allows.
     """
     probabilities = {}
     # On tables this small further threads only wait for each other, and long on a busy machine.
-    with threadpool_limits(limits=1):
+    with threadpool_limits(1, user_api="openmp"):
         for split, matrix in zip(encoded.splits, encoded.x, strict=True):
             x = matrix.astype(np.float64)  # (rows, features)
             model = make().fit(x[split.train], y[split.train])

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from titanic_nn.config import ENSEMBLE, ENSEMBLE_RIVALS, Config
 from titanic_nn.engine.train import TrainedNets
@@ -36,7 +39,7 @@ from titanic_nn.evaluation.metrics import expected_calibration_error, fold_metri
 from titanic_nn.evaluation.predictions import as_columns, kept, scored_rows
 from titanic_nn.evaluation.rivals import check_rivals, fit_rival, rival_table
 from titanic_nn.nets.batch import Params
-from titanic_nn.tables.encode import SplitEncoders
+from titanic_nn.tables.encode import EncodedSplits, SplitEncoders
 from titanic_nn.tables.sources import Tables
 from titanic_nn.tables.splits import FINAL, Split, final_split
 
@@ -63,7 +66,8 @@ class ModelComparison:
         recommended: the net, or the ensemble, with the lowest mean held-out log loss.
         rivals: each rival, and the ensemble with them, against the recommended (see `rival_table`).
         rival_weights: the weights in that ensemble, if there is one, of the fit on all rows.
-        seconds: the duration of each stage.
+        seconds: the duration of each stage. The baselines are fitted while nets train, so their
+            stages overlap the nets'.
     """
 
     config: Config
@@ -120,9 +124,10 @@ def compare_models(
     outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
     inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
 
-    ensembles = {
-        s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner
-    }
+    with _one_blas_thread():
+        ensembles = {
+            s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner
+        }
     held_out = outer_fits.baselines | rivals | calibrated(outer_fits.nets, ensembles)
     models = _fitted_models(run, encoders, final, outer_fits.final_params, ensembles[final])
     for name, model in models.items():
@@ -173,8 +178,17 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self.add(stage, now - self._last)
         self._last = now
+
+    def add(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Products of small matrices in one thread: further ones mostly wait for each other."""
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 @dataclass(frozen=True)
@@ -200,24 +214,42 @@ def _fit(
     makers = baselines(run.competition) if outer else {}
     points = run.config.history_points if outer else 0  # inner learning curves are not recorded
     fits = _Fits({name: {} for name in makers}, {model: {} for model in run.config.models}, [], {})
-    for encoded in encoders.batches(splits):
-        clock.lap("encode")
-        for name, make in makers.items():
-            model_of = partial(make, encoders.feature_names, run.config.seed)
-            fits.baselines[name] |= baseline_probabilities(model_of, encoded, run.tables.y)
-            run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
-            clock.lap(name)
-        for model in run.config.models:
-            part = len(encoded.splits) / len(encoders.splits)
-            nets = run.train(model, encoded, part=part, history_points=points)
-            fits.nets[model] |= held_out_probabilities(encoded.splits, nets)
-            if outer:
-                fits.histories.extend(_histories(model, encoded.splits, nets))
-            for i, split in enumerate(encoded.splits):
-                if split.fold == FINAL:
-                    fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
-            clock.lap(model)
+
+    def fit_baseline(name: str, encoded: EncodedSplits) -> None:
+        start = time.perf_counter()
+        make = partial(makers[name], encoders.feature_names, run.config.seed)
+        fits.baselines[name] |= baseline_probabilities(make, encoded, run.tables.y)
+        run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
+        clock.add(name, time.perf_counter() - start)
+
+    with _one_blas_thread(), _beside() as beside:
+        for encoded in encoders.batches(splits):
+            clock.lap("encode")
+            tasks = [(name, one) for name in makers for one in encoded.each()]
+            fitted = [beside.submit(fit_baseline, *task) for task in tasks]
+            for model in run.config.models:
+                part = len(encoded.splits) / len(encoders.splits)
+                nets = run.train(model, encoded, part=part, history_points=points)
+                fits.nets[model] |= held_out_probabilities(encoded.splits, nets)
+                if outer:
+                    fits.histories.extend(_histories(model, encoded.splits, nets))
+                for i, split in enumerate(encoded.splits):
+                    if split.fold == FINAL:
+                        fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
+                clock.lap(model)
+            for one in fitted:
+                one.result()
     return fits
+
+
+@contextmanager
+def _beside() -> Iterator[ThreadPoolExecutor]:
+    """A thread for work beside that of this one; after an error here, what waits is not begun."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _fit_rivals(

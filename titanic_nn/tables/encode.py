@@ -335,6 +335,11 @@ class EncodedSplits:
     splits: Sequence[Split]
     x: NDArray[np.float32]  # (splits, rows, features): training rows or not
 
+    def each(self) -> "Iterator[EncodedSplits]":
+        """Every split by itself."""
+        for i in range(len(self.splits)):
+            yield EncodedSplits(self.splits[i : i + 1], self.x[i : i + 1])
+
 
 class SplitEncoders:
     """An encoder for each split of one table, fitted on the split's training rows.
