@@ -9,7 +9,7 @@ from scipy.special import expit
 from sklearn.pipeline import make_pipeline
 
 import titanic_nn
-from titanic_nn.analysis.net_summary import NetSummary, summarize_net
+from titanic_nn.analysis.net_summary import NetSummary, hidden_units, summarize_net, summary_of
 from titanic_nn.errors import ConfigError, ModelError
 
 TABLES = titanic_nn.load_tables()
@@ -36,6 +36,16 @@ def test_a_forward_pass_over_the_layers_is_the_prediction(tmp_path: Path) -> Non
         h = np.maximum(0, x @ first["w1"] + first["b1"])
         p.append(expit(h @ second["w2"] + second["b2"]))
     assert np.mean(p, axis=0)[:, 0] == pytest.approx(model.predict_proba(X)[:, 1], abs=1e-5)
+
+
+def test_hidden_units_are_its_weights() -> None:
+    net = titanic_nn.ReLUClassifier(hidden_size=3, epochs=1, n_seeds=2, device="cpu")
+    model = make_pipeline(titanic_nn.CompetitionFeatures(), net).fit(X, Y)
+    table = hidden_units(summary_of("relu", model))
+    weights = {key: rows["weight"].tolist() for key, rows in table.groupby(["side", "name"])}
+    for i, name in enumerate(model[0].get_feature_names_out()):
+        assert weights.pop(("in", name)) == net.params_["w1"][0, i].tolist()
+    assert weights == {("out", "log-odds"): net.params_["w2"][0, :, 0].tolist()}
 
 
 def test_layers_come_in_order_with_their_shapes(tmp_path: Path) -> None:

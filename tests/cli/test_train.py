@@ -36,6 +36,7 @@ FILES = {
     "oof.csv",
     "test_predictions.csv",
     "history.csv",
+    "hidden_units.csv",
     "models",
     "report.html",
     "play.html",

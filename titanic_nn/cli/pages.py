@@ -4,24 +4,30 @@ from pathlib import Path
 
 from titanic_nn.cli.console import warn
 from titanic_nn.errors import TitanicError, WriteError
+from titanic_nn.runs.find import PLAY_PAGE
 
 
 def write_pages(run: Path) -> Path:
     """Write both into a run's folder; returns the path of the report, which links the other.
 
+    The page to play with is written once, since a run's models do not change, and making it takes
+    longer than the report. The report is written anew: what was asked of the run is in it.
+
     A page to play with needs the run's saved models and tables: where they are gone, or an older
     version wrote them, a line on stderr says so, and the report is written all the same.
     """
-    from titanic_nn.play.page import write_play
     from titanic_nn.report.page import write_report
 
     problem = None
-    try:
-        write_play(run)
-    except WriteError:
-        raise
-    except TitanicError as error:
-        problem = error
+    if not (run / PLAY_PAGE).is_file():
+        from titanic_nn.play.page import write_play  # imports torch
+
+        try:
+            write_play(run)
+        except WriteError:
+            raise
+        except TitanicError as error:
+            problem = error
     report = write_report(run)  # where it is the run that is wrong, this says so
     if problem:
         warn(f"note: no page to play with: {problem}")

@@ -55,6 +55,7 @@ def render(folder: Path) -> str:
         "learning_curve.csv": (["model"], ["train_fraction", "rows", *LOSSES]),
         "importance.csv": (["model", "feature"], ["log_loss_increase"]),
         "coefficients.csv": (["feature"], ["mean"], ["low", "high"]),
+        "hidden_units.csv": (["side", "name"], ["unit", "weight"]),
         "misclassified.csv": (list(competition.display_columns[:1]), ["label", *models]),
         "explanations.csv": ([], ["base", "log_odds"]),
         "explanation.csv": (explained, ["contribution", "base"]),
@@ -77,7 +78,7 @@ def render(folder: Path) -> str:
         comparison = pd.DataFrame.from_dict(summary["comparison"]["models"], orient="index")
         answered = answers(folder, found, config, run.recommended, competition)
         asked = answer_figures(folder, found, answered, competition)
-        drawn = figures(folder, found, comparison, run.recommended, competition)
+        drawn = figures(found, comparison, run.recommended, competition)
         conclusion, *others = findings(summary, found["oof.csv"], found["history.csv"], competition)
         forecast = _forecast(summary, environment["data"], competition)
         return _template().render(

@@ -15,12 +15,10 @@ from matplotlib.figure import Figure
 
 from titanic_nn import plots
 from titanic_nn.analysis.contributions import predicted_class
-from titanic_nn.analysis.net_summary import summarize_net
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.evaluation.predictions import models_of
 from titanic_nn.plots.style import INK, NOTE
 from titanic_nn.report.answers import read_variants
-from titanic_nn.runs.find import MODELS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,6 @@ def answer_figures(
 
 
 def figures(
-    folder: Path,
     tables: Mapping[str, pd.DataFrame],
     comparison: pd.DataFrame,
     model: str,
@@ -96,11 +93,12 @@ def figures(
     yield plots.calibration(oof, [model, *others[:1]])
     if len(class_names) == 2:  # of more, no threshold is a decision
         yield plots.threshold(oof, model)
-    relu = folder / MODELS_FOLDER / "relu"
-    if (relu / "model.json").is_file():
-        net = summarize_net(relu)
-        w1, w2 = net.layers["layer1"]["w1"], net.layers["layer2"]["w2"]
-        yield plots.hidden_units(w1, w2, net.features, class_names)
+    if "hidden_units.csv" in tables:
+        table = tables["hidden_units.csv"]
+        units = table["unit"].nunique()
+        sides = [table[table["side"] == side] for side in ("in", "out")]
+        w1, w2 = (side["weight"].to_numpy().reshape(-1, units) for side in sides)
+        yield plots.hidden_units(w1, w2.T, [*sides[0]["name"][::units]], class_names)
     if "coefficients.csv" in tables:
         yield plots.coefficients(tables["coefficients.csv"], class_names)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from titanic_nn.analysis.net_summary import hidden_units, summary_of
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.errors import ConfigError, DataError
@@ -145,6 +146,8 @@ def run_files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     yield "oof.csv", to_exact_csv(result.oof)
     yield "test_predictions.csv", to_exact_csv(result.test_predictions)
     yield "history.csv", to_csv(result.history)
+    if relu := result.models.get("relu"):
+        yield "hidden_units.csv", to_csv(hidden_units(summary_of("relu", relu)))
     for model, fitted in result.models.items():  # each in a folder that titanic_nn.load reads
         for name, content in model_files(fitted):
             yield f"{MODELS_FOLDER}/{model}/{name}", content

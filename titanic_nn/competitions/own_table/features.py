@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass as checked_dataclass
-from scipy.stats import skew
 
 from titanic_nn.competitions.own_table.description import KINDS, Description
 from titanic_nn.config import FeatureConfig
@@ -266,6 +265,8 @@ class SkewedNumbers:
 
 def _scale_if_skewed(values: NDArray[Any]) -> float | None:
     """The median of the positive numbers, if none is negative and they are skewed."""
+    from scipy.stats import skew  # half a second, which other competitions' commands need not take
+
     x = values[~np.isnan(values)].astype(np.float64)
     if not len(x) or x.min() < 0 or not x.std() > 0:
         return None
