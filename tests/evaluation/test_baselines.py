@@ -48,7 +48,7 @@ def test_the_competitions_rule_comes_first() -> None:
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_held_out_row_of_every_split_gets_a_probability(name: str, table: Table) -> None:
     encoded, y = table
-    with warnings.catch_warnings(action="error"):
+    with warnings.catch_warnings(action="error", category=UserWarning):
         found = probabilities(name, encoded, y)
     assert list(found) == encoded.splits
     again = probabilities(name, encoded, y)
