@@ -5,8 +5,14 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a core: further threads, of its commands too, would only wait. This counts
+    # for the libraries that are imported below.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 import torch
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.predict import MULTIPLE, ROWS_AT_ONCE, mean_probabilities
 from titanic_nn.nets.batch import Net, Params
 from titanic_nn.nets.config import DeepConfig, ResNetConfig
@@ -56,7 +57,7 @@ def test_other_rows_do_not_change_a_bit(net: Net, outputs: int) -> None:
 
 
 def test_the_threads_are_what_they_were() -> None:
-    before = torch.get_num_threads()
     params, x = make(NETS[0], 1)
-    mean_probabilities(NETS[0], params, x)
-    assert torch.get_num_threads() == before
+    with torch_threads(3):
+        mean_probabilities(NETS[0], params, x)
+        assert torch.get_num_threads() == 3

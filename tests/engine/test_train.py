@@ -26,6 +26,7 @@ from plain import (
 )
 from torch.nn import functional
 
+from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, TrainedNets, train_nets
 from titanic_nn.nets.config import NetConfig
@@ -182,13 +183,17 @@ def test_a_member_trained_by_numba_equals_the_same_net_trained_alone(case: str) 
 
 
 @pytest.mark.parametrize("backend", ["eager", "numba"])
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("floats", [1, 2**12])
 def test_blocks_of_any_size_give_the_same_nets(
-    monkeypatch: pytest.MonkeyPatch, floats: int, backend: str
+    monkeypatch: pytest.MonkeyPatch, floats: int, threads: int, backend: str
 ) -> None:
-    whole = train([RELU], n_seeds=4, backend=backend).probability
+    with torch_threads(1):
+        whole = train([RELU], n_seeds=4, backend=backend).probability
     monkeypatch.setattr("titanic_nn.engine.train.CPU_BLOCK", floats)
-    assert_allclose(train([RELU], n_seeds=4, backend=backend).probability, whole, atol=1e-6)
+    with torch_threads(threads):
+        some = train([RELU], n_seeds=4, backend=backend).probability
+    assert_allclose(some, whole, atol=1e-6)
 
 
 class EncodedOnDemand:
@@ -282,7 +287,7 @@ for _ in range(2):
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    # Twice in one process, in each of two fresh ones, with as many threads as torch takes.
+    # Twice in one process, in each of two fresh ones, in two threads.
     hashes = []
     for _ in range(2):
         fresh = subprocess.run(
@@ -290,7 +295,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
             capture_output=True,
             check=True,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"},
         )
         hashes += fresh.stdout.split()
     assert len(hashes) == 4
