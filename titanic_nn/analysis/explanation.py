@@ -22,7 +22,7 @@ The method assumes that the features of different rows may be mixed, also where 
 features that carry the same information share what it contributes as the nets happen to use them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -174,9 +174,28 @@ def with_training_labels(model: TableModel, tables: Tables) -> TableModel:
     group. This one does not: it encodes training rows as in training, and other rows as before.
     """
     if isinstance(model, Ensemble):
-        models = {name: _with_labels(one, tables) for name, one in model.models.items()}
-        return Ensemble(models, model.weights)
-    return _with_labels(model, tables)
+        return Ensemble(pipelines_with_labels(model.models, tables), model.weights)
+    return pipelines_with_labels({"model": model}, tables)["model"]
+
+
+def pipelines_with_labels(models: Mapping[str, Pipeline], tables: Tables) -> dict[str, Pipeline]:
+    """`with_training_labels` for several nets of one competition."""
+    competition = get_competition(next(iter(models.values()))[0].competition_)
+    known = competition.features.columns(pd.concat([tables.train, tables.test]))
+    rows = known.take(np.arange(len(tables.train)))
+    knowing: dict[int, CompetitionFeatures] = {}  # by their encoder, which nets of a run share
+    for pipeline in models.values():
+        features: CompetitionFeatures = pipeline[0]
+        if id(features.encoder_) not in knowing:
+            knowing[id(features.encoder_)] = CompetitionFeatures.from_encoder(
+                competition,
+                features.encoder_.with_labels(rows, tables.y, known),
+                features.feature_names_in_.tolist(),
+            )
+    return {
+        name: Pipeline([("features", knowing[id(model[0].encoder_)]), ("net", model[-1])])
+        for name, model in models.items()
+    }
 
 
 def feature_values(model: TableModel, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
@@ -184,18 +203,6 @@ def feature_values(model: TableModel, X: pd.DataFrame) -> pd.DataFrame:  # noqa:
     pipeline = next(iter(model.models.values())) if isinstance(model, Ensemble) else model
     features: CompetitionFeatures = pipeline[0]
     return features.feature_table(X)
-
-
-def _with_labels(pipeline: Pipeline, tables: Tables) -> Pipeline:
-    features: CompetitionFeatures = pipeline[0]
-    competition = get_competition(features.competition_)
-    known = competition.features.columns(pd.concat([tables.train, tables.test]))
-    rows = known.take(np.arange(len(tables.train)))
-    encoder = features.encoder_.with_labels(rows, tables.y, known)
-    knowing = CompetitionFeatures.from_encoder(
-        competition, encoder, features.feature_names_in_.tolist()
-    )
-    return Pipeline([("features", knowing), ("net", pipeline[-1])])
 
 
 @dataclass(frozen=True, eq=False)

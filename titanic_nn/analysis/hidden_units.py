@@ -1,7 +1,8 @@
 """What a hidden layer buys: the linear model and nets with 1, 2, 4 and 8 hidden units.
 
 They are small, and trained for the page to play with, all in the same way, on all training rows;
-their held-out log loss is by cross-validation. Of a long table they train on some of the rows.
+their held-out log loss is by cross-validation. Of a long table they train on some of the rows, and
+are scored on the first fold.
 """
 
 from dataclasses import dataclass, replace
@@ -54,7 +55,8 @@ def small_nets(tables: Tables, config: Config) -> list[SmallNet]:
     settings = replace(config, folds=folds, repeats=1, n_seeds=1, device="cpu")
     run = Experiment.start(tables, settings, {}, no_progress)
     whole = final_split(len(tables.train), 0)
-    encoders = run.encoders([*run.folds, whole])
+    scored = run.folds if len(tables.train) <= MOST_ROWS else run.folds[:1]
+    encoders = run.encoders([*scored, whole])
     x = encoders.encode(range(len(encoders.splits)))  # (splits, rows, columns)
     encoder, columns = encoders.encoder(whole)
     splits = [_with_fewer_rows(split, config.seed) for split in encoders.splits]

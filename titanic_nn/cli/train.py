@@ -94,7 +94,7 @@ def main(args: Namespace) -> None:
         from titanic_nn.report import tables as results
 
         submissions = write_submissions(folder)
-        report = write_pages(folder)
+        report = write_pages(folder, result)
     found = summary(result)
     shown.print()
     for sentence in sentences.conclusion(found, competition):

@@ -7,6 +7,7 @@ computes all of them in JavaScript that knows no net, no table and no feature.
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from titanic_nn.analysis.explanation import BACKGROUND, background_sample, with_training_labels
+from titanic_nn.analysis.explanation import BACKGROUND, background_sample, pipelines_with_labels
 from titanic_nn.analysis.hidden_units import SmallNet, small_nets
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.form import Form, evaluate, names_of, raw_values
@@ -71,13 +72,10 @@ def contents(
     its summary lacks a score.
     """
     # With the training rows' labels, by which they are encoded as in training.
-    pipelines: dict[str, Any] = {
-        name: with_training_labels(model, tables)
-        for name, model in models.items()
-        if isinstance(model, Pipeline)
-    }
-    if not pipelines:
+    nets_alone = {name: model for name, model in models.items() if isinstance(model, Pipeline)}
+    if not nets_alone:
         raise ConfigError("the run has no saved net")
+    pipelines: dict[str, Any] = pipelines_with_labels(nets_alone, tables)
     encoder: Encoder = next(iter(pipelines.values()))[0].encoder_
     rows = competition.features.columns(tables.train)
     form = competition.form(encoder, rows, tables.y)
@@ -195,11 +193,14 @@ def _alike(
     names = sorted(set().union(*map(names_of, trees)))
     raw = raw_values(encoder, rows, names)
     counts: list[dict[str, list[int]]] = [{} for _ in range(len(trees) + 1)]
-    for row, label in zip(raw, tables.y.tolist(), strict=True):
+    # Equal rows once.
+    equal = Counter(zip(map(tuple, map(dict.values, raw)), tables.y.tolist(), strict=True))
+    for (values_of_row, label), rows_like_it in equal.items():
+        row = dict(zip(names, values_of_row, strict=True))
         values = [evaluate(tree, row, form.tables) for tree in trees]
         for n, count in enumerate(counts):
             key = json.dumps(values[:n], ensure_ascii=False, separators=(",", ":"))
-            count.setdefault(key, [0] * classes)[label] += 1
+            count.setdefault(key, [0] * classes)[label] += rows_like_it
     return counts
 
 

@@ -11,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.escape import printable
-from titanic_nn.estimators.persistence import load
+from titanic_nn.estimators.persistence import Model, load
 from titanic_nn.files import write_text
 from titanic_nn.play.contents import as_json, contents
 from titanic_nn.runs.find import MODELS_FOLDER, PLAY_PAGE, read_run
 from titanic_nn.runs.folder import read_tables
+from titanic_nn.tables.sources import Tables
 
 LARGEST = 500_000  # bytes of the page
 NOTES = 5_000  # bytes for what is said of models that are left out
@@ -24,8 +25,15 @@ HERE = Path(__file__).parent
 SCRIPTS = ("graph.js", "model.js", "view.js", "net.js", "page.js")
 
 
-def write_play(folder: Path) -> Path:
-    """Write `play.html` into a run's folder, from its saved models and its tables.
+def write_play(
+    folder: Path, models: Mapping[str, Model] | None = None, tables: Tables | None = None
+) -> Path:
+    """Write `play.html` into a run's folder.
+
+    Args:
+        folder: the run's.
+        models: its models by name; by default they are loaded from the folder.
+        tables: those that it was made from; by default they are read from where they were.
 
     Raises:
         DataError: the tables are gone or have changed, or the folder is not a run's.
@@ -35,12 +43,13 @@ def write_play(folder: Path) -> Path:
     run = read_run(folder)
     config = Config.from_toml(folder / "settings.toml")
     competition = get_competition(config.competition)
-    models = {name: load(folder / MODELS_FOLDER / name) for name in run.predictors}
+    if models is None:
+        models = {name: load(folder / MODELS_FOLDER / name) for name in run.predictors}
     empty = render(run.name, {})
     data = contents(
         run,
         models,
-        read_tables(folder),
+        tables or read_tables(folder),
         config,
         competition,
         room=LARGEST - len(empty.encode()) - NOTES,
