@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# One more than the cores of a small machine: some tests wait for processes and servers.
+WORKERS := 3
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -13,10 +15,10 @@ train: $(VENV)/.installed  ## cross-validate the nets and write submissions (ARG
 	$(BIN)/python -m titanic_nn.train $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (ARGS="-k metrics ...")
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/.installed-dev  ## the tests that attack, install, serve, or start LibreOffice
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow $(ARGS)
+test-slow: $(VENV)/.installed-dev  ## attacks, installations, servers, LibreOffice, a terminal, further tables
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff: mistakes and format
 	$(BIN)/ruff check .
@@ -69,7 +71,7 @@ kaggle-dataset: $(VENV)/.installed-dev  ## wheels for notebooks without the Inte
 # The suite with the versions of other places, each in .venvs/NAME (docs/install.md). TORCH=2.13.0
 # replaces torch only: its builds for CUDA are several GB. Warnings are of versions old and new.
 WITH_VERSIONS = $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
-	--numprocesses 2 --dist loadfile
+	--numprocesses $(WORKERS) --dist loadfile
 
 test-oldest: .venvs/oldest/.installed-dev  ## the tests with the lowest versions that pyproject.toml allows
 	$(WITH_VERSIONS) $(ARGS)

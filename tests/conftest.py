@@ -1,5 +1,6 @@
 """What every test starts from: the same random state, whichever tests ran before it."""
 
+import gc
 import os
 import random
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ import torch
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+# The collector need not search what is imported once, nor after every 700 objects.
+gc.freeze()
+gc.set_threshold(100_000, 20, 100)
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # GPU kernels run in Triton's interpreter

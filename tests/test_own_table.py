@@ -51,7 +51,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [*TWO_CLASSES, *MORE_CLASSES])
+AT_ONCE = ("breast_cancer", "wine")
+EACH = [
+    name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow)
+    for name in (*TWO_CLASSES, *MORE_CLASSES)
+]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_a_table_of_scikit_learn_is_described_and_trained(name: str, home: Path) -> None:
     make = (TWO_CLASSES | MORE_CLASSES)[name]
     write_table(Path("data"), make())

@@ -16,6 +16,8 @@ import pytest
 
 termios = pytest.importorskip("termios")  # no such terminals on Windows
 
+pytestmark = pytest.mark.slow
+
 REPO = Path(__file__).parents[2]
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 COLUMNS = 80
