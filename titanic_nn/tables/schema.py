@@ -29,6 +29,7 @@ MISSING = ("", "NA", "NaN", "nan")
 LARGEST = 1_000_000
 LONGEST_TEXT = 1000  # characters of a cell; the longest name on Kaggle has 82
 LONGEST_LINE = 2**26  # bytes; without a bound, a file without line breaks would fill the memory
+ROWS_AT_ONCE = 2**16  # of a file as lists of texts, which take more memory than its table
 # Above it a float64, as which whole numbers are read, cannot tell neighbours apart.
 LARGEST_ID = 2**53 - 1
 
@@ -177,8 +178,11 @@ def check_table(
     Raises:
         DataError: the first mistake found.
     """
-    (checked,) = _parts(io.BytesIO(content), file, columns, id, ignored=ignored)
-    return checked
+    parts = list(_parts(io.BytesIO(content), file, columns, id, ROWS_AT_ONCE, ignored=ignored))
+    if len(parts) == 1:
+        return parts[0]
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    return CheckedTable(file, table, np.concatenate([p.lines for p in parts]), parts[0].notes)
 
 
 def read_in_parts(
