@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from titanic_nn.config import ENSEMBLE, ENSEMBLE_RIVALS, Config
 from titanic_nn.engine.train import TrainedNets
 from titanic_nn.estimators.assemble import assemble_pipeline
-from titanic_nn.estimators.calibration import Ensemble
+from titanic_nn.estimators.calibration import Ensemble, weighted_average
 from titanic_nn.evaluation.baselines import baseline_probabilities, baselines
 from titanic_nn.evaluation.comparison import comparison_table, summarize_folds
 from titanic_nn.evaluation.ensembling import (
@@ -130,9 +130,9 @@ def compare_models(
         }
     held_out = outer_fits.baselines | rivals | calibrated(outer_fits.nets, ensembles)
     models = _fitted_models(run, encoders, final, outer_fits.final_params, ensembles[final])
-    for name, model in models.items():
+    for name, p in _predict(models, tables.test).items():
         # The test table is predicted by the model that is saved, to the last bit.
-        held_out[name][final] = kept(model.predict_proba(tables.test))
+        held_out[name][final] = kept(p)
     clock.lap(ENSEMBLE)
     rival_weights: dict[str, float] = {}
     if run.config.ensemble_rivals:
@@ -296,6 +296,23 @@ def _fitted_models(
     if ENSEMBLE in run.config.predictors:
         models[ENSEMBLE] = Ensemble(models.copy(), ensemble.weights)
     return models
+
+
+def _predict(
+    models: Mapping[str, Pipeline | Ensemble], table: pd.DataFrame
+) -> dict[str, NDArray[np.floating]]:
+    """Each model's `predict_proba` of a table, which each encoder encodes once; nets come first."""
+    encoded: dict[int, NDArray[np.float32]] = {}
+    found: dict[str, NDArray[np.floating]] = {}
+    for name, model in models.items():
+        if isinstance(model, Ensemble):
+            found[name] = weighted_average({net: found[net] for net in model.models}, model.weights)
+            continue
+        features, net = model[0], model[-1]
+        if id(features.encoder_) not in encoded:
+            encoded[id(features.encoder_)] = features.transform(table)
+        found[name] = net.predict_proba(encoded[id(features.encoder_)])
+    return found
 
 
 def _out_of_fold(
