@@ -69,8 +69,9 @@ kaggle-dataset: $(VENV)/.installed-dev  ## wheels for notebooks without the Inte
 	$(BIN)/python -m constraints.kaggle_dataset --owner "$(OWNER)" $(ARGS)
 
 # The suite with the versions of other places, each in .venvs/NAME (docs/install.md). TORCH=2.13.0
-# replaces torch only: its builds for CUDA are several GB. Warnings are of versions old and new.
-WITH_VERSIONS = $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+# replaces torch only: its builds for CUDA are several GB. Warnings are of versions old and new;
+# versions of numba do not read each other's compiled files.
+WITH_VERSIONS = NUMBA_CACHE_DIR=$(<D)/numba $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
 	--numprocesses $(WORKERS) --dist loadfile
 
 test-oldest: .venvs/oldest/.installed-dev  ## the tests with the lowest versions that pyproject.toml allows
