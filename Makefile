@@ -71,7 +71,7 @@ kaggle-dataset: $(VENV)/.installed-dev  ## wheels for notebooks without the Inte
 # The suite with the versions of other places, each in .venvs/NAME (docs/install.md). TORCH=2.13.0
 # replaces torch only: its builds for CUDA are several GB. Warnings are of versions old and new;
 # versions of numba do not read each other's compiled files.
-WITH_VERSIONS = NUMBA_CACHE_DIR=$(<D)/numba $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+WITH_VERSIONS = NUMBA_CACHE_DIR=$(CURDIR)/$(<D)/numba $(<D)/bin/python -m pytest -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
 	--numprocesses $(WORKERS) --dist loadfile
 
 test-oldest: .venvs/oldest/.installed-dev  ## the tests with the lowest versions that pyproject.toml allows
