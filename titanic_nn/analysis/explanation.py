@@ -183,17 +183,17 @@ def pipelines_with_labels(models: Mapping[str, Pipeline], tables: Tables) -> dic
     competition = get_competition(next(iter(models.values()))[0].competition_)
     known = competition.features.columns(pd.concat([tables.train, tables.test]))
     rows = known.take(np.arange(len(tables.train)))
-    knowing: dict[int, CompetitionFeatures] = {}  # by their encoder, which nets of a run share
+    labelled: dict[int, CompetitionFeatures] = {}  # by their encoder, which nets of a run share
     for pipeline in models.values():
         features: CompetitionFeatures = pipeline[0]
-        if id(features.encoder_) not in knowing:
-            knowing[id(features.encoder_)] = CompetitionFeatures.from_encoder(
+        if id(features.encoder_) not in labelled:
+            labelled[id(features.encoder_)] = CompetitionFeatures.from_encoder(
                 competition,
                 features.encoder_.with_labels(rows, tables.y, known),
                 features.feature_names_in_.tolist(),
             )
     return {
-        name: Pipeline([("features", knowing[id(model[0].encoder_)]), ("net", model[-1])])
+        name: Pipeline([("features", labelled[id(model[0].encoder_)]), ("net", model[-1])])
         for name, model in models.items()
     }
 

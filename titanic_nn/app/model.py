@@ -87,10 +87,10 @@ class AppModel:
         """The explanation of a row's probability, as a picture and as a table."""
         if self.background is None:
             return ""
-        background, knowing = self.background
+        background, labelled = self.background
         schema = self.competition.schema
-        found = explain(knowing, row, background)
-        lines = contributions_of_row(found, 0, feature_values(knowing, row), schema.labels)
+        found = explain(labelled, row, background)
+        lines = contributions_of_row(found, 0, feature_values(labelled, row), schema.labels)
         label = predicted_class(lines)
         name = schema.meanings[label]
         picture = as_svg(plots.waterfall(lines[lines["class"] == label], "", name))

@@ -125,7 +125,7 @@ def gradio_app(model: AppModel) -> tuple[Any, dict[int, int]]:
 
 
 def _ignore_environment() -> None:
-    """Let no variable of Gradio's change what is said here; send no telemetry."""
+    """Ignore Gradio's environment variables, and send no telemetry."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from titanic_nn.analysis.explanation import Explanation
 
-# Of the misclassified rows, the hardest; what each contributes to their log-odds.
-HARDEST, REASONS = 100, 3
+# How many misclassified rows, those with the largest mean error, and contributions to each.
+MISCLASSIFIED_ROWS, REASONS = 100, 3
 
 PARSER = Parser(prog="titanic-nn explain", description=__doc__)
 add = PARSER.add_argument
@@ -133,7 +133,7 @@ def _one(
 def _all(
     args: Namespace, asked: AskedModel, where: str, table: "pd.DataFrame"
 ) -> tuple[dict[str, str | bytes], dict[str, Any]]:
-    """Explain a table's rows, and the hardest misclassified ones; as `_one`."""
+    """Explain a table's rows, and the misclassified ones with the largest mean error; as `_one`."""
     from titanic_nn.analysis.contributions import contributions_of_rows, mean_sizes
     from titanic_nn.plots.explanation import contributions
     from titanic_nn.plots.style import as_png
@@ -157,7 +157,7 @@ def _all(
 
 
 def _reasons(args: Namespace, asked: AskedModel) -> "pd.DataFrame":
-    """The largest contributions to the hardest misclassified rows."""
+    """The largest contributions to the misclassified rows with the largest mean error."""
     import numpy as np
     import pandas as pd
 
@@ -167,7 +167,7 @@ def _reasons(args: Namespace, asked: AskedModel) -> "pd.DataFrame":
 
     schema, train = asked.schema, asked.tables.train
     id = schema.id.name
-    wrong = read_table(asked.folder, "misclassified.csv", [id], ["label"]).head(HARDEST)
+    wrong = read_table(asked.folder, "misclassified.csv", [id], ["label"]).head(MISCLASSIFIED_ROWS)
     rows = np.flatnonzero(train[id].astype(str).isin(wrong[id]))
     columns = [id, "model", "class", "feature", "value", "contribution", "base"]
     parts = [pd.DataFrame(columns=columns)]

@@ -21,7 +21,7 @@ FINISHED = ("complete", "error", "cancelled")
 class KernelEntry:
     """A row of the ledger. What is not known is an empty string."""
 
-    time: str  # UTC, just before Kaggle was told to create it
+    time: str  # UTC, just before the request to create it
     kernel: str  # <owner>/<slug>
     competition: str
     machine: str  # "cpu", or the machine_shape

@@ -34,7 +34,7 @@ class Row(Protocol):
 
     @property
     def time(self) -> str:
-        """UTC, just before Kaggle was told to create it."""
+        """UTC, just before the request to create it."""
 
     @property
     def sha256(self) -> str:
@@ -61,7 +61,7 @@ class Row(Protocol):
 class Entry:
     """A row of the ledger. What is not known is an empty string."""
 
-    time: str  # UTC, just before Kaggle was told to create it
+    time: str  # UTC, just before the request to create it
     file: str
     sha256: str  # of the file's bytes
     run: str

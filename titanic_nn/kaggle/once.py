@@ -42,7 +42,7 @@ VISIBLE_AFTER = 300.0
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 R = TypeVar("R", bound=Row)
-# From a description, and what to call just before Kaggle is told to create it, to Kaggle's ref.
+# From a description, and what to call just before the request to create it, to Kaggle's ref.
 Create = Callable[[str, Callable[[], None]], int]
 
 

@@ -113,8 +113,8 @@ class Kaggle:
         """The ref of a submission; `create` returns it with Kaggle's message."""
         ref, message = self._created(create, before_creation)
         if not ref:
-            said = plain(message, self.credentials.secrets)
-            raise UnknownOutcomeError(f"Kaggle named no submission (it says: {said})")
+            answer = plain(message, self.credentials.secrets)
+            raise UnknownOutcomeError(f"Kaggle named no submission (it says: {answer})")
         return ref
 
     def _created(

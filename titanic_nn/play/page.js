@@ -195,7 +195,7 @@ class Chances {
   }
 
   show(found, alike) {
-    const said = [];
+    const announced = [];
     $("bar").replaceChildren();
     for (const name of model.names) {
       const { probabilities, by_net: seeds } = found[name], classes = data.classes.length;
@@ -211,7 +211,7 @@ class Chances {
         cell.seeds.forEach((dot, s) => dot.style.setProperty("left", `${100 * seeds.data[s * classes + k]}%`));
       });
       const best = this.two ? 1 : probabilities.data.indexOf(Math.max(...probabilities.data));
-      said.push(`${name}: ${percent(probabilities.data[best])} ${data.classes[best]}`);
+      announced.push(`${name}: ${percent(probabilities.data[best])} ${data.classes[best]}`);
       const chance = [`${name}\u00a0`, element("strong", {}, percent(probabilities.data[best]))];
       $("bar").append(element("span", {}, chance, this.two ? null : `\u00a0${data.classes[best]}`), " ");
     }
@@ -227,7 +227,7 @@ class Chances {
       + `${agree.length ? `agree in ${agree.join(", ")}` : "in all"}; `
       + `${alike.counts.map((n, k) => `${n} ${shown(data.classes[k])}`).join(", ")}.`;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => ($("live").textContent = shown(said.join("; "))), 600);
+    this.timer = setTimeout(() => ($("live").textContent = shown(announced.join("; "))), 600);
   }
 
   #set({ bar, text }, p, shownAs) {

@@ -19,7 +19,7 @@ from titanic_nn.runs.folder import read_tables
 from titanic_nn.tables.sources import Tables
 
 LARGEST = 500_000  # bytes of the page
-NOTES = 5_000  # bytes for what is said of models that are left out
+NOTES = 5_000  # bytes for the notes on models that are left out
 HERE = Path(__file__).parent
 # In the order in which they are run: arrays, the model, then what is shown.
 SCRIPTS = ("graph.js", "model.js", "view.js", "net.js", "page.js")

@@ -25,7 +25,7 @@ QUESTIONS = {
 }
 
 
-HARDEST = 12  # misclassified rows whose reasons are stated: those of the picture
+ROWS_EXPLAINED = 12  # misclassified rows whose reasons are stated: those of the picture
 
 
 def answers(
@@ -102,11 +102,11 @@ def _diagnosis(tables: Mapping[str, pd.DataFrame], config: Config) -> list[str]:
 
 
 def _reasons(wrong: pd.DataFrame, reasons: pd.DataFrame, competition: Competition) -> list[str]:
-    """A sentence on the reasons, and one for each of the hardest rows that has some."""
+    """A sentence on the reasons, and one for each row with a large mean error that has some."""
     id = competition.schema.id.name
     name = (competition.display_columns or (id,))[0]
     of_rows = {str(row): lines for row, lines in reasons.groupby(id)}
-    ids = wrong[id].astype(str).head(HARDEST)
+    ids = wrong[id].astype(str).head(ROWS_EXPLAINED)
     names = dict(zip(ids, wrong[name].astype(str), strict=False))
     found = [
         sentences.reasons(of_rows[row], names[row], competition.schema)

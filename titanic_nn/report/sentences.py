@@ -79,13 +79,13 @@ def conclusion(summary: Mapping[str, Any], competition: Competition) -> list[str
 def _rivals(summary: Mapping[str, Any]) -> list[str]:
     """Which rivals are better than the recommended model, a sentence each; the others in one."""
     model, found = summary["recommended"], summary.get("rivals", {})  # older runs have none
-    told, worse, not_better, unsure = [], [], [], []
+    sentences, worse, not_better, unsure = [], [], [], []
     for name, row in found.items():
         better = percent(row["p_better"])
         if row["p_better"] >= DECISIVE:
             what = ": it is a rival, not saved and not submitted" if name in RIVALS else ""
             by = f"{-row['difference']:.3f} of log loss (posterior {better})"
-            told.append(f"{name} is better than {model} by {by}{what}.")
+            sentences.append(f"{name} is better than {model} by {by}{what}.")
         elif name in RIVALS and row["p_worse"] >= DECISIVE:
             worse.append(name)
         elif name in RIVALS and row["p_better"] <= 1 - DECISIVE:
@@ -99,15 +99,15 @@ def _rivals(summary: Mapping[str, Any]) -> list[str]:
     if unsure:
         others.append(f"it is not known whether {_listed(unsure, 'or')} is better than {model}")
     if others:
-        told.append(f"Of the rivals: {'; '.join(others)}.")
+        sentences.append(f"Of the rivals: {'; '.join(others)}.")
     if weights := summary.get("rival_weights"):
         heaviest = sorted(weights.items(), key=lambda item: -item[1])
         weighed = ", ".join(f"{name} {weight:.2f}" for name, weight in heaviest)
-        told.append(
+        sentences.append(
             f"{ENSEMBLE_RIVALS} averages nets and rivals ({weighed}). It predicts the test table "
             "and has a submission, but is not saved, as no model of another library is."
         )
-    return told
+    return sentences
 
 
 def headline(summary: Mapping[str, Any], competition: Competition) -> str:
@@ -432,21 +432,21 @@ def _comparison(comparison: Mapping[str, Any], rows: str) -> list[str]:
         for other in others
         if other not in worse + same
     ]
-    told = []
+    sentences = []
     if worse:
-        told.append(
+        sentences.append(
             f"{best} is better than {_listed(worse)} (posterior at least {percent(DECISIVE)})."
         )
     if same:
-        told.append(
+        sentences.append(
             f"{_listed(same)} {_are(same)} practically equivalent to {best} (difference of at most "
             f"{ROPES[comparison['metric']]:g})."
         )
     if unsure:
-        told.append(
+        sentences.append(
             f"{rows} are too few to tell whether {best} is better than {_listed(unsure, 'or')}."
         )
-    return [" ".join(told)] if told else []
+    return [" ".join(sentences)] if sentences else []
 
 
 def _mistakes(model: str, oof: pd.DataFrame, competition: Competition) -> str:

@@ -44,7 +44,7 @@ ROWS_KEPT = 2**20
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class _EncoderState:
-    """An encoder's state; what its fields hold is said at Encoder's attributes."""
+    """An encoder's state; Encoder documents its fields."""
 
     config: dict[str, Any]
     fitted: dict[str, Any] | None
@@ -193,16 +193,16 @@ class Encoder:
         return wider
 
     def with_labels(self, rows: Columns, y: NDArray[np.int64], known: Columns) -> Self:
-        """This encoder, which knows the labels of the rows that it was fitted on.
+        """A copy of this encoder with the labels of the rows that it was fitted on.
 
-        One that was loaded does not, and counts a training row's own label among its group's. The
+        A loaded encoder has no labels, and counts a training row's own label among its group's. The
         arguments are those of `fit`, with which it was fitted.
         """
         if not self.fitted:
             return self
-        knowing = copy(self)
-        knowing.fitted = type(self.fitted)(self.config).fit(rows, y, known)
-        return knowing
+        labelled = copy(self)
+        labelled.fitted = type(self.fitted)(self.config).fit(rows, y, known)
+        return labelled
 
     def transform(self, rows: Columns) -> NDArray[np.float32]:
         """Encode any rows: (rows, features), numbers in standard deviations from training means.

@@ -150,8 +150,8 @@ def _labels(values: pd.Series, file: str, lines: Lines) -> tuple[list[str], str]
     else:
         labels = sorted(counts.index, key=lambda label: (label.lower() in TRUE, label))
     rows = [f"{counts[label]}" for label in labels]
-    said = f"{', '.join(rows[:-1])} and {rows[-1]} rows"
-    return labels, f"{said}; the second is the positive class" if len(labels) == 2 else said
+    found = f"{', '.join(rows[:-1])} and {rows[-1]} rows"
+    return labels, f"{found}; the second is the positive class" if len(labels) == 2 else found
 
 
 def _id(table: pd.DataFrame, file: str, lines: Lines) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def _id(table: pd.DataFrame, file: str, lines: Lines) -> tuple[str, str]:
         return name, f"another value in each of {len(table)} rows"
     raise DataError(
         f"{file}: no column has another value in each row{repeated}; add one to the tables, such "
-        "as a row number, by which predictions are told apart"
+        "as a row number, which identifies each row"
     )
 
 
@@ -201,15 +201,15 @@ def _kind(name: str, values: pd.Series, lines: Lines) -> tuple[str, str]:
         return "numbers", f"{different} different values{and_missing}"
     if _is_date(known):
         return "dates", f"{known.min()} to {known.max()}{and_missing}"
-    said = f"{different} different values{and_missing}"
+    values_found = f"{different} different values{and_missing}"
     if different <= MOST_CATEGORIES and len(known) >= ROWS_PER_CATEGORY * different:
-        return "categories", said
+        return "categories", values_found
     if numeric.mean() >= MOSTLY and not codes:
         first = known.index[int((~numeric).to_numpy().argmax())]
         return "ignore", f"numbers, but for {printable(known[first])[:40]} on line {lines[first]}"
     if IDS.search(name) and different < len(known):
-        return "ignore", f"{said}; it may be groups"
-    return "ignore", f"text: {said}"
+        return "ignore", f"{values_found}; it may be groups"
+    return "ignore", f"text: {values_found}"
 
 
 def _is_number(values: pd.Series) -> bool:
