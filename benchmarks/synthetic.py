@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+SYLLABLES = [first + second for first in "bdfgjklmnprstvz" for second in "aeiou"]
+
 
 def make_passengers(rows: int, seed: int) -> pd.DataFrame:
     """Random passengers: families on shared tickets, with missing values as in Kaggle's table.
 
-    Survival depends on sex and on the ticket, so that a leak of labels shows.
+    Survival depends on sex and on the ticket, so that a leak of labels shows. A party shares its
+    ticket and its surname, as on the Titanic.
     """
     rng = np.random.default_rng(seed)
     party = rng.integers(0, rows // 2, size=rows)  # two to a ticket on average
@@ -26,7 +29,8 @@ def make_passengers(rows: int, seed: int) -> pd.DataFrame:
             "Survived": (rng.random(rows) < 0.2 + 0.3 * ~male + 0.4 * lucky_party).astype(int),
             "Pclass": p_class,
             "Name": [
-                f"Name{p}, {t}. Given{i}" for i, (p, t) in enumerate(zip(party, title, strict=True))
+                f"{surname(p)}, {t}. Given{i}"
+                for i, (p, t) in enumerate(zip(party, title, strict=True))
             ],
             "Sex": np.where(male, "male", "female"),
             "Age": np.where(rng.random(rows) < 0.2, np.nan, age),
@@ -46,6 +50,15 @@ def make_passengers(rows: int, seed: int) -> pd.DataFrame:
             "Embarked": rng.choice(np.array(["S", "C", "Q", None]), rows, p=[0.6, 0.2, 0.15, 0.05]),
         }
     )
+
+
+def surname(number: int) -> str:
+    """Another name for each number: letters only, since digits do not count in a family's name."""
+    syllables: list[str] = []
+    while number or not syllables:
+        number, digit = divmod(number, len(SYLLABLES))
+        syllables.append(SYLLABLES[digit])
+    return "".join(syllables).capitalize()
 
 
 def write_tables(folder: Path, rows: int, seed: int = 0) -> None:
