@@ -42,6 +42,8 @@ from titanic_nn.version import __version__
 
 # A classifier, a transformer and then a classifier, or several of the latter together.
 Model: TypeAlias = NetClassifier | Pipeline | Ensemble
+# The JSON of transformers, by their encoder, competition and columns.
+Transformers: TypeAlias = dict[tuple[Any, ...], str]
 
 KIND = "titanic_nn model"
 FORMAT = 3
@@ -261,13 +263,19 @@ def load_with_competition(folder: Path) -> tuple[Pipeline | Ensemble, Competitio
     return model, get_competition(pipeline[0].competition)
 
 
-def model_files(model: Model) -> Iterator[tuple[str, str | bytes]]:
-    """The files of a saved model, name and content; argument and errors are those of `save`."""
+def model_files(
+    model: Model, transformers: Transformers | None = None
+) -> Iterator[tuple[str, str | bytes]]:
+    """The files of a saved model, name and content; `model` and errors are those of `save`.
+
+    transformers: an empty dict for the calls of one run, whose models share their transformer.
+    """
+    transformers = {} if transformers is None else transformers
     if isinstance(model, Ensemble):
         _ensemble(model.models, model.weights)
         yield _description({"weights": dict(model.weights)}, {})
         for name, member in model.models.items():
-            for file, content in model_files(member):
+            for file, content in model_files(member, transformers):
                 yield f"{name}/{file}", content
         return
     features, classifier = _steps(model)
@@ -278,20 +286,39 @@ def model_files(model: Model) -> Iterator[tuple[str, str | bytes]]:
     except ModelError as error:
         raise ModelError(f"the model cannot be saved: {error}") from None
     tensors: bytes = tensors_as_bytes(classifier.params_)
-    document = {"features": None if features is None else features.state(), "classifier": state}
-    yield _description(document, {TENSORS: _sha256(tensors)})
+    encoded = _transformer(features, transformers)
+    yield _description({"classifier": state}, {TENSORS: _sha256(tensors)}, features=encoded)
     yield TENSORS, tensors
 
 
-def _description(document: Mapping[str, Any], digests: Mapping[str, str]) -> tuple[str, str]:
-    """model.json: a document, the versions that wrote it, checksums of itself and other files."""
+def _transformer(features: CompetitionFeatures | None, known: Transformers) -> str:
+    """The transformer's state as JSON, which takes long to make where the table is long."""
+    if features is None:
+        return _json(None)
+    key = id(features.encoder_), str(features.competition_), *features.feature_names_in_
+    if key not in known:
+        known[key] = _json(features.state())
+    return known[key]
+
+
+def _description(
+    document: Mapping[str, Any], digests: Mapping[str, str], **encoded: str
+) -> tuple[str, str]:
+    """model.json: a document, the versions that wrote it, checksums of itself and other files.
+
+    encoded: further parts of the document, as `_json` writes them.
+    """
     versions = {"titanic_nn": __version__, "python": platform.python_version()}
     versions |= {name: version(name) for name in LIBRARIES}
     document = {"kind": KIND, "format": FORMAT, "versions": versions, **document}
-    digests = {**digests, DESCRIPTION: _sha256(_canonical(document))}
+    parts = {name: _json(part) for name, part in document.items()} | encoded
+    signed = "{" + ",".join(f"{_json(name)}:{parts[name]}" for name in sorted(parts)) + "}"
+    digests = {**digests, DESCRIPTION: _sha256(signed.encode())}
     # A line for each part: json indents a large document ten times as slowly as it writes it.
-    parts = {**document, "sha256": digests}.items()
-    lines = [f" {json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in parts]
+    parts = {n: json.dumps(part, allow_nan=False) for n, part in document.items()} | encoded
+    lines = [
+        f" {_json(name)}: {part}" for name, part in {**parts, "sha256": _json(digests)}.items()
+    ]
     return DESCRIPTION, "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -427,7 +454,7 @@ def _document(path: Path) -> _NetDocument | _EnsembleDocument:
         digests = document.get("sha256")
         own = digests.get(DESCRIPTION) if isinstance(digests, dict) else None
         signed = {name: value for name, value in document.items() if name != "sha256"}
-        if own != _sha256(_canonical(signed)):
+        if own != _sha256(_json(signed, allow_nan=True).encode()):
             raise ModelError("was damaged or changed after it was saved")
         if "weights" in document:
             return check_state(_EnsembleDocument, document, "")
@@ -465,8 +492,9 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{error}; name a folder that a model was saved in") from None
 
 
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+def _json(value: Any, *, allow_nan: bool = False) -> str:
+    """A value as JSON, always in the same way."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
 
 
 def _sha256(content: bytes) -> str:

@@ -148,8 +148,9 @@ def run_files(result: "ModelComparison") -> Iterator[tuple[str, str | bytes]]:
     yield "history.csv", to_csv(result.history)
     if relu := result.models.get("relu"):
         yield "hidden_units.csv", to_csv(hidden_units(summary_of("relu", relu)))
+    transformers: dict[Any, str] = {}
     for model, fitted in result.models.items():  # each in a folder that titanic_nn.load reads
-        for name, content in model_files(fitted):
+        for name, content in model_files(fitted, transformers):
             yield f"{MODELS_FOLDER}/{model}/{name}", content
 
 
