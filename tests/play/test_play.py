@@ -23,7 +23,7 @@ from spaceship_tables import write_spaceship
 from titanic_tables import bundled
 from toads import TOADS, write_toads
 
-from titanic_nn.analysis.explanation import explain, with_training_labels
+from titanic_nn.analysis.explanation import explain, pipelines_with_labels, with_training_labels
 from titanic_nn.competitions.form import raw_values
 from titanic_nn.competitions.registry import COMPETITIONS, get_competition, load_config
 from titanic_nn.competitions.spaceship.columns import BILLS
@@ -184,7 +184,8 @@ def of_many_nets(
     net = ReLUClassifier(standardize=False, **QUICK).fit(bins.transform(tables.train), tables.y)
     models["bins"] = Pipeline([("features", bins), ("net", net)])
     known = replace(read_run(run), models={name: {"log_loss": {"mean": 0.5}} for name in models})
-    made = contents(known, models, tables, config, TITANIC, room=10**6)
+    labelled = pipelines_with_labels(models, tables)  # one encoder was loaded
+    made = contents(known, labelled, tables, config, TITANIC, room=10**6)
     page = tmp_path_factory.mktemp("many") / "play.html"
     write_text(page, render("many", made))
     return page, models

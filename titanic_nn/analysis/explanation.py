@@ -181,7 +181,7 @@ def with_training_labels(model: TableModel, tables: Tables) -> TableModel:
 def pipelines_with_labels(models: Mapping[str, Pipeline], tables: Tables) -> dict[str, Pipeline]:
     """`with_training_labels` for several nets of one competition."""
     competition = get_competition(next(iter(models.values()))[0].competition_)
-    known = competition.features.columns(pd.concat([tables.train, tables.test]))
+    known = tables.columns(competition.features, test_rows=True)
     rows = known.take(np.arange(len(tables.train)))
     labelled: dict[int, CompetitionFeatures] = {}  # by their encoder, which nets of a run share
     for pipeline in models.values():

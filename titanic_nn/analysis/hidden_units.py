@@ -57,13 +57,17 @@ def small_nets(tables: Tables, config: Config) -> list[SmallNet]:
     whole = final_split(len(tables.train), 0)
     scored = run.folds if len(tables.train) <= MOST_ROWS else run.folds[:1]
     encoders = run.encoders([*scored, whole])
-    x = encoders.encode(range(len(encoders.splits)))  # (splits, rows, columns)
-    encoder, columns = encoders.encoder(whole)
     splits = [_with_fewer_rows(split, config.seed) for split in encoders.splits]
+    # Only these rows are encoded, and the splits have their positions.
+    used = np.unique(np.concatenate([rows for s in splits for rows in (s.train, s.held_out)]))
+    splits = [_at_positions(split, used) for split in splits]
+    x = encoders.encode(range(len(splits)), used)  # (splits, used rows, columns)
+    targets = tables.targets[used]
+    encoder, columns = encoders.encoder(whole)
     found = []
     for units in UNITS:
         nets = train_nets(
-            SplitData(x, tables.targets, splits),
+            SplitData(x, targets, splits),
             Members([_config(units)], 1),
             seed=config.seed,
             device=run.device,
@@ -71,7 +75,7 @@ def small_nets(tables: Tables, config: Config) -> list[SmallNet]:
             long_job=True,  # the run has compiled these loops
         )
         held_out = held_out_probabilities(splits, nets)
-        losses = [log_loss(tables.targets[s.held_out], held_out[s]) for s in splits[:-1]]
+        losses = [log_loss(targets[s.held_out], held_out[s]) for s in splits[:-1]]
         params = {name: p[-1, 0].cpu().numpy() for name, p in nets.params.items()}
         first = "w1" if units else "w"
         params[first] = params[first][columns]
@@ -93,3 +97,10 @@ def _with_fewer_rows(split: Split, seed: int) -> Split:
         return split
     rng = np.random.default_rng(seed)
     return replace(split, train=np.sort(rng.choice(split.train, MOST_ROWS, replace=False)))
+
+
+def _at_positions(split: Split, rows: NDArray[np.int64]) -> Split:
+    """A split of some rows, which are in rising order, by their positions among them."""
+    return replace(
+        split, train=rows.searchsorted(split.train), held_out=rows.searchsorted(split.held_out)
+    )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -83,9 +82,8 @@ class Experiment:
 
     def encoders(self, splits: Sequence[Split], *, test_rows: bool = False) -> SplitEncoders:
         """An encoder for each split of the labelled rows; with `test_rows`, of both tables."""
-        parts = [self.tables.train, self.tables.test] if test_rows else [self.tables.train]
         features = self.competition.features
-        rows = features.columns(pd.concat(parts))
+        rows = self.tables.columns(features, test_rows=test_rows)
         return SplitEncoders(rows, self.tables.y, splits, features, self.config.features)
 
     def train(

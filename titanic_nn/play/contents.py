@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from titanic_nn.analysis.explanation import BACKGROUND, background_sample, pipelines_with_labels
+from titanic_nn.analysis.explanation import BACKGROUND, background_sample
 from titanic_nn.analysis.hidden_units import SmallNet, small_nets
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.form import Form, evaluate, names_of, raw_values
@@ -65,19 +65,21 @@ def contents(
 ) -> dict[str, Any]:
     """The page's data, of at most `room` bytes as JSON.
 
+    models: by name, with the training rows' labels (see `with_training_labels`).
+
     A net for which there is no room, or whose operations are not known, is left out, and with it an
     ensemble that needs it; `left_out` has the reasons.
 
     Raises ConfigError where there is no room for the rest, or the run has no net, DataError where
     its summary lacks a score.
     """
-    # With the training rows' labels, by which they are encoded as in training.
-    nets_alone = {name: model for name, model in models.items() if isinstance(model, Pipeline)}
-    if not nets_alone:
+    pipelines: dict[str, Any] = {
+        name: model for name, model in models.items() if isinstance(model, Pipeline)
+    }
+    if not pipelines:
         raise ConfigError("the run has no saved net")
-    pipelines: dict[str, Any] = pipelines_with_labels(nets_alone, tables)
     encoder: Encoder = next(iter(pipelines.values()))[0].encoder_
-    rows = competition.features.columns(tables.train)
+    rows = tables.columns(competition.features)
     form = competition.form(encoder, rows, tables.y)
     encoders = _Encoders([])
     schema, features = competition.schema, competition.features.features

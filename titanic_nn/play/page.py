@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sklearn.pipeline import Pipeline
 
+from titanic_nn.analysis.explanation import pipelines_with_labels
 from titanic_nn.competitions.registry import get_competition
 from titanic_nn.config import Config
 from titanic_nn.escape import printable
@@ -32,7 +34,7 @@ def write_play(
 
     Args:
         folder: the run's.
-        models: its models by name; by default they are loaded from the folder.
+        models: its models by name, as they were fitted; by default they are loaded from the folder.
         tables: those that it was made from; by default they are read from where they were.
 
     Raises:
@@ -43,13 +45,16 @@ def write_play(
     run = read_run(folder)
     config = Config.from_toml(folder / "settings.toml")
     competition = get_competition(config.competition)
+    tables = tables or read_tables(folder)
     if models is None:
-        models = {name: load(folder / MODELS_FOLDER / name) for name in run.predictors}
+        loaded = {name: load(folder / MODELS_FOLDER / name) for name in run.predictors}
+        nets = {name: model for name, model in loaded.items() if isinstance(model, Pipeline)}
+        models = loaded | pipelines_with_labels(nets, tables)
     empty = render(run.name, {})
     data = contents(
         run,
         models,
-        tables or read_tables(folder),
+        tables,
         config,
         competition,
         room=LARGEST - len(empty.encode()) - NOTES,

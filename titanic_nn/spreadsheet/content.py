@@ -121,7 +121,7 @@ def read_content(run: Run, tables: Tables, rows: int, model: str | None) -> Cont
     _check_size(nets, shown, columns)
 
     # Of the whole table first: a row's features may depend on others of its group.
-    every = competition.features.columns(tables.train)
+    every = tables.columns(competition.features)
     x = encoder.transform(every)
     p = {name: net.probabilities(x[:shown].astype(np.float64))[:, 1] for name, net in nets.items()}
     return Content(

@@ -422,19 +422,27 @@ class SplitEncoders:
             part = splits[first : first + at_once]
             yield EncodedSplits(part, self._encode(part))
 
-    def encode(self, which: Sequence[int]) -> NDArray[np.float32]:
-        """The matrices of the splits at these positions, (splits asked for, rows, features)."""
-        return self._encode([self.splits[i] for i in which])
+    def encode(
+        self, which: Sequence[int], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """The matrices of the splits at these positions, (splits asked for, rows, features).
 
-    def _encode(self, splits: Sequence[Split]) -> NDArray[np.float32]:
-        """Every row of the table, training or not, as each of these splits encodes it.
+        rows: the positions of the rows to encode; all by default.
+        """
+        return self._encode([self.splits[i] for i in which], rows)
+
+    def _encode(
+        self, splits: Sequence[Split], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Rows of the table, training or not, as each of these splits encodes them; all by default.
 
         A column that a split's encoder lacks (a category too rare in its training rows) is zero.
         """
-        x = np.zeros((len(splits), *self.shape[1:]), dtype=np.float32)
+        table = self._rows if rows is None else self._rows.take(rows)
+        x = np.zeros((len(splits), len(table), self.shape[2]), dtype=np.float32)
         for x_split, split in zip(x, splits, strict=True):  # (rows, features)
             encoder, columns = self.encoder(split)
-            x_split[:, columns] = encoder.transform(self._rows)
+            x_split[:, columns] = encoder.transform(table)
         return x
 
 

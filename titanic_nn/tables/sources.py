@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from lzma import LZMAError
 from pathlib import Path
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from titanic_nn.errors import DataError
 from titanic_nn.files import read_bytes
+from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.features import FeatureSet
 from titanic_nn.tables.schema import (
     TableSchema,
     as_targets,
@@ -52,6 +54,9 @@ class Tables:
     test_sha256: str
     notes: tuple[str, ...]  # what was tolerated, for the user to read
     answers: Path | None  # the test rows' labels, which only a bundled table has
+    _columns: dict[tuple[FeatureSet, bool], Columns] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def y(self) -> NDArray[np.int64]:
@@ -67,6 +72,19 @@ class Tables:
     def fingerprint(self) -> str:
         """12 hex digits that change when either file does."""
         return sha256((self.train_sha256 + self.test_sha256).encode()).hexdigest()[:12]
+
+    def columns(self, features: FeatureSet, *, test_rows: bool = False) -> Columns:
+        """The row features of the labelled rows, with `test_rows` of both tables; computed once."""
+        found = self._columns.get((features, test_rows))
+        if found is None:
+            both = self._columns.get((features, True))
+            if both and not features.whole_groups:
+                found = both.take(np.arange(len(self.train)))
+            else:
+                parts = [self.train, self.test] if test_rows else [self.train]
+                found = features.columns(pd.concat(parts))
+            self._columns[features, test_rows] = found
+        return found
 
     def describe(self) -> str:
         """What was read, in one line: the first line of a run."""
