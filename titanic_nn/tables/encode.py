@@ -38,6 +38,7 @@ RARE = "rare"  # the column that rare values of a category share is `deck=rare`
 
 # Numbers of the encoded matrices that are in memory at a time: splits of a long table take turns.
 ENCODED_AT_ONCE = 2**26
+ROWS_AT_ONCE = 2**12  # of a matrix that is filled
 # Training rows of the encoders that are kept; those of further splits are fitted again when needed.
 ROWS_KEPT = 2**20
 
@@ -211,13 +212,23 @@ class Encoder:
         The rows beside a row make no difference. A category that no training row had is encoded as
         zeros, like a missing one.
         """
-        at = {label: i for i, label in enumerate(self.scaling)}
-        x = np.empty((len(rows), len(at)), dtype=np.float32)
+        x = np.empty((len(rows), len(self.scaling)), dtype=np.float32)
+        self.transform_into(x, range(len(self.scaling)), rows)
+        return x
+
+    def transform_into(self, x: NDArray[np.float32], columns: Sequence[int], rows: Columns) -> None:
+        """Write what `transform` returns into these columns of x, (rows, at least features)."""
+        at = dict(zip(self.scaling, columns, strict=True))
+        encoded: dict[int, NDArray[np.float32]] = {}  # each (rows,)
         for label, column, _ in self._columns(rows, self.plain(rows)):
             if label in at:
                 mean, sd = self.scaling[label]
-                x[:, at[label]] = (column - mean) / sd
-        return x
+                encoded[at[label]] = ((column - mean) / sd).astype(np.float32)
+        # Some rows at a time, which stay in the cache while they are filled column by column.
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            some = slice(first, first + ROWS_AT_ONCE)
+            for i, column in encoded.items():
+                x[some, i] = column[some]
 
     def encode_values(
         self, feature: Feature, values: Sequence[Any]
@@ -442,7 +453,7 @@ class SplitEncoders:
         x = np.zeros((len(splits), len(table), self.shape[2]), dtype=np.float32)
         for x_split, split in zip(x, splits, strict=True):  # (rows, features)
             encoder, columns = self.encoder(split)
-            x_split[:, columns] = encoder.transform(table)
+            encoder.transform_into(x_split, columns, table)
         return x
 
 

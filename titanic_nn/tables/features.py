@@ -124,7 +124,7 @@ class FeatureSet:
 
     def columns(self, table: pd.DataFrame) -> Columns:
         """The row features of a checked table, as plain arrays."""
-        return Columns.of(self.row_features(table), self.text_columns)
+        return Columns.of(self.row_features(table), self.text_columns, unsorted=self.keys)
 
     @property
     def text_columns(self) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ field may hold a line break) is named by its first. Blanks around a field are no
 
 import csv
 import difflib
+import gc
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from reprlib import repr as shortened
@@ -178,11 +180,24 @@ def check_table(
     Raises:
         DataError: the first mistake found.
     """
-    parts = list(_parts(io.BytesIO(content), file, columns, id, ROWS_AT_ONCE, ignored=ignored))
+    with _without_collection():
+        parts = list(_parts(io.BytesIO(content), file, columns, id, ROWS_AT_ONCE, ignored=ignored))
     if len(parts) == 1:
         return parts[0]
     table = pd.concat([part.table for part in parts], ignore_index=True)
     return CheckedTable(file, table, np.concatenate([p.lines for p in parts]), parts[0].notes)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No garbage collection: it would search millions of texts, none of which is in a cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def read_in_parts(

@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from titanic_nn.competitions.titanic.features import KEYS, PEERS, passenger_features
 from titanic_nn.config import FeatureConfig
 from titanic_nn.errors import ConfigError
-from titanic_nn.tables.columns import Columns
+from titanic_nn.tables.columns import CategoryNumbers, Columns
 from titanic_nn.tables.state import STRICT, Count, Finite, Position, check_state
 
 # What is looked up for each row, (rows,) by name.
@@ -113,7 +113,7 @@ class _CompanionsState:
 class PassengerGroups:
     """Titanic's `FittedFeatures`: ticket holders, and companions' survival."""
 
-    ticket_holders: dict[str, int]  # ticket -> how many of the counted passengers hold it
+    ticket_holders: Mapping[str, int]  # ticket -> how many of the counted passengers hold it
     counted: NDArray[np.int64]  # the ids of the counted passengers
     companions: "Companions"  # the training rows' labels by party and ticket number
 
@@ -154,7 +154,7 @@ class PassengerGroups:
     def state(self) -> dict[str, Any]:
         """What was fitted, with the counted passengers' ids."""
         return {
-            "ticket_holders": self.ticket_holders,
+            "ticket_holders": dict(self.ticket_holders),
             "counted": self.counted.tolist(),
             "companions": self.companions.state(),
         }
@@ -180,7 +180,7 @@ class Companions:
 
     labels: "pd.Series[int]"  # the training rows', by id: a row's own is taken out
     expected: NDArray[np.float64]  # (2 halves, peers): survival rates in the other half
-    party_of: dict[str, dict[str, int]]  # for each of PARTY_KEYS, key -> number of the party
+    party_of: Mapping[str, Mapping[str, int]]  # for each of PARTY_KEYS, key -> number of the party
     party_counts: NDArray[np.int32]  # (parties, peers, 2): how many training rows died, survived
     # For each class, the training rows' ticket numbers in order, each once; and of those with one
     # of the first numbers how many died, survived: (numbers + 1, peers, 2).
@@ -283,7 +283,7 @@ class Companions:
         """
         return {
             "expected": self.expected.tolist(),
-            "party_of": self.party_of,
+            "party_of": {key: dict(of) for key, of in self.party_of.items()},
             "party_counts": _sparse(self.party_counts),
             "ticket_numbers": {c: numbers.tolist() for c, numbers in self.ticket_numbers.items()},
             # Each number's own holders: the difference of the cumulative counts.
@@ -355,7 +355,7 @@ def _dense(sparse: _SparseCounts) -> NDArray[np.int32]:
     return counts.reshape(sparse.shape)
 
 
-def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]]]:
+def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, CategoryNumbers]]:
     """Each row's party (rows,), and the party of each key.
 
     Each row is linked with the first that has its key; parties are the connected components.
@@ -363,15 +363,18 @@ def _parties(rows: Columns) -> tuple[NDArray[np.int64], dict[str, dict[str, int]
     every = np.arange(len(rows))
     links, first_row = [], {}
     for key in PARTY_KEYS:
-        codes, categories = rows.codes[key], rows.categories[key]
-        used, first, at = np.unique(codes, return_index=True, return_inverse=True)
-        links.append(np.where(codes >= 0, first[at], every))
-        first_row[key] = {categories[c]: row for c, row in zip(used, first, strict=True) if c >= 0}
+        codes = rows.codes[key]
+        # Of each category, and of -1 at the end: the last row that is set is the first that has it.
+        first = np.full(len(rows.categories[key]) + 1, -1)
+        first[codes[::-1]] = every[::-1]
+        links.append(np.where(codes >= 0, first[codes], every))
+        first_row[key] = first[:-1]  # (categories,); -1: no row has it
     ends = np.tile(every, len(links)), np.concatenate(links)
     graph = coo_matrix((np.ones(len(ends[0])), ends), shape=(len(rows), len(rows)))
     party = connected_components(graph, directed=False)[1].astype(np.int64)
     return party, {
-        key: {name: int(party[row]) for name, row in of.items()} for key, of in first_row.items()
+        key: CategoryNumbers(rows.categories[key], np.where(first < 0, -1, party[first]))
+        for key, first in first_row.items()
     }
 
 

@@ -5,7 +5,7 @@ passengers' rows are in the table too; companions.py makes them.
 """
 
 import re
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -121,6 +121,11 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
     child = (title == "Master") | (passengers["Age"] < 15)  # with a known age or not
     pclass = passengers["Pclass"].astype(str)
     ticket_number = passengers["Ticket"].str.extract(r"(\d+)$", expand=False)
+    without_doubled_letters = cache(_without_doubled_letters)
+
+    def family_name(name: str) -> str | None:
+        before, comma, _ = name.partition(",")
+        return without_doubled_letters(before) if comma else None
 
     return pd.DataFrame(
         {
@@ -144,15 +149,13 @@ def passenger_features(passengers: pd.DataFrame) -> pd.DataFrame:
             "half": (pd.util.hash_array(passengers["Name"].to_numpy(object)) % 2).astype(np.int64),
             "ticket_number": ticket_number.astype(float),
             "same_ticket": ticket_number + ", " + pclass,
-            "same_family": passengers["Name"].map(_family_name)
+            "same_family": passengers["Name"].map(family_name)
             + (", " + pclass + ", " + passengers["Embarked"] + ", ")
-            + passengers["Fare"].map("{:.2f}".format, na_action="ignore"),
+            + passengers["Fare"].map(cache("{:.2f}".format), na_action="ignore"),
         }
     ).set_index(passengers["PassengerId"])
 
 
-def _family_name(name: str) -> str | None:
-    """What comes before the comma, without doubled letters: Andersson becomes Anderson."""
-    family_name, comma, _ = name.partition(",")
-    letters = "".join(filter(str.isalpha, family_name.casefold()))
-    return DOUBLED.sub(r"\1", letters) if comma else None
+def _without_doubled_letters(name: str) -> str:
+    """The letters of a name: Andersson becomes anderson."""
+    return DOUBLED.sub(r"\1", "".join(filter(str.isalpha, name.casefold())))
