@@ -546,3 +546,10 @@ def test_its_definitions_are_all_that_another_program_needs(config: FeatureConfi
 
     found = [[(value(d, row) - d["mean"]) / d["sd"] for d in definitions] for row in raw]
     assert_allclose(np.array(found), encoder.transform(everyone), atol=1e-6)
+
+
+def test_some_rows_are_encoded_as_all_are() -> None:
+    rows, y = synthetic(200)
+    encoders = split_encoders(rows, y, [final_split(150, 50), final_split(200, 0)])
+    some = np.array([3, 7, 160, 199])
+    assert np.array_equal(encoders.encode([1, 0], some), encoders.encode([1, 0])[:, some])

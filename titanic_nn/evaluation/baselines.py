@@ -18,6 +18,7 @@ from titanic_nn.evaluation.predictions import kept
 from titanic_nn.tables.encode import EncodedSplits
 from titanic_nn.tables.splits import Split
 
+ROWS_AT_ONCE = 2**14  # that are converted
 # Makes an unfitted model from the names of the encoded columns and the random seed.
 MakeBaseline: TypeAlias = Callable[[Sequence[str], int], Classifier]
 
@@ -59,8 +60,15 @@ def baseline_probabilities(
     # On tables this small further threads only wait for each other, and long on a busy machine.
     with threadpool_limits(1, user_api="openmp"):
         for split, matrix in zip(encoded.splits, encoded.x, strict=True):
-            # Of no more rows than needed: float64 takes twice the memory of the matrix.
-            train, held_out = (matrix[r].astype(np.float64) for r in (split.train, split.held_out))
-            model = make().fit(train, y[split.train])
-            probabilities[split] = kept(model.predict_proba(held_out))
+            model = make().fit(_as_float64(matrix, split.train), y[split.train])
+            probabilities[split] = kept(model.predict_proba(_as_float64(matrix, split.held_out)))
     return probabilities
+
+
+def _as_float64(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """These rows of a matrix, (rows, features): without a copy in float32 of them all."""
+    x = np.empty((len(rows), matrix.shape[1]))
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        x[some] = matrix[rows[some]]
+    return x

@@ -1,13 +1,14 @@
 """From tables to a recommended model, top to bottom."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = Lock()
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
@@ -181,8 +183,13 @@ class _Clock:
         self.add(stage, now - self._last)
         self._last = now
 
+    def skip(self) -> None:
+        """Leave out the time since the last stage: it is counted by `add`."""
+        self._last = time.perf_counter()
+
     def add(self, stage: str, seconds: float) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        with self._lock:  # baselines are fitted by two threads
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:
@@ -223,10 +230,14 @@ def _fit(
         clock.add(name, time.perf_counter() - start)
 
     with _one_blas_thread(), _beside() as beside:
+        waiting: list[tuple[Future[None], Callable[[], None]]] = []
+        # While a batch is encoded, baselines are fitted on the one before.
         for encoded in encoders.batches(splits):
             clock.lap("encode")
-            tasks = [(name, one) for name in makers for one in encoded.each()]
-            fitted = [beside.submit(fit_baseline, *task) for task in tasks]
+            _finish(waiting)  # no more than two batches are in memory
+            clock.skip()
+            tasks = [partial(fit_baseline, name, one) for name in makers for one in encoded.each()]
+            waiting = [(beside.submit(task), task) for task in tasks]
             for model in run.config.models:
                 part = len(encoded.splits) / len(encoders.splits)
                 nets = run.train(model, encoded, part=part, history_points=points)
@@ -237,9 +248,19 @@ def _fit(
                     if split.fold == FINAL:
                         fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
                 clock.lap(model)
-            for one in fitted:
-                one.result()
+        _finish(waiting)
+        clock.skip()
     return fits
+
+
+def _finish(waiting: Sequence[tuple[Future[None], Callable[[], None]]]) -> None:
+    """Wait for tasks, and take part: those that are not begun are done here, the last one first."""
+    for future, task in reversed(waiting):
+        if future.cancel():
+            task()
+    for future, _ in waiting:
+        if not future.cancelled():
+            future.result()
 
 
 @contextmanager

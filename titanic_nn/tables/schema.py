@@ -372,7 +372,9 @@ def _parts(
         texts = list(zip(*(fields for _, fields in part), strict=True))  # (fields, rows)
         table = pd.DataFrame(
             {
-                column.name: _parse(pd.Series(texts[at], dtype=str), column, f"{file}, line", lines)
+                column.name: _parse(
+                    pd.Series(_shared(texts[at]), dtype=str), column, f"{file}, line", lines
+                )
                 for column, at in zip(columns, positions, strict=True)
             }
         )
@@ -380,6 +382,12 @@ def _parts(
             seen = _check_ids(table[id.name], lines, file, *seen)
         yield CheckedTable(file, table, lines, notes)
         part = list(islice(records, rows))
+
+
+def _shared(texts: Sequence[str]) -> list[str]:
+    """The same texts, equal ones as one object: a column with few values takes little memory."""
+    known: dict[str, str] = {}
+    return [known.setdefault(text, text) for text in texts]
 
 
 def _check_ids(
