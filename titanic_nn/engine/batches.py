@@ -19,10 +19,8 @@ EPOCHS_TIMES_ROWS = 2**14  # row numbers that are shuffled in one call
 GATHERED_AT_ONCE = 2**20  # numbers of the features
 
 
-class Batches:
-    """The batches of a block of nets. In every epoch, call `shuffle` and then iterate.
-
-    A backend that looks rows up by itself calls `draw` instead.
+class RowOrders:
+    """The rows of each batch of a block of nets, epoch by epoch: call `draw`.
 
     Attributes:
         table: the nets' matrices, one below the other, (some splits * rows, features).
@@ -33,22 +31,46 @@ class Batches:
     """
 
     def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
-        x, splits, weights = nets.x, task.splits, task.weights
-        self.steps = block.steps  # of an epoch
+        x, splits = nets.x, task.splits
         self.table, self.labels = x.flatten(0, 1), task.labels
         at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, at_once)  # that are shuffled at once
-        # Nets of a split share its order, so rows are drawn per split and then copied per net.
-        own, split_of = np.unique(block.splits, return_inverse=True)
-        self._orders = [orders(splits[i], block, self._epochs, task.seed) for i in own]
+        # Nets of a split share its order, so rows are drawn per split.
+        self._own, split_of = np.unique(block.splits, return_inverse=True)
+        self._orders = [orders(splits[i], block, self._epochs, task.seed) for i in self._own]
         self.split_of = torch.from_numpy(split_of).to(x.device)
         self.first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1]).to(x.device)
 
-        sizes = np.array([len(splits[i].train) for i in own])
+        sizes = np.array([len(splits[i].train) for i in self._own])
         shape = (block.batch_rows, block.steps)
         position = np.arange(block.batch_rows * block.steps).reshape(shape).T
         self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
         self.counts = self._is_row.sum(-1)
+        self._coming: Iterator[Tensor] = iter(())
+
+    def draw(self) -> Tensor:
+        """The next epoch's rows in each split's own matrix, (splits, steps, batch_rows)."""
+        rows = next(self._coming, None)
+        if rows is None:
+            self._coming = iter(self._next_epochs())
+            rows = next(self._coming)
+        return rows
+
+    def _next_epochs(self) -> Tensor:
+        """The rows of the coming epochs, (epochs, splits, steps, batch_rows)."""
+        rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
+        for split, order in enumerate(self._orders):
+            rows[:, split, self._is_row[split]] = next(order)  # (epochs, training rows)
+        return torch.from_numpy(rows).to(self.table.device)
+
+
+class Batches(RowOrders):
+    """The batches of a block of nets, copied per net: in every epoch `shuffle`, then iterate."""
+
+    def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
+        super().__init__(task, block, nets)
+        x, weights = nets.x, task.weights
+        self.steps = block.steps  # of an epoch
         equal = torch.from_numpy((self._is_row / self.counts[..., None]).astype(np.float32))
 
         # What a step reads stays where it is in memory, so that a GPU can record the step.
@@ -58,18 +80,18 @@ class Batches:
         if weights is not None:
             # With mean 1 in every split: over an epoch a row counts by its weight, whichever rows
             # are in its batch, and the mean of the batches' losses is the loss of all rows.
-            means = np.array([weights[i, splits[i].train].mean() for i in own])
-            self._relative = torch.from_numpy(weights[own] / means[:, None]).to(x)
+            means = np.array([weights[i, task.splits[i].train].mean() for i in self._own])
+            self._relative = torch.from_numpy(weights[self._own] / means[:, None]).to(x)
         n_nets = len(block.splits)
         # The epoch's rows, as positions in the table, (nets, steps, batch_rows).
-        self.rows = torch.zeros((n_nets, *shape[::-1]), dtype=torch.int64, device=x.device)
+        shape = (n_nets, block.steps, block.batch_rows)
+        self.rows = torch.zeros(shape, dtype=torch.int64, device=x.device)
         # The epoch's targets, (steps, nets, batch_rows, outputs).
         self.epoch_targets = x.new_zeros(*self._equal.shape[:-1], task.outputs)
         # Rows are gathered for several steps at once, net by net: the table stays in the cache.
         numbers = n_nets * block.batch_rows * x.shape[2]  # of a step
         self._at_once = min(block.steps, max(1, GATHERED_AT_ONCE // numbers))  # steps
         self._x = x.new_empty(n_nets, self._at_once, block.batch_rows, x.shape[2])
-        self._coming: Iterator[Tensor] = iter(())
 
     def shuffle(self) -> None:
         """Put every net's training rows in a new order, the same for all nets of a split."""
@@ -79,14 +101,6 @@ class Batches:
         if self._relative is not None:
             relative = self._relative.gather(1, rows.flatten(1)).view(*rows.shape, 1)
             torch.mul(self._equal, self._for_nets(relative), out=self._weights)
-
-    def draw(self) -> Tensor:
-        """The next epoch's rows in each split's own matrix, (splits, steps, batch_rows)."""
-        rows = next(self._coming, None)
-        if rows is None:
-            self._coming = iter(self._next_epochs())
-            rows = next(self._coming)
-        return rows
 
     def _for_nets(self, by_split: Tensor) -> Tensor:
         """From one entry per split, (splits, steps, ...), to one per net, (steps, nets, ...)."""
@@ -100,13 +114,6 @@ class Batches:
             torch.index_select(self.table, 0, rows.flatten(), out=gathered)
             for step, x in enumerate(gathered.view(*rows.shape, -1).unbind(1), first):
                 yield x, self.epoch_targets[step], self._weights[step]
-
-    def _next_epochs(self) -> Tensor:
-        """The rows of the coming epochs, (epochs, splits, steps, batch_rows)."""
-        rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
-        for split, order in enumerate(self._orders):
-            rows[:, split, self._is_row[split]] = next(order)  # (epochs, training rows)
-        return torch.from_numpy(rows).to(self._x.device)
 
 
 def orders(split: Split, block: Block, epochs: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from titanic_nn.engine import rng
 from titanic_nn.engine.backends.base import DEEP, LINEAR_AND_RELU, Backend, lists
-from titanic_nn.engine.batches import Batches
+from titanic_nn.engine.batches import RowOrders
 from titanic_nn.engine.task import Block, BlockNets, Task
 from titanic_nn.nets.optimizers import Adam
 
@@ -49,13 +49,13 @@ class Numba(Backend):
         from titanic_nn.engine.backends.numba_loops import Arrays, Data, PerNet, train_epoch
 
         config, own = task.members.shared, nets.hyperparameters
-        batches = Batches(task, block, nets)
+        rows = RowOrders(task, block, nets)
         data = Data(
-            table=batches.table.numpy(),
-            labels=batches.labels.squeeze(-1).numpy(),
-            split_of=batches.split_of.numpy(),
-            first_row=batches.first_row.numpy(),
-            counts=batches.counts,
+            table=rows.table.numpy(),
+            labels=rows.labels.squeeze(-1).numpy(),
+            split_of=rows.split_of.numpy(),
+            first_row=rows.first_row.numpy(),
+            counts=rows.counts,
         )
         state = Adam().init(nets.flat)
         widths = (nets.x.shape[2], *config.layer_widths, 1)
@@ -80,7 +80,7 @@ class Numba(Backend):
         def train(epochs: int) -> None:
             nonlocal step
             for _ in range(epochs):
-                train_epoch(batches.draw().numpy(), data, arrays, per_net, step)
+                train_epoch(rows.draw().numpy(), data, arrays, per_net, step)
                 step += block.steps
 
         return train
