@@ -1,5 +1,9 @@
 """How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
 
+A hundred `relu` nets: 205 nets/s, 46 times a plain PyTorch loop (42 to 49) and 23 times
+MLPClassifier (21 to 25). `linear`: 288 nets/s, 54 times the loop (34 to 58); of 100,000 nets 1,925
+nets/s. `deep`: 87 nets/s, 44 times the loop (40 to 48). 2 cores of an AMD EPYC, n = 5 repetitions.
+
 All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
 of one net, repeated ten times, on Titanic's table with our features (batch 128, 60 epochs, Adam).
 More than a hundred nets are more seeds on each of these splits. The machine's roofline and the peak
@@ -83,6 +87,12 @@ def write_results(name: str, results: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def cpu_seconds_of_children() -> float:
+    """Of all processes that this one has started, and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def make_job(model: str, nets: int, device: torch.device) -> Job:

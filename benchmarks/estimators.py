@@ -1,5 +1,10 @@
 """The scikit-learn classifiers: all folds at once against scikit-learn's loop, and three tables.
 
+All folds at once are 3.8 times as fast as the loop for ReLUClassifier (3.7 to 5.2), 2.4 times for
+LinearClassifier (2.1 to 4.3) and DeepClassifier (2.1 to 2.5): n = 3 repetitions, 2 busy cores of
+an AMD EPYC. Log loss of ReLUClassifier and of MLPClassifier, with their defaults: breast cancer
+0.075 and 0.079, wine 0.055 and 0.062, digits 0.078 and 0.079; n = 15 folds.
+
 `make bench-estimators`, or `python -m benchmarks.estimators`. Both ways of a comparison run in one
 process, alternating.
 """

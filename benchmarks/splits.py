@@ -1,5 +1,9 @@
 """Do cross-validated scores hold on other rows? `python -m benchmarks.splits`.
 
+Nearly. On n = 20 cuts the log loss of `relu` is 0.006 higher on the other rows (standard error
+0.006), its accuracy 0.004 lower (0.004); the sex rule's, 0.001 (0.007) and 0.001 (0.006). On 2
+cores of an AMD EPYC; the figures do not depend on the machine.
+
 The 1,309 passengers of the bundled table are cut anew into 891 and 418, many times. On each cut a
 default run trains on the 891; its cross-validated scores stand beside those on the 418. Nothing is
 chosen again. The shipped settings and features were chosen by cross-validation on Kaggle's 891

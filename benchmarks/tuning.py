@@ -1,14 +1,14 @@
 """How fast are hyper-parameters searched, and how well? `make bench-tune`.
 
+Ours has 53.5 trials/s, 33.7 times (23.0 to 35.5) Optuna over a PyTorch loop, 16.4 times (13.8 to
+18.9) Optuna over MLPClassifier: 2 cores of an AMD EPYC, n = 5 repetitions of 200 trials.
+
     python -m benchmarks.tuning             speed: our search against Optuna over two plain loops
     python -m benchmarks.tuning sampler     the sampler's fraction of the time, as a study grows
     python -m benchmarks.tuning batches     searches that propose 1, 10 and 40 trials at a time
     python -m benchmarks.tuning pruning     searches that prune trials in different ways
 
 All on Titanic's bundled table, 5 folds, with the relu net's search space.
-
-Measured on 2 cores of an AMD EPYC, n = 5 repetitions of 200 trials: ours 53.5 trials/s, 33.7 times
-(23.0 to 35.5) Optuna over a PyTorch loop, 16.4 times (13.8 to 18.9) Optuna over MLPClassifier.
 """
 
 import argparse

@@ -8,7 +8,9 @@ exactly what it would get if it were held out.
 The *survival surplus* is the number of companions who survived, minus the number expected from
 their peer groups (sex, class, child or adult), divided by the number of companions plus one. The
 expected rates are fitted on one half of the training rows and used for the other half. (Leaving out
-only the own label would reveal it: the rate is a little higher for a passenger who died.)
+only the own label would reveal it: the rate is a little higher for a passenger who died.) In a
+party of thousands the rest would reveal it too, so parties must be small; Titanic's have at most
+seven training rows.
 """
 
 from collections.abc import Mapping
