@@ -1,8 +1,9 @@
 """How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
 
-A hundred `relu` nets: 205 nets/s, 46 times a plain PyTorch loop (42 to 49) and 23 times
-MLPClassifier (21 to 25). `linear`: 288 nets/s, 54 times the loop (34 to 58); of 100,000 nets 1,925
-nets/s. `deep`: 87 nets/s, 44 times the loop (40 to 48). 2 cores of an AMD EPYC, n = 5 repetitions.
+A hundred `relu` nets: 201 nets/s, 63 times a plain PyTorch loop (54 to 63) and 31 times
+MLPClassifier (29 to 36); of 10,000 nets 282 nets/s. `linear`: 259 nets/s, 45 times the loop (39 to
+52); of 10,000 nets 1,357. `deep`: 106 nets/s, 50 times the loop (42 to 57). 2 cores of an AMD EPYC,
+whose speed varied by half that day, n = 5 repetitions (n = 1 for 10,000 nets).
 
 All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
 of one net, repeated ten times, on Titanic's table with our features (batch 128, 60 epochs, Adam).

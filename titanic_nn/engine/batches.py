@@ -20,40 +20,37 @@ GATHERED_AT_ONCE = 2**20  # numbers of the features
 
 
 class RowOrders:
-    """The rows of each batch of a block of nets, epoch by epoch: call `draw`.
+    """The rows of each batch of a block of nets, some epochs at a time: call `draw`.
 
     Attributes:
-        table: the nets' matrices, one below the other, (some splits * rows, features).
-        labels: (labelled rows, outputs).
         counts: rows of a batch that are not padding, (splits, steps).
         split_of: which of the splits is each net's, (nets,).
-        first_row: where each net's matrix begins in the table, (nets,).
     """
 
     def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
-        x, splits = nets.x, task.splits
-        self.table, self.labels = x.flatten(0, 1), task.labels
+        splits, self._device = task.splits, nets.x.device
         at_once = EPOCHS_TIMES_ROWS // max(len(splits[i].train) for i in block.splits)
         self._epochs = max(1, at_once)  # that are shuffled at once
         # Nets of a split share its order, so rows are drawn per split.
         self._own, split_of = np.unique(block.splits, return_inverse=True)
         self._orders = [orders(splits[i], block, self._epochs, task.seed) for i in self._own]
-        self.split_of = torch.from_numpy(split_of).to(x.device)
-        self.first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1]).to(x.device)
+        self.split_of = torch.from_numpy(split_of).to(self._device)
 
         sizes = np.array([len(splits[i].train) for i in self._own])
         shape = (block.batch_rows, block.steps)
         position = np.arange(block.batch_rows * block.steps).reshape(shape).T
         self._is_row = position < sizes[:, None, None]  # (splits, steps, batch_rows): else padding
         self.counts = self._is_row.sum(-1)
-        self._coming: Iterator[Tensor] = iter(())
+        self._coming = torch.empty(0, *self._is_row.shape, dtype=torch.int64)
 
-    def draw(self) -> Tensor:
-        """The next epoch's rows in each split's own matrix, (splits, steps, batch_rows)."""
-        rows = next(self._coming, None)
-        if rows is None:
-            self._coming = iter(self._next_epochs())
-            rows = next(self._coming)
+    def draw(self, epochs: int) -> Tensor:
+        """The rows of the next epochs: of one at least, of `epochs` at most.
+
+        They are positions in each split's own matrix, (epochs, splits, steps, batch_rows).
+        """
+        if not len(self._coming):
+            self._coming = self._next_epochs()
+        rows, self._coming = self._coming[:epochs], self._coming[epochs:]
         return rows
 
     def _next_epochs(self) -> Tensor:
@@ -61,7 +58,7 @@ class RowOrders:
         rows = np.zeros((self._epochs, *self._is_row.shape), dtype=np.int64)
         for split, order in enumerate(self._orders):
             rows[:, split, self._is_row[split]] = next(order)  # (epochs, training rows)
-        return torch.from_numpy(rows).to(self.table.device)
+        return torch.from_numpy(rows).to(self._device)
 
 
 class Batches(RowOrders):
@@ -70,6 +67,10 @@ class Batches(RowOrders):
     def __init__(self, task: Task, block: Block, nets: BlockNets) -> None:
         super().__init__(task, block, nets)
         x, weights = nets.x, task.weights
+        # The nets' matrices, one below the other, (some splits * rows, features), and where each
+        # net's begins, (nets,).
+        self._table, self._labels = x.flatten(0, 1), task.labels
+        self._first_row = torch.from_numpy(nets.matrix_of_net * x.shape[1]).to(x.device)
         self.steps = block.steps  # of an epoch
         equal = torch.from_numpy((self._is_row / self.counts[..., None]).astype(np.float32))
 
@@ -95,9 +96,9 @@ class Batches(RowOrders):
 
     def shuffle(self) -> None:
         """Put every net's training rows in a new order, the same for all nets of a split."""
-        rows = self.draw()
-        torch.add(rows[self.split_of], self.first_row.view(-1, 1, 1), out=self.rows)
-        self.epoch_targets.copy_(self._for_nets(self.labels[rows]))
+        rows = self.draw(1)[0]
+        torch.add(rows[self.split_of], self._first_row.view(-1, 1, 1), out=self.rows)
+        self.epoch_targets.copy_(self._for_nets(self._labels[rows]))
         if self._relative is not None:
             relative = self._relative.gather(1, rows.flatten(1)).view(*rows.shape, 1)
             torch.mul(self._equal, self._for_nets(relative), out=self._weights)
@@ -111,7 +112,7 @@ class Batches(RowOrders):
         for first in range(0, self.steps, self._at_once):
             rows = self.rows[:, first : first + self._at_once]  # (nets, some steps, batch_rows)
             gathered = self._x.flatten(0, 2)[: rows.numel()]
-            torch.index_select(self.table, 0, rows.flatten(), out=gathered)
+            torch.index_select(self._table, 0, rows.flatten(), out=gathered)
             for step, x in enumerate(gathered.view(*rows.shape, -1).unbind(1), first):
                 yield x, self.epoch_targets[step], self._weights[step]
 

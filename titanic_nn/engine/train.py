@@ -25,7 +25,7 @@ from titanic_nn.engine.device import torch_threads
 from titanic_nn.engine.members import Members
 from titanic_nn.engine.task import Block, BlockNets, SplitData, Task, TrainedNets, initial_nets
 from titanic_nn.errors import DivergenceError
-from titanic_nn.nets.batch import Params
+from titanic_nn.nets.batch import is_trained
 from titanic_nn.nets.losses import Loss, probabilities
 from titanic_nn.nets.registry import spec_of
 from titanic_nn.tables.splits import Split
@@ -44,7 +44,7 @@ CPU_BLOCK = 2**19  # floats of a block's largest tensors in a step: about what a
 CPU_ROWS = 2**23  # predictions (nets times rows) that a block may make: bounds its memory
 # Numbers that the host makes for a block's splits: matrices on demand, orders for a kernel.
 CPU_MADE, GPU_MADE = 2**24, 2**28
-PREDICTED_AT_ONCE = 2**14  # few enough for the cache, enough for few calls
+PREDICTED_AT_ONCE = 2**12  # few enough for the cache, enough for few calls
 GPU_FRACTION = 0.5  # of a GPU's free memory that a block may take
 
 
@@ -223,6 +223,7 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     nets = initial_nets(task, block)
     train = backend.start(task, block, nets)
     at_once = max(block.batch_rows, PREDICTED_AT_ONCE // len(nets.flat))
+    running = [p for name, p in nets.params.items() if not is_trained(name)]
     epochs = _evenly_spread(config.epochs, task.history_points)
     sides = _sides(task, block) if len(epochs) else None  # (nets, labelled rows, 2)
     scores = []
@@ -230,18 +231,19 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     stops = np.union1d(epochs, _evenly_spread(config.epochs, backend.n_reports))
     for before, epoch in pairwise([0, *stops]):
         train(int(epoch - before))
-        finite = _finite(nets.params)
+        finite = _finite(nets.flat, *running)
+        last = epoch == config.epochs
+        if last or epoch in epochs:
+            logits = _logits(nets, nets.x.shape[1] if last else len(labels), at_once)
+            finite &= _finite(logits)
         if sides is not None and epoch in epochs:
-            logits = _logits(nets, len(labels), at_once)
-            finite &= _finite({"logits": logits})
-            scores.append(_loss_and_accuracy(logits, labels, nets.loss, sides))
+            of_labelled = logits[:, : len(labels)]
+            scores.append(_loss_and_accuracy(of_labelled, labels, nets.loss, sides))
         diverged[(diverged == 0) & ~finite] = int(epoch)
         on_progress((epoch - before) / config.epochs)
 
     # (nets, points, 2 sides, 2 scores)
     curves = torch.stack(scores, 1) if scores else nets.flat.new_empty(len(nets.flat), 0, 2, 2)
-    logits = _logits(nets, nets.x.shape[1], at_once)
-    diverged[(diverged == 0) & ~_finite({"logits": logits})] = config.epochs
     # In float64, in which a confident prediction does not round to 0 or 1.
     probability = probabilities(logits.double())
     if probability.shape[-1] == 1:
@@ -250,9 +252,10 @@ def _train_block(task: Task, block: Block, on_progress: Callable[[float], None])
     return TrainedNets(nets.net, nets.params, probability, epochs, loss, accuracy, diverged)
 
 
-def _finite(of_nets: Params) -> Tensor:
+def _finite(*of_nets: Tensor) -> Tensor:
     """Whether all numbers of a net are finite, (nets,), by tensors (nets, ...)."""
-    return torch.stack([p.flatten(1).isfinite().all(1) for p in of_nets.values()]).all(0)
+    # 0 times infinity or NaN is NaN: fewer passes than `isfinite` takes.
+    return torch.stack([(p.flatten(1) * 0).sum(1) == 0 for p in of_nets]).all(0)
 
 
 def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
@@ -262,9 +265,13 @@ def _evenly_spread(epochs: int, points: int) -> NDArray[np.int64]:
 
 def _logits(nets: BlockNets, rows: int, at_once: int) -> Tensor:
     """The logits (nets, rows, outputs) of the table's first rows, some rows at a time."""
-    own = torch.from_numpy(nets.matrix_of_net).to(nets.x.device)
+    own, first = nets.matrix_of_net, nets.matrix_of_net[0]
+    if np.array_equal(own, np.arange(first, first + len(own))):  # where they are, without a copy
+        chosen: slice | Tensor = slice(first, first + len(own))
+    else:
+        chosen = torch.from_numpy(own).to(nets.x.device)
     chunks = torch.split(nets.x[:, :rows], at_once, dim=1)  # (some splits, some rows, features)
-    return torch.cat([nets.net.logits(nets.params, chunk[own]) for chunk in chunks], -2)
+    return torch.cat([nets.net.logits(nets.params, chunk[chosen]) for chunk in chunks], -2)
 
 
 def _loss_and_accuracy(logits: Tensor, labels: Tensor, loss: Loss, sides: Tensor) -> Tensor:

@@ -18,6 +18,10 @@ from titanic_nn.nets.optimizers import Adam
 
 WORTH_COMPILING = 2**30  # products of a row and a parameter: a second's work
 STACKED_STEP = 2**17  # as many take the time of a step of stacked tensors, however few its nets
+# A first layer of so many units, at least, skips the zeros of sparse columns: those that are not 0
+# in a smaller fraction of the rows. A number of theirs takes as long as five of dense columns, and
+# longer where a split's matrix has more numbers than a cache holds.
+WIDE, SPARSE, CACHED = 64, 0.22, 2**20
 OF_WEIGHTS = ("weight_decay", "l1", "l2")  # settings that do not act on biases
 
 
@@ -46,21 +50,32 @@ class Numba(Backend):
 
     def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
         """The loops work on memory that they share with the tensors."""
-        from titanic_nn.engine.backends.numba_loops import Arrays, Data, PerNet, train_epoch
+        from titanic_nn.engine.backends import numba_loops as loops
 
         config, own = task.members.shared, nets.hyperparameters
         rows = RowOrders(task, block, nets)
-        data = Data(
-            table=rows.table.numpy(),
-            labels=rows.labels.squeeze(-1).numpy(),
+        first, last = nets.matrix_of_net.min(), nets.matrix_of_net.max()
+        x = nets.x[first : last + 1].flatten(0, 1).numpy()  # the block's own
+        widths = (nets.x.shape[2], *config.layer_widths, 1)
+        is_dense = np.ones(nets.x.shape[2], bool)
+        if widths[1] >= WIDE and nets.x[0].numel() <= CACHED:
+            is_dense = (nets.x[0].numpy() != 0).mean(axis=0) >= SPARSE
+        dense_columns = np.flatnonzero(is_dense)
+        indptr, indices, values = loops.compress(x, np.flatnonzero(~is_dense))
+        data = loops.Data(
+            dense=x if is_dense.all() else np.take(x, dense_columns, axis=1),
+            dense_columns=dense_columns,
+            indptr=indptr,
+            indices=indices,
+            values=values,
+            labels=task.labels.squeeze(-1).numpy(),
             split_of=rows.split_of.numpy(),
-            first_row=rows.first_row.numpy(),
+            first_row=(nets.matrix_of_net - first) * nets.x.shape[1],
             counts=rows.counts,
         )
         state = Adam().init(nets.flat)
-        widths = (nets.x.shape[2], *config.layer_widths, 1)
         streams = [rng.stream_of(f"dropout{i}") for i in range(1, len(widths) - 1)]
-        arrays = Arrays(
+        arrays = loops.Arrays(
             widths=np.array(widths),
             params=nets.flat.numpy(),
             exp_avg=state["exp_avg"].numpy(),
@@ -70,7 +85,7 @@ class Numba(Backend):
         )
         rates = own.learning_rates(config.epochs * block.steps).squeeze(-1).T  # (nets, all steps)
         dropout = own.value("dropout") if "dropout" in config.per_member else 0 * own.value("l1")
-        per_net = PerNet(
+        per_net = loops.PerNet(
             learning_rates=rates.contiguous().numpy(),
             **{name: (own.value(name) * nets.is_weight).numpy() for name in OF_WEIGHTS},
             dropout=dropout.squeeze(-1).numpy(),
@@ -79,8 +94,10 @@ class Numba(Backend):
 
         def train(epochs: int) -> None:
             nonlocal step
-            for _ in range(epochs):
-                train_epoch(rows.draw().numpy(), data, arrays, per_net, step)
-                step += block.steps
+            while epochs:
+                coming = rows.draw(epochs)
+                loops.train_epochs(coming.numpy(), data, arrays, per_net, step)
+                epochs -= len(coming)
+                step += len(coming) * block.steps
 
         return train

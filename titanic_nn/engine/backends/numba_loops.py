@@ -26,12 +26,19 @@ LAST_PLACE = np.float32(2**-23)
 
 
 class Data(NamedTuple):
-    """What the nets are trained on."""
+    """What the nets are trained on: their matrices, one below the other, and labels.
 
-    table: Floats  # (rows of all matrices, features)
+    A matrix's columns are dense or sparse. The sparse ones are stored as compressed sparse rows.
+    """
+
+    dense: Floats  # (rows of all matrices, dense columns)
+    dense_columns: Integers  # their positions in a matrix, (dense columns,)
+    indptr: Integers  # where each row begins in `indices` and `values`, (rows of all matrices + 1,)
+    indices: Integers  # the columns of the sparse numbers, (sparse numbers,)
+    values: Floats  # (sparse numbers,)
     labels: Floats  # (labelled rows,): of every matrix's first rows
     split_of: Integers  # (nets,)
-    first_row: Integers  # (nets,): where each net's matrix begins in the table
+    first_row: Integers  # (nets,): where each net's matrix begins
     counts: Integers  # (splits, steps): how many rows of a batch are not padding
 
 
@@ -57,51 +64,66 @@ class PerNet(NamedTuple):
 
 
 @compiled
-def train_epoch(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: int) -> None:
-    """Train each net for an epoch, changing params, exp_avg and exp_avg_sq in place.
+def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: int) -> None:
+    """Train each net for some epochs, changing params, exp_avg and exp_avg_sq in place.
 
-    rows: of each batch, by their positions in a matrix, (splits, steps, batch_rows).
-    before: steps taken before this epoch.
+    rows: of each batch, by their positions in a matrix, (epochs, splits, steps, batch_rows).
+    before: steps taken before these epochs.
     """
     # Taken out of the tuples once, not in every loop.
-    table, labels, split_of, first_row, counts = data
+    dense, dense_columns, indptr, indices, values, labels, split_of, first_row, counts = data
     widths, params, exp_avg, exp_avg_sq, keys, streams = nets
     learning_rates, weight_decay, l1, l2, dropout = own
-    n_nets, (_, steps, batch_rows) = len(params), rows.shape
+    n_nets, (epochs, _, steps, batch_rows) = len(params), rows.shape
     features, hidden = widths[0], len(widths) - 2  # hidden layers
+    n_dense = len(dense_columns)
+    taken = np.append(dense_columns, features)  # with the column of ones
     # With a last column of ones, whose weights are the first layer's biases.
-    x_buffer = np.ones((batch_rows, features + 1), np.float32)
+    x_buffer = aligned(batch_rows * (n_dense + 1)).reshape(batch_rows, n_dense + 1)
+    x_buffer[:] = ONE
+    # The first layer's weights of the columns of x, and their gradient.
+    w_buffer = aligned((n_dense + 1) * widths[1]).reshape(n_dense + 1, widths[1])
+    dw_buffer = aligned(w_buffer.size).reshape(w_buffer.shape)
     # Of all hidden layers: their outputs, and the loss's derivative by them.
-    h_buffer = np.empty(batch_rows * widths[1:-1].sum(), np.float32)
-    d_buffer = np.empty_like(h_buffer)
-    z_buffer = np.empty(batch_rows, np.float32)
-    gradient = np.empty(params.shape[1], np.float32)
+    h_buffer = aligned(batch_rows * widths[1:-1].sum())
+    d_buffer = aligned(len(h_buffer))
+    z_buffer = aligned(batch_rows)
+    gradient = aligned(params.shape[1])
+    wt_buffer = aligned(params.shape[1])
+    p, m, v = aligned(params.shape[1]), aligned(params.shape[1]), aligned(params.shape[1])
     penalized, dropping = l1.any() or l2.any(), dropout.any()
     counter = np.arange(batch_rows * widths.max() if dropping else 0).astype(np.uint32)
     for i in range(len(counter)):
         counter[i] = mix(counter[i])
 
     for net in range(n_nets):
-        p, scale, split = params[net], ONE / (ONE - dropout[net]), split_of[net]
-        for step in range(steps):
-            n, done = counts[split, step], before + step + 1
-            batch, x, z = rows[split, step, :n], x_buffer[:n], z_buffer[:n]
-            gather(table[first_row[net] :], batch, x)
+        p[:], m[:], v[:] = params[net], exp_avg[net], exp_avg_sq[net]
+        scale, split = ONE / (ONE - dropout[net]), split_of[net]
+        first, w1 = first_row[net], p[: (features + 1) * widths[1]].reshape(features + 1, widths[1])
+        dw1 = gradient[: w1.size].reshape(w1.shape)
+        for step in range(epochs * steps):
+            epoch, i = divmod(step, steps)
+            n, done = counts[split, i], before + step + 1
+            batch, x, z = rows[epoch, split, i, :n], x_buffer[:n], z_buffer[:n]
+            gather(dense[first:], batch, x)
 
             # Forward. `at` is where a layer's weights begin, `of` where its units do.
             h, at, of = x, 0, 0
             for layer in range(hidden):
                 units = widths[layer + 1]
-                bias = at + h.shape[1] * units
+                bias = at + widths[layer] * units
                 a = h_buffer[of : of + n * units].reshape(n, units)
-                np.dot(h, p[at:bias].reshape(h.shape[1], units), a)
-                if layer:
+                if layer == 0:
+                    gather(w1, taken, w_buffer)
+                    np.dot(x, w_buffer, a)
+                    add_sparse(indptr[first:], indices, values, batch, w1, a)
+                else:
+                    np.dot(h, p[at:bias].reshape(widths[layer], units), a)
                     add_to_rows(a, p[bias : bias + units])
-                    bias += units
                 relu(a)
                 if dropping:
                     drop(a, dropout[net], scale, keys[net], streams[layer], done, counter)
-                h, at, of = a, bias, of + batch_rows * units
+                h, at, of = a, bias + units, of + batch_rows * units
             w = p[at : at + h.shape[1]]  # the last layer's
             weigh(h, w, p[-1] if hidden else ZERO, z)
 
@@ -124,24 +146,102 @@ def train_epoch(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: i
                 sum_over_rows(d, gradient[bias : bias + units])
                 above = d
                 d = d_buffer[of : of + n * fan_in].reshape(n, fan_in)
-                np.dot(above, p[at:bias].reshape(fan_in, units).T, d)
+                # Written out, since np.dot is slower with a transposed second factor.
+                transposed = wt_buffer[: fan_in * units].reshape(units, fan_in)
+                transpose(p[at:bias].reshape(fan_in, units), transposed)
+                np.dot(above, transposed, d)
                 multiply_by_gates(below, scale, d)
             if hidden:
-                np.dot(x.T, d, gradient[:at].reshape(features + 1, widths[1]))
+                np.dot(x.T, d, dw_buffer)
+                back_to_sparse(indptr[first:], indices, values, batch, d, dw1)
+                scatter(dw_buffer, taken, dw1)
 
             if penalized:
                 add_penalties(p, gradient, l1[net], l2[net])
             rate = learning_rates[net, before + step]
-            adam(p, gradient, exp_avg[net], exp_avg_sq[net], weight_decay[net], rate, done)
+            adam(p, gradient, m, v, weight_decay[net], rate, done)
+        params[net], exp_avg[net], exp_avg_sq[net] = p, m, v
 
 
 @compiled
-def gather(table: Floats, rows: Integers, x: Floats) -> None:
-    """x (rows, features + 1) from the table: number by number, since assigning rows is slower."""
+def aligned(size: int) -> Floats:
+    """Uninitialized numbers that begin at a cache line: a vector across two lines is read twice."""
+    buffer = np.empty(size + 16, np.float32)
+    skipped = -buffer.ctypes.data % 64 // 4
+    return buffer[skipped : skipped + size]
+
+
+@compiled
+def compress(x: Floats, columns: Integers) -> tuple[Integers, Integers, Floats]:
+    """Some columns of x (rows, features) as compressed sparse rows: indptr, indices, values."""
+    indptr = np.zeros(len(x) + 1, np.int64)
     for i in range(len(x)):
+        count = 0
+        for j in columns:
+            count += x[i, j] != ZERO
+        indptr[i + 1] = indptr[i] + count
+    indices, values = np.empty(indptr[-1], np.int64), np.empty(indptr[-1], np.float32)
+    for i in range(len(x)):
+        k = indptr[i]
+        for j in columns:
+            if x[i, j] != ZERO:
+                indices[k], values[k] = j, x[i, j]
+                k += 1
+    return indptr, indices, values
+
+
+@compiled
+def gather(source: Floats, rows: Integers, target: Floats) -> None:
+    """Some rows of a matrix, number by number, since assigning rows is slower.
+
+    target may have further columns, which stay as they are.
+    """
+    for i in range(len(target)):
         row = rows[i]
-        for j in range(table.shape[1]):
-            x[i, j] = table[row, j]
+        for j in range(source.shape[1]):
+            target[i, j] = source[row, j]
+
+
+@compiled
+def set_zero(a: Floats) -> None:
+    """0 in place of every number of a (rows, units)."""
+    flat = a.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = ZERO
+
+
+@compiled
+def scatter(source: Floats, rows: Integers, target: Floats) -> None:
+    """The reverse of `gather`: the source's rows are some rows of the target."""
+    for i in range(len(source)):
+        row = rows[i]
+        for j in range(source.shape[1]):
+            target[row, j] = source[i, j]
+
+
+@compiled
+def add_sparse(
+    indptr: Integers, indices: Integers, values: Floats, rows: Integers, w: Floats, a: Floats
+) -> None:
+    """Add sparse rows times w (features + 1, units) to a (rows, units)."""
+    for i in range(len(rows)):
+        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            column, value = indices[k], values[k]
+            for j in range(a.shape[1]):
+                a[i, j] += value * w[column, j]
+
+
+@compiled
+def back_to_sparse(
+    indptr: Integers, indices: Integers, values: Floats, rows: Integers, d: Floats, dw: Floats
+) -> None:
+    """dw (features + 1, units): the sparse rows, transposed, times d (rows, units)."""
+    set_zero(dw)
+    for i in range(len(rows)):
+        for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            column, value = indices[k], values[k]
+            for j in range(d.shape[1]):
+                dw[column, j] += value * d[i, j]
 
 
 @compiled
@@ -197,6 +297,14 @@ def back_to_units(h: Floats, dz: Floats, w: Floats, scale: float, dw: Floats, d:
         for j in range(h.shape[1]):
             dw[j] += h[i, j] * di
             d[i, j] = di * w[j] * scale if h[i, j] > ZERO else ZERO
+
+
+@compiled
+def transpose(w: Floats, transposed: Floats) -> None:
+    """transposed = wᵀ, (units, fan_in)."""
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            transposed[j, i] = w[i, j]
 
 
 @compiled
