@@ -12,7 +12,9 @@ from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     confusion_matrix,
+    precision_recall_curve,
     roc_auc_score,
+    roc_curve,
 )
 
 from titanic_nn import plots
@@ -56,6 +58,21 @@ def test_the_area_under_precision_is_the_mean_average_precision(
     line = line_of(plots.precision_recall(shifted), model)
     assert ys(line).mean() == pytest.approx(ap, abs=0.004)
     assert line.get_label() == f"{model}, AP {ap:.3f}"
+
+
+def test_the_curves_of_one_fold_are_scikit_learns(shifted: pd.DataFrame) -> None:
+    part = folds(shifted)[0].assign(rough=lambda fold: fold["relu"].round(1))  # with ties
+    grid = np.linspace(0, 1, 201)
+    for model in ("relu", "rule", "rough"):
+        x, y, _ = roc_curve(part["label"], part[model], drop_intermediate=False)
+        drawn = ys(line_of(plots.roc(part, [model]), model))
+        np.testing.assert_allclose(drawn, np.interp(grid, x, y), atol=1e-12)
+
+        precision, recall, _ = precision_recall_curve(part["label"], part[model])
+        # The recall falls along scikit-learn's curve: the last point that still reaches each.
+        reaches = [np.flatnonzero(recall >= wanted - 1e-9)[-1] for wanted in grid[1:]]
+        drawn = ys(line_of(plots.precision_recall(part, [model]), model))
+        np.testing.assert_allclose(drawn, precision[reaches], atol=1e-12)
 
 
 @pytest.fixture

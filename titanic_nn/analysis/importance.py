@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from titanic_nn.config import Config
 from titanic_nn.engine.train import TrainedNets
@@ -180,7 +180,7 @@ def coefficients(
     """
     table = pd.DataFrame(weights, columns=list(feature_names))
     variance = table.groupby(table.index // folds).var().mean()  # within repeats
-    reach = student_t.ppf(0.975, folds - 1) * np.sqrt((folds - 1) ** 2 / folds * variance)
+    reach = stdtrit(folds - 1, 0.975) * np.sqrt((folds - 1) ** 2 / folds * variance)
     mean = table.mean()
     spread = {"sd": np.sqrt(variance), "low": mean - reach, "high": mean + reach}
     found = pd.DataFrame({"mean": mean, **spread}).dropna(subset="mean")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtr, stdtrit  # of scipy.stats, which takes half a second to load
 
 from titanic_nn.errors import ConfigError, DataError
 from titanic_nn.evaluation.metrics import METRICS
@@ -64,7 +64,7 @@ def interval(scores: ArrayLike, *, test_fraction: float, level: float = 0.95) ->
     if not 0 < level < 1:
         raise ConfigError(f"level is {level}: choose one between 0 and 1, such as 0.95")
     mean, scale, dof = _posterior(scores, test_fraction)
-    reach = float(student_t.ppf((1 + level) / 2, dof)) * scale
+    reach = float(stdtrit(dof, (1 + level) / 2)) * scale
     return Interval(mean, mean - reach, mean + reach)
 
 
@@ -178,7 +178,7 @@ def _beyond(distance: float, scale: float, dof: int) -> float:
     """P(scale * T > distance) for T of Student's t; with scale 0 all mass lies at 0."""
     if scale == 0:
         return float(distance < 0)
-    return float(student_t.sf(distance / scale, dof))
+    return float(stdtr(dof, -distance / scale))
 
 
 def _paired(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:

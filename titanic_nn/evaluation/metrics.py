@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from titanic_nn.errors import DataError
 
@@ -53,7 +53,8 @@ def _roc_auc(y: FloatArray, probability: FloatArray) -> FloatArray:
     pairs = positives * (len(y) - positives)
     if pairs == 0:
         return np.full(probability.shape[:-1], np.nan)
-    ranks = rankdata(probability, axis=-1)  # (..., rows), from 1
+    by_net = pd.DataFrame(probability.reshape(-1, len(y)))
+    ranks = by_net.rank(axis=1).to_numpy().reshape(probability.shape)  # (..., rows), from 1
     auc: FloatArray = (ranks @ y - positives * (positives + 1) / 2) / pairs
     return auc
 

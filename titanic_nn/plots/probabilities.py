@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titanic_nn.evaluation.metrics import expected_calibration_error, roc_auc
 from titanic_nn.evaluation.predictions import (
@@ -54,8 +53,8 @@ def roc(oof: pd.DataFrame, models: Sequence[str] | None = None) -> Figure:
     """
 
     def curve(y: Floats, probability: Floats) -> Floats:
-        false_positive_rate, true_positive_rate, _ = roc_curve(y, probability)
-        drawn = np.interp(GRID, false_positive_rate, true_positive_rate)
+        true, false = _positives(y, probability)
+        drawn = np.interp(GRID, np.append(0, false) / false[-1], np.append(0, true) / true[-1])
         return np.append(drawn, roc_auc(y, probability))
 
     note = f"{_folds_note(oof)} AUC: mean over folds."
@@ -76,11 +75,12 @@ def precision_recall(oof: pd.DataFrame, models: Sequence[str] | None = None) -> 
     recalls = GRID[1:]  # without positive predictions there is no precision
 
     def curve(y: Floats, probability: Floats) -> Floats:
-        precision, recall, _ = precision_recall_curve(y, probability)
-        # Recall ascending; at each of `recalls`, the first threshold that reaches it, rounded.
-        first = np.searchsorted(recall[::-1], recalls - 1e-9)
-        average_precision = -(np.diff(recall) * precision[:-1]).sum()
-        return np.append(precision[::-1][first], average_precision)
+        true, false = _positives(y, probability)
+        precision, recall = true / (true + false), true / true[-1]
+        # At each of `recalls`, the highest threshold that reaches it, rounded.
+        first = np.searchsorted(recall, recalls - 1e-9)
+        average_precision = (np.diff(recall, prepend=0) * precision).sum()
+        return np.append(precision[first], average_precision)
 
     note = f"{_folds_note(oof)} AP: average precision, mean over folds."
     figure, (axes,) = panels("Precision-recall curve", note, height=3.9)
@@ -202,6 +202,14 @@ def threshold(oof: pd.DataFrame, model: str) -> Figure:
     axes.plot(cuts[best], mean[best], "o", color=colour(model))
     axes.set(xlabel="Threshold on the predicted probability", ylabel="Accuracy")
     return figure
+
+
+def _positives(y: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    """True and false positives by threshold: each distinct probability, the highest first."""
+    order = np.argsort(-probability, kind="stable")
+    last = np.flatnonzero(np.diff(probability[order], append=-np.inf))  # of equal ones
+    true = y[order].cumsum()[last]
+    return true, last + 1 - true
 
 
 def _draw_curves(
