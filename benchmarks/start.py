@@ -1,8 +1,8 @@
 """How long does a user wait? `python -m benchmarks.start`.
 
-A default `train` takes 19.5 s (19.2 to 20.4), its imports 4.5 of them; `report` 4.0 s (3.3 to 4.6),
-`predict` of 418 rows 4.1 s (4.0 to 5.1), `tune` with 200 trials 15.7 s (13.6 to 16.9). 2 cores of
-an AMD EPYC, n = 3.
+A default `train` takes 14.4 s (14.4 to 15.4), of which its imports are 2.8; `report` 2.3 s (1.9 to
+2.4), `predict` of 418 rows 1.8 s (1.6 to 1.8), `tune` with 200 trials 11.2 s (11.2 to 11.4). 2
+cores of an AMD EPYC, n = 3; a run half an hour before took 13.1, 1.9, 1.6 and 10.2 s.
 
 Wall-clock and CPU seconds of whole commands on the bundled table, each from the shell: start,
 imports, work, and what it prints. Each repetition is in a new folder; a first one, which fills the
@@ -11,6 +11,7 @@ caches of compiled files, is not counted.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -32,16 +33,23 @@ LOADED = (
     "titanic_nn.play.page",
     "titanic_nn.runs.submissions",
 )
+IMPORTS = f"""from titanic_nn.cli.process import run
+def load():
+    import {", ".join(LOADED)}
+run(load)"""
 TEST = str(get_competition("titanic").load().location / "test.csv")
 # In this order: the later commands read what train has written.
 COMMANDS = {
     "train --help": ["-m", "titanic_nn.train", "--help"],
-    "the imports of train": ["-c", f"import {', '.join(LOADED)}"],
+    "the imports of train": ["-c", IMPORTS],
     "train": ["-m", "titanic_nn.train", "--out", "runs/timed"],
     "report": ["-m", "titanic_nn", "report", "timed"],
     "predict, 418 rows": ["-m", "titanic_nn", "predict", "timed", "--input", TEST],
     "tune, 200 trials": ["-m", "titanic_nn", "tune", "--model", "relu", "--trials", "200"],
 }
+
+# Python keeps compiled modules for a user's next command, unless this variable says otherwise.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def main() -> None:
@@ -78,7 +86,13 @@ def repetition() -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for name, words in COMMANDS.items():
             start, before = time.perf_counter(), cpu_seconds_of_children()
-            subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, check=True)
+            subprocess.run(
+                [sys.executable, *words],
+                cwd=folder,
+                env=ENVIRONMENT,
+                capture_output=True,
+                check=True,
+            )
             found[name] = {
                 "seconds": round(time.perf_counter() - start, 2),
                 "CPU seconds": round(cpu_seconds_of_children() - before, 2),

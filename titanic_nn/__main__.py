@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 from titanic_nn.cli.console import MISTAKE, say, warn
+from titanic_nn.cli.process import run
 from titanic_nn.cli.streams import standard_streams
 from titanic_nn.errors import did_you_mean
 from titanic_nn.version import __version__
@@ -55,5 +56,10 @@ def main() -> None:
             sys.exit(MISTAKE)
 
 
+def script() -> None:
+    """`titanic-nn`, as a process of its own."""
+    run(main)
+
+
 if __name__ == "__main__":
-    main()
+    script()
