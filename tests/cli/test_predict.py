@@ -69,6 +69,15 @@ def test_the_run_s_own_predictions_to_the_last_bit(here: Path, model: str) -> No
     assert found["Survived"].tolist() == submission["Survived"].tolist()
 
 
+def test_it_does_without_scikit_learn(here: Path) -> None:
+    out = here / "out.csv"
+    words = ["mine", "--model", "ensemble", "--input", str(TEST), "--output", str(out)]
+    without = "import sys; sys.modules['sklearn'] = None; from titanic_nn.cli.predict import main"
+    subprocess.run([sys.executable, "-c", f"{without}; main({words!r})"], check=True, timeout=120)
+    own = pd.read_csv("runs/mine/test_predictions.csv", dtype=str)
+    assert pd.read_csv(out, dtype=str)["probability"].tolist() == own["ensemble"].tolist()
+
+
 def test_a_run_predicts_by_its_recommended_model(here: Path) -> None:
     found = predict("mine", TEST, here / "out.csv")
     recommended = json.loads(Path("runs/mine/summary.json").read_text())["recommended"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from forged_models import (
     DESCRIPTION,
@@ -24,7 +25,8 @@ from forged_models import (
     with_tensor_bytes,
     with_tensors,
 )
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -464,6 +466,26 @@ def test_a_temperature_of_three_classes_comes_back_and_an_intercept_is_refused(
     net.calibration_ = Calibration(0.5, -0.25)
     with pytest.raises(ModelError, match=r"calibration\.intercept is of two classes; of more"):
         save(net, tmp_path / "other")
+
+
+def test_models_with_one_encoder_encode_a_table_once(
+    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = clone(pipeline).fit(TABLES.train, 1 - TABLES.y)
+    models = {"a": pipeline, "b": Pipeline([*pipeline.steps]), "c": other}
+    save(Ensemble(models, {"a": 0.5, "b": 0.25, "c": 0.25}), tmp_path / "ensemble")
+    again = load(tmp_path / "ensemble")
+    encoded, transform = [], CompetitionFeatures.transform
+
+    def counted(self: CompetitionFeatures, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
+        encoded.append(self)
+        return transform(self, X)
+
+    monkeypatch.setattr(CompetitionFeatures, "transform", counted)
+    p = again.predict_proba(TABLES.test)
+    assert len(encoded) == 2
+    a, c = (model.predict_proba(TABLES.test).astype(float) for model in (pipeline, other))
+    assert_allclose(p, 0.75 * a + 0.25 * c, rtol=1e-12)
 
 
 def test_an_ensemble_comes_back_to_the_last_bit(tmp_path: Path, pipeline: Pipeline) -> None:

@@ -32,13 +32,14 @@ def main(args: Namespace) -> None:
     if args.output != STANDARD and os.path.lexists(args.output):
         raise ConfigError(f"--output {args.output}: is there already; choose another name")
     with opened(args.input) as (stream, name):
-        from titanic_nn.estimators.persistence import load_with_competition
+        from titanic_nn.estimators.saved import read_model
         from titanic_nn.evaluation.predictions import predicted_table
         from titanic_nn.runs.find import saved_model
         from titanic_nn.runs.folder import to_exact_csv
         from titanic_nn.tables.schema import read_in_parts
 
-        model, competition = load_with_competition(saved_model(args.run, args.model))
+        model = read_model(saved_model(args.run, args.model))
+        competition = model.competition
         schema = competition.schema
         rows = None if competition.features.whole_groups else ROWS_AT_ONCE
         parts = read_in_parts(stream, file=name, rows=rows, schema=schema)

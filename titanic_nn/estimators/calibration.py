@@ -3,16 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, logit, softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
 from titanic_nn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 SMALLEST = 1e-12  # probability whose logarithm is taken
 LOG_SLOPES = (-5, 5)  # of a calibration of more than two classes: five standard deviations
@@ -41,6 +42,8 @@ class Calibration:
         """
         if probability.ndim == 2:
             return cls(_slope(_log(probability), y))
+        from sklearn.linear_model import LogisticRegression  # predictions need not load it
+
         model = LogisticRegression(C=np.inf).fit(_logit(probability)[:, None], y)
         return cls(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
@@ -59,7 +62,7 @@ class Ensemble:
     Raises ConfigError if the weights are not those of the models, or not shares.
     """
 
-    models: Mapping[str, Pipeline]  # by name, each from a table to probabilities
+    models: "Mapping[str, Pipeline]"  # by name, each from a table to probabilities
     weights: Mapping[str, float]  # by the same names; not negative, and they sum to 1
 
     def __post_init__(self) -> None:
@@ -74,14 +77,32 @@ class Ensemble:
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
         """The probability of each class, (rows, classes)."""
-        each = {name: model.predict_proba(X) for name, model in self.models.items()}
-        return weighted_average(each, self.weights)
+        return weighted_average(predict_each(self.models, X), self.weights)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
         """The most probable class of each row, (rows,); of two at equal probability the second."""
         p = self.predict_proba(X)
         which = (p[:, 1] >= 0.5).astype(int) if p.shape[1] == 2 else p.argmax(axis=1)
         return np.asarray(self.classes_[which])
+
+
+def predict_each(
+    models: Mapping[str, Any],
+    X: pd.DataFrame,  # noqa: N803
+) -> dict[str, NDArray[np.floating]]:
+    """Each model's `predict_proba` of a table, (rows, classes); an encoder encodes it once.
+
+    models: by name, the two steps of each: what encodes the table (CompetitionFeatures or
+        TableEncoder), and what predicts the encoded rows.
+    """
+    encoded: dict[int, NDArray[np.float32]] = {}
+    found = {}
+    for name, (features, net) in models.items():
+        encoder = id(features.encoder_)
+        if encoder not in encoded:
+            encoded[encoder] = features.transform(X)
+        found[name] = net.predict_proba(encoded[encoder])
+    return found
 
 
 def check_shares(weights: Mapping[str, float]) -> None:
@@ -113,6 +134,8 @@ def _log(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _slope(logs: NDArray[np.float64], y: NDArray[np.int64]) -> float:
     """The likeliest slope, of log probabilities and one-hot y (rows, classes)."""
+
+    from scipy.optimize import minimize_scalar  # predictions need not load it
 
     def loss(log_slope: float) -> float:
         of_rows = y * log_softmax(np.exp(log_slope) * logs, axis=1)

@@ -10,13 +10,12 @@ in a competition may have been tuned for it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from inspect import Parameter, Signature
-from math import inf, prod
+from math import inf
 from numbers import Integral
 from reprlib import repr as shortened
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
@@ -26,11 +25,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from titanic_nn.config import check_config
 from titanic_nn.engine.cost import refuse_too_large, training_cost
 from titanic_nn.engine.device import choose_device
-from titanic_nn.engine.members import Hyperparameters, Members
-from titanic_nn.engine.predict import mean_probabilities
+from titanic_nn.engine.members import Members
 from titanic_nn.engine.train import SplitData, divergence, train_nets
 from titanic_nn.errors import ConfigError, DivergenceError
 from titanic_nn.estimators.calibration import Calibration
+from titanic_nn.estimators.fitted_nets import FittedNets, net_of, refuse_overflow, scaled
 from titanic_nn.nets.batch import Net
 from titanic_nn.nets.config import DeepConfig, LinearConfig, NetConfig, ReLUConfig, ResNetConfig
 from titanic_nn.tables.splits import FINAL, Split
@@ -127,16 +126,12 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model.classes_, model.n_features_in_ = np.asarray(classes), n_features
         model.mean_ = None if mean is None else np.array(mean, dtype=np.float64)
         model.scale_ = None if scale is None else np.array(scale, dtype=np.float64)
-        if any(a is not None and a.shape != (n_features,) for a in (model.mean_, model.scale_)):
-            raise ValueError("means and scales are not of the shape of a row")
         if feature_names is not None:
             model.feature_names_in_ = np.array(feature_names, dtype=object)
-        expected = model._layout(sum(p.size for p in params.values()))
-        found = {name: (p.shape, p.dtype.str) for name, p in params.items()}
-        for name in sorted(found.keys() | expected.keys()):
-            if found.get(name) != expected.get(name):
-                raise ValueError(f"the tensors are not those of the net: {name[:40]!r} differs")
-        model.params_ = {name: params[name] for name in expected}
+        nets = FittedNets(model.net(), params, model.mean_, model.scale_, calibration)
+        model.params_ = nets.checked_params(
+            n_seeds=model.checked_n_seeds(), n_features=n_features, n_classes=len(model.classes_)
+        )
         model.calibration_ = calibration
         return model
 
@@ -174,18 +169,8 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: N803
         """`predict_proba` of a checked array. Raises ValueError where a row is too large for it."""
-        params = {name: torch.from_numpy(p) for name, p in self.params_.items()}
-        p = mean_probabilities(self.net(), params, self.scaled(X))  # (rows, classes)
-        if self.calibration_ != Calibration():
-            if p.shape[1] == 2:
-                second = self.calibration_(p[:, 1])
-                p = np.stack([1 - second, second], axis=1)
-            else:
-                p = self.calibration_(p)
-        if not np.isfinite(p).all():
-            row = int(np.isfinite(p).all(axis=1).argmin())
-            raise ValueError(f"Row {row} of X holds numbers so large that the nets overflow.")
-        return p.astype(np.float32)
+        nets = FittedNets(self.net(), self.params_, self.mean_, self.scale_, self.calibration_)
+        return nets.predict_proba(X)
 
     def predict(self, X: Rows) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each row, (rows,); the second of two at equal probability."""
@@ -200,8 +185,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def net(self) -> Net:
         """The structure that the nets share."""
-        which = np.zeros(self.checked_n_seeds(), dtype=np.int64)
-        return Hyperparameters(Members([self.config()], 1), which, torch.device("cpu")).net()
+        return net_of(self.config(), self.checked_n_seeds())
 
     def config(self) -> NetConfig:
         """The parameters that are the net's settings, checked. Raises ConfigError."""
@@ -215,26 +199,6 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             shown = shortened(self.n_seeds)
             raise ConfigError(f"n_seeds = {shown}: choose a whole number, 1 or more, up to 10**9")
         return n_seeds
-
-    def _layout(self, numbers: int) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Shapes and types of `params_`. Raises ValueError if it has more than so many numbers."""
-        n_seeds, classes, left = self.checked_n_seeds(), len(self.classes_), numbers
-
-        def take(count: int) -> None:
-            nonlocal left
-            left -= count
-            if left < 0:
-                raise ValueError("the tensors are not those of the net: there are too few numbers")
-
-        def blank(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-            # Not on torch's "meta" device, whose import takes a second.
-            take(n_seeds * prod(shape))
-            return torch.zeros(n_seeds, *shape)
-
-        take(0 if n_seeds <= numbers else n_seeds)
-
-        params = self.net().init(self.n_features_in_, classes if classes > 2 else 1, blank)
-        return {name: (tuple(p.shape), "<f4") for name, p in params.items()}
 
     def prepare(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingRows:  # noqa: N803
         """Check the arguments of `fit`, and set classes, means and scales."""
@@ -266,7 +230,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             with np.errstate(over="ignore", invalid="ignore"):  # refused below
                 self.mean_ = np.average(rows, axis=0, weights=weights)
                 sd = np.sqrt(np.average((rows - self.mean_) ** 2, axis=0, weights=weights))
-            _refuse_overflow(sd)
+            refuse_overflow(sd)
             # A constant column's deviation can differ from 0 by rounding.
             self.scale_ = np.where(np.ptp(rows, axis=0) == 0, 1.0, sd)
         if self.class_weight == "balanced":
@@ -288,18 +252,7 @@ class NetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def scaled(self, X: NDArray[np.floating]) -> NDArray[np.float32]:  # noqa: N803
         """A checked array as the nets read it. Raises ValueError where a number is too large."""
-        with np.errstate(over="ignore", invalid="ignore"):  # refused below
-            if self.mean_ is not None and self.scale_ is not None:
-                X = (X - self.mean_) / self.scale_  # noqa: N806
-            scaled = np.asarray(X, dtype=np.float32)
-        _refuse_overflow(scaled)
-        return scaled
-
-
-def _refuse_overflow(numbers: NDArray[np.floating]) -> None:
-    """Raise ValueError, in scikit-learn's words, where numbers made from X are not finite."""
-    if not np.isfinite(numbers).all():
-        raise ValueError("Input X contains a value too large for dtype('float32').")
+        return scaled(X, self.mean_, self.scale_)
 
 
 def plain(value: Any) -> Any:

@@ -1,13 +1,11 @@
 """A competition's tables to numbers, as a scikit-learn transformer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -15,20 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from titanic_nn.competitions.competition import Competition
 from titanic_nn.competitions.registry import find_competition, get_competition
 from titanic_nn.config import Config, FeatureConfig, Reference, check_config
-from titanic_nn.errors import DataError, ModelError
-from titanic_nn.tables.columns import Columns
+from titanic_nn.errors import DataError
+from titanic_nn.estimators.table_encoder import TableEncoder, checked_columns
 from titanic_nn.tables.encode import Encoder
-from titanic_nn.tables.schema import check_frame
-from titanic_nn.tables.state import STRICT, check_state
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class _State:
-    """The state of CompetitionFeatures."""
-
-    competition: Annotated[str, Field(max_length=100)] | dict[str, Any]
-    columns: list[str]
-    encoder: dict[str, Any]
 
 
 class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -99,13 +86,8 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
         Raises ConfigError for a competition unknown, ModelError where `state` gives no such state.
         """
-        checked = check_state(_State, state, "features")
-        competition = get_competition(checked.competition)
-        for column in competition.schema.columns:
-            if column.name not in checked.columns:
-                raise ModelError(f"features.columns: {column.name} is missing")
-        encoder = Encoder.from_state(competition.features, checked.encoder)
-        return cls.from_encoder(competition, encoder, checked.columns)
+        read = TableEncoder.from_state(state)
+        return cls.from_encoder(read.competition, read.encoder_, read.columns)
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:  # noqa: N803
         """Fit on training rows.
@@ -128,7 +110,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         settings = {"min_category_rows": self.min_category_rows, "n_bins": self.n_bins}
         config = check_config(FeatureConfig, settings)
         encoder = Encoder(competition.features, config)
-        rows, with_ids = _columns(competition, X)
+        rows, with_ids = checked_columns(competition, X)
         schema, labels = competition.schema, np.asarray(y)
         if labels.shape != (len(rows),):
             raise DataError(
@@ -146,7 +128,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def transform(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
         """Encode any rows, (rows, features). Raises DataError, like `fit`."""
         check_is_fitted(self)
-        return self.encoder_.transform(_columns(get_competition(self.competition_), X)[0])
+        return self.encoder_.transform(checked_columns(get_competition(self.competition_), X)[0])
 
     def feature_table(self, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
         """The features of any rows as they are, a column for each: neither imputed nor scaled.
@@ -155,7 +137,7 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         """
         check_is_fitted(self)
         competition = get_competition(self.competition_)
-        rows = _columns(competition, X)[0]
+        rows = checked_columns(competition, X)[0]
         table: dict[str, Any] = {}
         features = competition.features.features
         for feature, column in zip(features, self.encoder_.raw(rows).T, strict=True):
@@ -186,16 +168,3 @@ class CompetitionFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc
         self.feature_names_in_ = np.array(columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         return self
-
-
-def _columns(competition: Competition, X: pd.DataFrame) -> tuple[Columns, bool]:  # noqa: N803
-    """The row features of a table, which is checked, and whether it has the id column."""
-    schema = competition.schema
-    with_ids = isinstance(X, pd.DataFrame) and schema.id.name in X.columns
-    columns = schema.test_columns if with_ids else schema.columns
-    table = check_frame(X, name="X", columns=columns)
-    if not with_ids:  # negative numbers, or text with a leading blank: no checked id is like it
-        new = -1 - np.arange(len(table))
-        ids = [f" {number}" for number in new] if schema.id.dtype == "str" else new
-        table = table.assign(**{schema.id.name: ids})
-    return competition.features.columns(table), with_ids

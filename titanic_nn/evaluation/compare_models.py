@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from titanic_nn.config import ENSEMBLE, ENSEMBLE_RIVALS, Config
 from titanic_nn.engine.train import TrainedNets
 from titanic_nn.estimators.assemble import assemble_pipeline
-from titanic_nn.estimators.calibration import Ensemble, weighted_average
+from titanic_nn.estimators.calibration import Ensemble, predict_each, weighted_average
 from titanic_nn.evaluation.baselines import baseline_probabilities, baselines
 from titanic_nn.evaluation.comparison import comparison_table, summarize_folds
 from titanic_nn.evaluation.ensembling import (
@@ -322,17 +322,11 @@ def _fitted_models(
 def _predict(
     models: Mapping[str, Pipeline | Ensemble], table: pd.DataFrame
 ) -> dict[str, NDArray[np.floating]]:
-    """Each model's `predict_proba` of a table, which each encoder encodes once; nets come first."""
-    encoded: dict[int, NDArray[np.float32]] = {}
-    found: dict[str, NDArray[np.floating]] = {}
+    """Each model's `predict_proba` of a table."""
+    found = predict_each({n: m for n, m in models.items() if isinstance(m, Pipeline)}, table)
     for name, model in models.items():
         if isinstance(model, Ensemble):
             found[name] = weighted_average({net: found[net] for net in model.models}, model.weights)
-            continue
-        features, net = model[0], model[-1]
-        if id(features.encoder_) not in encoded:
-            encoded[id(features.encoder_)] = features.transform(table)
-        found[name] = net.predict_proba(encoded[id(features.encoder_)])
     return found
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from titanic_nn.errors import ConfigError
 
@@ -90,6 +89,8 @@ def stratified_folds(
         ConfigError: fewer than two folds, or more folds than rows of the rarer class, or than
             groups that have such rows.
     """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # takes long to load
+
     rarer = most_folds(rows, y)
     if not 2 <= folds <= rarer:
         raise ConfigError(
