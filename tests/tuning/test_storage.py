@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
@@ -23,7 +25,8 @@ from tuning_workers import fill_disk, take_three
 
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning import storage as storages
-from titanic_nn.tuning.storage import open_storage
+from titanic_nn.tuning.journals import JournalFile
+from titanic_nn.tuning.storage import deferred_interrupt, open_storage
 
 
 @contextmanager
@@ -250,3 +253,51 @@ def ask_until_it_answers(url: str) -> bytes:
         except urllib.error.URLError:
             time.sleep(0.1)
     raise AssertionError(f"{url} never answered")
+
+
+class InterruptedLog(dict[str, Any]):
+    """An operation of a journal; Ctrl-C is pressed when it is first looked into."""
+
+    pressed = False
+
+    def __getitem__(self, key: str) -> Any:
+        if not self.pressed:
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+        return super().__getitem__(key)
+
+
+def test_an_interrupt_waits_until_a_result_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(open_storage(None, tmp_path))
+    trial, other = study.take(2, total=2)
+    read = JournalFile.read_logs
+
+    def interrupted(self: JournalFile, start: int) -> Iterator[dict[str, Any]]:
+        for log in read(self, start):
+            yield InterruptedLog(log) if log.get("state") == TrialState.COMPLETE else log
+
+    monkeypatch.setattr(JournalFile, "read_logs", interrupted)
+    with pytest.raises(KeyboardInterrupt), study.running([trial, other]):
+        study.tell(trial, np.array([0.5]))
+    monkeypatch.undo()
+    assert study.finished() == 1
+    assert make_study(open_storage(None, tmp_path)).finished() == 1
+    assert [trial.state for trial in study.trials()] == [TrialState.COMPLETE, TrialState.FAIL]
+
+
+def test_a_second_interrupt_does_not_wait() -> None:
+    reached = []
+
+    def press_twice() -> None:
+        with deferred_interrupt():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("after the first")
+            signal.raise_signal(signal.SIGINT)
+            reached.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt):
+        press_twice()
+    assert reached == ["after the first"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

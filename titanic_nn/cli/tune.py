@@ -193,8 +193,9 @@ def _results(work: _Work, study: "SharedStudy", objective: "Objective") -> None:
     if study.best() is None:
         if study.finished() >= work.args.trials:
             raise StudyError(
-                f"study {study.name}: a net diverged in each of its {study.finished()} trials; "
-                "narrow learning_rate with --space, in another --study"
+                f"study {study.name}: each of its {study.finished()} trials was pruned, or a net "
+                "of it diverged; give a larger --trials, or narrow learning_rate with --space, in "
+                "another --study"
             )
         # One line, which can be copied.
         show(f"No trial is complete. Next, with more time: {work.command}", soft_wrap=True)

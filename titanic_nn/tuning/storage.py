@@ -5,6 +5,7 @@ a database server (PostgreSQL, MySQL; SQLite for one machine) or a Redis server.
 """
 
 import re
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
+from types import FrameType
 from typing import Any
 from urllib.parse import quote_plus
 from uuid import uuid4
@@ -28,9 +30,6 @@ from optuna.storages import (
     fail_stale_trials,
 )
 from optuna.trial import TrialState
-from sqlalchemy import event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from titanic_nn.errors import StudyError
 from titanic_nn.tuning.journals import REDIS_PREFIX, JournalFile, RedisJournal, RedisServer
@@ -172,9 +171,13 @@ def open_storage(url: str | None, folder: Path) -> Storage:
 
 @contextmanager
 def storage_faults(where: str) -> Iterator[None]:
-    """Raise whatever fails in a storage as a StudyError of one line that names it."""
+    """Raise whatever fails in a storage as a StudyError of one line that names it.
+
+    Ctrl-C waits for the end of the block.
+    """
     try:
-        yield
+        with deferred_interrupt():
+            yield
     except Timeout:
         message = f"{where}: is locked by another process for {LOCK_TIMEOUT} s; is one suspended?"
         raise StudyError(message) from None
@@ -183,13 +186,47 @@ def storage_faults(where: str) -> Iterator[None]:
         raise StudyError(f"{where}: {error.strerror or error}{kept}") from None
     except (AssertionError, KeyError) as error:  # Optuna's, for a record that it does not find
         raise StudyError(f"{where}: the study was deleted or damaged ({error!r})") from None
-    except (StorageInternalError, SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        reason = str(getattr(cause, "orig", None) or cause).strip() or repr(cause)
-        raise StudyError(f"--storage {where}: {reason.splitlines()[0]}") from None
     except ImportError as error:
         name = error.name or str(error).strip().splitlines()[-1]
         raise StudyError(f"--storage {where}: needs the Python package {name}") from None
+    except Exception as error:
+        if not isinstance(error, StorageInternalError) and not _of_sqlalchemy(error):
+            raise
+        cause = error.__cause__ or error
+        reason = str(getattr(cause, "orig", None) or cause).strip() or repr(cause)
+        raise StudyError(f"--storage {where}: {reason.splitlines()[0]}") from None
+
+
+def _of_sqlalchemy(error: Exception) -> bool:
+    """Whether it is an SQLAlchemyError; the library is loaded for a database only."""
+    return any(base.__module__ == "sqlalchemy.exc" for base in type(error).__mro__)
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block; a second Ctrl-C does not wait.
+
+    An interrupt between reading a journal's entry and applying it would leave Optuna's copy of the
+    study without that entry, and so with a trial too few.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(handler):
+        yield
+        return
+    interrupted = False
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, handler)
+
+    try:
+        signal.signal(signal.SIGINT, defer)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if interrupted:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _journal_file(folder: Path) -> Storage:
@@ -227,6 +264,8 @@ def _journal_file(folder: Path) -> Storage:
 
 
 def _redis(url: str, where: str) -> Storage:
+    from sqlalchemy.engine import make_url
+
     try:
         int(make_url(url).database or 0)  # the client would take another name for 0
         server = RedisServer(url)
@@ -261,6 +300,8 @@ def _redis(url: str, where: str) -> Storage:
 
 
 def _database(url: str, where: str) -> Storage:
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
     if url.startswith("postgresql://"):
         url = url.replace("://", "+psycopg://", 1)  # the driver that the extra installs
     wait = {"connect_args": {"timeout": LOCK_TIMEOUT}} if url.startswith("sqlite") else {}
@@ -293,6 +334,8 @@ def _end_idle_transactions(storage: RDBStorage) -> None:
 
     The locks of that transaction would stop every other worker for as long.
     """
+    from sqlalchemy import event
+
     storage.remove_session()
     storage.engine.dispose()  # connections that were opened before
 
@@ -305,6 +348,9 @@ def _end_idle_transactions(storage: RDBStorage) -> None:
 
 def without_password(url: str) -> str:
     """The URL as messages show it. Raises StudyError where it is not a URL."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
         parsed = make_url(url)
     except (SQLAlchemyError, ValueError):
