@@ -31,12 +31,14 @@ def test_it_chooses_repeats_and_seeds_says_so_and_the_settings_repeat_the_run(
 ) -> None:
     start = time.monotonic()
     main([*WORDS, *SMALL, "--minutes", "0.1", "--out", "timed"])
-    assert time.monotonic() - start < 20  # of 6 seconds, on a machine that does much else
+    assert time.monotonic() - start < 60  # of 6 seconds, on a machine that does much else
     chosen = settings("timed")
     assert (chosen.repeats, chosen.n_seeds) > (1, 1)
     shown = capsys.readouterr().out
     assert f"repeats = {chosen.repeats} and n_seeds = {chosen.n_seeds}, an estimated" in shown
-    assert f"3 folds x {chosen.repeats} repeats, {chosen.n_seeds} nets" in shown
+    # A slow machine has time for one repeat, which the line leaves out.
+    repeats = f" x {chosen.repeats} repeats" if chosen.repeats > 1 else ""
+    assert f"3 folds{repeats}, {chosen.n_seeds} nets" in shown
     main(["--data", "frogs", "--config", "timed/settings.toml", "--quiet", "--out", "again"])
     for name in ("settings.toml", "metrics.csv", "oof.csv", "test_predictions.csv"):
         assert Path("again", name).read_bytes() == Path("timed", name).read_bytes()
@@ -64,7 +66,7 @@ def test_what_is_given_is_kept_and_the_rest_grows_in_proportion() -> None:
         (["--minutes", "2000"], "--minutes 2000: choose more than 0"),
         (["--minutes", "1", "--repeats", "1", "--n-seeds", "1"], "leave out --repeats, --n-seeds"),
         (["--minutes", "0.0001"], "the time is over before a small run could be timed"),
-        (["--minutes", "0.05", "--n-seeds", "100000"], "the smallest run, repeats = 1 and n_seeds"),
+        (["--minutes", "0.5", "--n-seeds", "100000"], "the smallest run, repeats = 1 and n_seeds"),
         (["--minutes", "9", "--n-seeds", "1000000000"], "would take at least"),
     ],
 )
