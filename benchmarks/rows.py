@@ -1,8 +1,9 @@
 """How does a command grow with the rows? `python -m benchmarks.rows`.
 
-`train` takes 25 s for 100,000 rows and 189 s for 1,000,000 (0.84 and 2.23 GB); with `resnet` too
-218 s for 100,000 (0.92 GB). A study of 20 trials on 1,000,000 rows takes 541 s and 6.7 GB. 2 cores
-of an AMD EPYC, n = 1; further runs of `train` took 21 to 26 s, and 186 to 201 s.
+`train` takes 15 s for 100,000 rows and 145 s for 1,000,000 (0.80 and 2.26 GB); with `resnet` too
+146 s for 100,000 (0.84 GB). A study of 20 trials on 1,000,000 rows takes 661 s and 7.9 GB, and
+571 s and 6.0 GB since the zeros of long tables are no longer skipped (LOG.md). 2 cores of an AMD
+EPYC, n = 1; further runs of `train` took 15 to 17 s, and 139 to 145 s.
 
 The commands as a user types them, on synthetic tables of growing length, two folds with one seed:
 `train` with its three nets, with four, and a study of 20 trials. Wall-clock seconds, CPU seconds

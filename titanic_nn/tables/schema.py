@@ -417,7 +417,7 @@ def _match_names(
     extra = [name for name in found if name not in wanted]
     for name, column in zip(wanted, columns, strict=True):
         if name not in found:
-            near = {candidate.lower(): candidate for candidate in extra}
+            near = {other.lower(): other for other in extra}
             matches = difflib.get_close_matches(name.lower(), near, n=1)
             hint = f"; rename {near[matches[0]]!r}?" if matches else ""
             by = f", which {column.named_by} names," if column.named_by else ""
