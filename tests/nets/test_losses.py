@@ -151,3 +151,13 @@ def test_each_net_has_its_own_penalties_and_a_zero_is_not_pulled() -> None:
     w = torch.tensor([[2.0, -4.0, 0.0], [2.0, -4.0, 0.0]])
     l1, l2 = torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [0.5]])
     assert penalty_gradient(w, l1, l2).tolist() == [[1, -1, 0], [1, -2, 0]]
+
+
+@pytest.mark.parametrize("infinite", [torch.inf, -torch.inf])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_row_whose_logit_overflows_has_no_probability(outputs: int, infinite: float) -> None:
+    logits = torch.zeros(4, outputs)
+    logits[2, 0] = infinite
+    p = probabilities(logits)
+    assert p.isnan().all(-1).tolist() == [False, False, True, False]
+    assert not p[[0, 1, 3]].isnan().any()

@@ -96,7 +96,11 @@ SOFTMAX_LOSSES = {  # for one output per class
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Of logits (..., rows, outputs): the sigmoid of one output, the softmax of several."""
+    """Of logits (..., rows, outputs): the sigmoid of one output, the softmax of several.
+
+    NaN where a logit of the row is not finite: the net overflowed.
+    """
+    logits = logits + 0 * logits  # 0 times infinity is NaN
     return logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
 
 
