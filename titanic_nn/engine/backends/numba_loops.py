@@ -21,8 +21,7 @@ compiled = njit(
     error_model="numpy",
     fastmath={"reassoc", "contract", "nsz", "arcp"},
 )
-ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-LAST_PLACE = np.float32(2**-23)
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 class Data(NamedTuple):
@@ -81,9 +80,6 @@ def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: 
     # With a last column of ones, whose weights are the first layer's biases.
     x_buffer = aligned(batch_rows * (n_dense + 1)).reshape(batch_rows, n_dense + 1)
     x_buffer[:] = ONE
-    # The first layer's weights of the columns of x, and their gradient.
-    w_buffer = aligned((n_dense + 1) * widths[1]).reshape(n_dense + 1, widths[1])
-    dw_buffer = aligned(w_buffer.size).reshape(w_buffer.shape)
     # Of all hidden layers: their outputs, and the loss's derivative by them.
     h_buffer = aligned(batch_rows * widths[1:-1].sum())
     d_buffer = aligned(len(h_buffer))
@@ -91,6 +87,13 @@ def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: 
     gradient = aligned(params.shape[1])
     wt_buffer = aligned(params.shape[1])
     p, m, v = aligned(params.shape[1]), aligned(params.shape[1]), aligned(params.shape[1])
+    # The first layer's parameters and their gradient; w1 and dw1 are those of the columns of x.
+    size1 = (features + 1) * widths[1]
+    p1 = w1 = p[:size1].reshape(features + 1, widths[1])
+    gradient1 = dw1 = gradient[:size1].reshape(features + 1, widths[1])
+    if n_dense < features:
+        w1 = aligned((n_dense + 1) * widths[1]).reshape(n_dense + 1, widths[1])
+        dw1 = aligned(w1.size).reshape(w1.shape)
     penalized, dropping = l1.any() or l2.any(), dropout.any()
     counter = np.arange(batch_rows * widths.max() if dropping else 0).astype(np.uint32)
     for i in range(len(counter)):
@@ -99,8 +102,7 @@ def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: 
     for net in range(n_nets):
         p[:], m[:], v[:] = params[net], exp_avg[net], exp_avg_sq[net]
         scale, split = ONE / (ONE - dropout[net]), split_of[net]
-        first, w1 = first_row[net], p[: (features + 1) * widths[1]].reshape(features + 1, widths[1])
-        dw1 = gradient[: w1.size].reshape(w1.shape)
+        first = first_row[net]
         for step in range(epochs * steps):
             epoch, i = divmod(step, steps)
             n, done = counts[split, i], before + step + 1
@@ -114,9 +116,11 @@ def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: 
                 bias = at + widths[layer] * units
                 a = h_buffer[of : of + n * units].reshape(n, units)
                 if layer == 0:
-                    gather(w1, taken, w_buffer)
-                    np.dot(x, w_buffer, a)
-                    add_sparse(indptr[first:], indices, values, batch, w1, a)
+                    if n_dense < features:
+                        gather(p1, taken, w1)
+                    np.dot(x, w1, a)
+                    if n_dense < features:
+                        add_sparse(indptr[first:], indices, values, batch, p1, a)
                 else:
                     np.dot(h, p[at:bias].reshape(widths[layer], units), a)
                     add_to_rows(a, p[bias : bias + units])
@@ -152,9 +156,10 @@ def train_epochs(rows: Integers, data: Data, nets: Arrays, own: PerNet, before: 
                 np.dot(above, transposed, d)
                 multiply_by_gates(below, scale, d)
             if hidden:
-                np.dot(x.T, d, dw_buffer)
-                back_to_sparse(indptr[first:], indices, values, batch, d, dw1)
-                scatter(dw_buffer, taken, dw1)
+                np.dot(x.T, d, dw1)
+                if n_dense < features:
+                    back_to_sparse(indptr[first:], indices, values, batch, d, gradient1)
+                    scatter(dw1, taken, gradient1)
 
             if penalized:
                 add_penalties(p, gradient, l1[net], l2[net])
@@ -310,9 +315,9 @@ def transpose(w: Floats, transposed: Floats) -> None:
 @compiled
 def multiply_by_gates(h: Floats, scale: float, d: Floats) -> None:
     """d = scale * d where a unit h is active, else 0, in place; both (rows, hidden)."""
-    for i in range(h.shape[0]):
-        for j in range(h.shape[1]):
-            d[i, j] = d[i, j] * scale if h[i, j] > ZERO else ZERO
+    flat_h, flat_d = h.reshape(-1), d.reshape(-1)
+    for i in range(len(flat_h)):
+        flat_d[i] = flat_d[i] * scale if flat_h[i] > ZERO else ZERO
 
 
 @compiled
@@ -325,12 +330,12 @@ def drop(
     """
     offset = mix(mix(key[0] ^ stream) + step)
     factor = mix(mix(key[1] ^ stream) + step) | np.uint32(1)
-    units = h.shape[1]
-    for i in range(h.shape[0]):
-        for j in range(units):
-            bits = mix((counter[i * units + j] + offset) * factor)
-            kept = (np.float32(bits >> np.uint32(9)) + HALF) * LAST_PLACE >= rate
-            h[i, j] = h[i, j] * scale if kept else ZERO
+    # In rng.py a unit is kept where ((bits >> 9) + 0.5) / 2**23 >= rate: a comparison of integers.
+    smallest = np.uint32(np.ceil(np.float64(rate) * 2**23 - 0.5) * 2**9)
+    flat = h.reshape(-1)
+    for i in range(len(flat)):
+        bits = mix((counter[i] + offset) * factor)
+        flat[i] = flat[i] * scale if bits >= smallest else ZERO
 
 
 @compiled
