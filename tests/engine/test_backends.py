@@ -41,7 +41,7 @@ from titanic_nn.nets.losses import Loss
 from titanic_nn.nets.registry import NETS, NetSpec
 
 TABLE = make_table()
-LONG_JOB = pytest.mark.parametrize("long_job", [False, True])
+PART = pytest.mark.parametrize("part", [1.0, 0.0])
 
 
 def chosen(config: NetConfig, data: SplitData = TABLE.data, **options: Any) -> str:
@@ -66,7 +66,7 @@ def test_long_jobs_are_compiled_where_numba_supports_them(
 ) -> None:
     assert ("numba" in backends_of(config)) == by_numba
     assert chosen(config) == "eager"  # a short job is not worth compiling
-    assert chosen(config, long_job=True) == ("numba" if by_numba else "eager")
+    assert chosen(config, part=0) == ("numba" if by_numba else "eager")
 
 
 def table_of(rows: int, splits: int) -> SplitData:
@@ -83,17 +83,19 @@ def table_of(rows: int, splits: int) -> SplitData:
 def test_compiling_is_worthwhile_for_many_nets_or_many_steps() -> None:
     config = replace(LINEAR, epochs=60, batch_size=128)
     assert chosen(config, table_of(802, 1)) == "eager"
+    assert chosen(config, table_of(802, 100)) == "eager"
+    assert chosen(config, table_of(802, 100), part=0.01) == "numba"  # of a job of 10,000 nets
     assert chosen(config, table_of(802, 10_000)) == "numba"
     assert chosen(config, table_of(500_000, 1)) == "numba"
     assert chosen(replace(config, optimizer="sgd"), table_of(802, 10_000)) == "eager"
 
 
-@LONG_JOB
-def test_weights_and_classes_are_the_eager_backend_s(long_job: bool) -> None:
+@PART
+def test_weights_and_classes_are_the_eager_backend_s(part: float) -> None:
     weighted = replace(TABLE, weights=np.ones(len(TABLE.y), np.float32)).data
     classes = replace(TABLE, y=np.eye(3, dtype=np.int64)[TABLE.y]).data
     for data in (weighted, classes):
-        assert chosen(RELU, data, long_job=long_job) == "eager"
+        assert chosen(RELU, data, part=part) == "eager"
         for name in ("numba", "triton"):
             with pytest.raises(ConfigError, match=f"backend '{name}' does not support this ReLU"):
                 chosen(RELU, data, backend=name)
@@ -114,7 +116,7 @@ def test_without_numba_long_jobs_are_the_eager_backend_s(monkeypatch: pytest.Mon
         raise ImportError(name)
 
     monkeypatch.setattr("titanic_nn.engine.backends.numba_backend.import_module", no_module)
-    assert chosen(RELU, long_job=True) == "eager"
+    assert chosen(RELU, part=0) == "eager"
 
 
 @pytest.mark.parametrize(
@@ -265,23 +267,23 @@ def toy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list
     return trials
 
 
-@LONG_JOB
+@PART
 def test_a_new_net_is_claimed_by_the_eager_backend_alone(
-    toy: list[NetConfig], long_job: bool
+    toy: list[NetConfig], part: float
 ) -> None:
     for config in toy:
         assert backends_of(config) == ["eager"]
-        assert chosen(config, long_job=long_job) == "eager"
+        assert chosen(config, part=part) == "eager"
         for name in set(BACKENDS) - {"eager"}:
             with pytest.raises(ConfigError, match="does not support this"):
                 chosen(config, backend=name)
 
 
-@LONG_JOB
+@PART
 @one_thread()
-def test_a_new_net_is_trained_as_in_a_plain_loop(toy: list[NetConfig], long_job: bool) -> None:
+def test_a_new_net_is_trained_as_in_a_plain_loop(toy: list[NetConfig], part: float) -> None:
     members = Members(toy, n_seeds=2)
-    together = train_nets(TABLE.data, members, seed=0, device=CPU, long_job=long_job).probability
+    together = train_nets(TABLE.data, members, seed=0, device=CPU, part=part).probability
     for split in range(4):
         for trial, config in enumerate(toy):
             alone = train_alone(TABLE, split, config, number=1)
@@ -290,7 +292,7 @@ def test_a_new_net_is_trained_as_in_a_plain_loop(toy: list[NetConfig], long_job:
 
 @pytest.mark.parametrize("trials", [toy[0] for toy in TOYS.values()], ids=list(TOYS))
 def test_a_net_without_a_line_in_the_registry_is_refused(trials: list[NetConfig]) -> None:
-    for options in ({}, {"long_job": True}, {"backend": "eager"}, {"backend": "numba"}):
+    for options in ({}, {"part": 0}, {"backend": "eager"}, {"backend": "numba"}):
         with pytest.raises(ConfigError, match=r"^no net is registered for \w+Config$"):
             chosen(trials[0], **options)
 

@@ -153,7 +153,7 @@ class FakeLabels:
 
 def test_kernels_are_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     task = task_with(RELU, 33, torch.device("cpu"))
-    assert not Triton().worthwhile(task, long_job=True)
+    assert not Triton().worthwhile(task, part=0)
     monkeypatch.setenv("TRITON_INTERPRET", "0")
     assert not Triton().supports(task)
 

@@ -72,7 +72,7 @@ def small_nets(tables: Tables, config: Config) -> list[SmallNet]:
             seed=config.seed,
             device=run.device,
             history_points=0,
-            long_job=True,  # the run has compiled these loops
+            part=0,  # the run has compiled these loops
         )
         held_out = held_out_probabilities(splits, nets)
         losses = [log_loss(targets[s.held_out], held_out[s]) for s in splits[:-1]]

@@ -56,7 +56,7 @@ def train_nets(
     device: torch.device,
     history_points: int = 1,
     backend: str | None = None,
-    long_job: bool = False,
+    part: float = 1.0,
     keep_diverged: bool = False,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> TrainedNets:
@@ -69,7 +69,8 @@ def train_nets(
         device: where to train.
         history_points: of the learning curves, evenly over the epochs.
         backend: "eager", "numba" or "triton"; by default the fastest that supports these nets.
-        long_job: whether this call is one of many, so that compiling pays however short it is.
+        part: the fraction of a longer job that this call is, so that compiling may pay although
+            the call is short; 0 for a job of many calls, such as a study.
         keep_diverged: return nets that diverged, too; the caller reads `TrainedNets.diverged`.
         on_progress: is called with the fraction of the work that was just done.
 
@@ -79,7 +80,7 @@ def train_nets(
         DivergenceError: a net diverged, whichever of them. An average over the other seeds would
             be another model than the one that was asked for.
     """
-    task = make_task(data, members, seed, device, history_points, backend, long_job)
+    task = make_task(data, members, seed, device, history_points, backend, part)
     with memory_faults():
         blocks, trained = zip(*train_blocks(task, on_progress), strict=True)
     position = np.concatenate([block.splits * len(members) + block.members for block in blocks])
@@ -137,7 +138,7 @@ def make_task(
     device: torch.device,
     history_points: int = 0,
     backend: str | None = None,
-    long_job: bool = False,
+    part: float = 1.0,
 ) -> Task:
     """A task on a device; the arguments are those of `train_nets`."""
     y, splits, weights = data.y, data.splits, data.weights
@@ -145,7 +146,7 @@ def make_task(
     labels = torch.tensor(y.reshape(len(y), -1), dtype=torch.float32, device=device)
     weights = None if weights is None else np.broadcast_to(weights, (len(splits), len(y)))
     task = Task(x, labels, weights, splits, members, seed, history_points)
-    return replace(task, backend=choose_backend(task, backend, long_job=long_job))
+    return replace(task, backend=choose_backend(task, backend, part=part))
 
 
 def train_blocks(

@@ -99,6 +99,7 @@ class Experiment:
             seed=self.config.seed,
             device=self.device,
             history_points=history_points,
+            part=part,
             on_progress=scaled(partial(self.on_progress, model), part),
         )
 

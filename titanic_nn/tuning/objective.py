@@ -102,7 +102,7 @@ class Objective:
             device=self.experiment.device,
             history_points=0,
             keep_diverged=True,
-            long_job=True,  # a study is worth compiling for, though each of its programs is not
+            part=0,  # a study is worth compiling for, though each of its programs is not
             on_progress=on_progress,
         )
         # (splits, members, rows, ...), a trial's seeds side by side -> (splits, trials, rows, ...)

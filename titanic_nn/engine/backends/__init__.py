@@ -10,7 +10,7 @@ from titanic_nn.errors import ConfigError
 BACKENDS: dict[str, Backend] = {b.name: b for b in (Triton(), Numba(), Eager())}  # fastest first
 
 
-def choose_backend(task: Task, name: str | None = None, *, long_job: bool = False) -> str:
+def choose_backend(task: Task, name: str | None = None, *, part: float = 1.0) -> str:
     """The backend of that name, or by default the fastest that supports a task and is worthwhile.
 
     Arguments and errors are those of `train_nets`, which also refuses a net that is not registered.
@@ -19,7 +19,7 @@ def choose_backend(task: Task, name: str | None = None, *, long_job: bool = Fals
     if not BACKENDS["eager"].supports(task):
         raise ConfigError(f"no net is registered for {config}")
     if name is None:
-        worthwhile = (b for b in BACKENDS.values() if b.worthwhile(task, long_job))
+        worthwhile = (b for b in BACKENDS.values() if b.worthwhile(task, part))
         return next(backend.name for backend in worthwhile if backend.supports(task))
     if name not in BACKENDS:
         raise ConfigError(f"there is no backend {name!r}; choose from {', '.join(BACKENDS)}")

@@ -27,8 +27,8 @@ class Backend(ABC):
     def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
         """A function that trains the block's nets, in place, for so many more epochs."""
 
-    def worthwhile(self, task: Task, long_job: bool) -> bool:
-        """Whether to choose it for a task that it supports; `long_job` as in `train_nets`."""
+    def worthwhile(self, task: Task, part: float) -> bool:
+        """Whether to choose it for a task that it supports; `part` as in `train_nets`."""
         return True
 
     def host_numbers(self, task: Task) -> int:

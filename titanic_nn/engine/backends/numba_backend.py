@@ -41,12 +41,12 @@ class Numba(Backend):
             return False
         return True
 
-    def worthwhile(self, task: Task, long_job: bool) -> bool:
-        """Long jobs, and tasks that are long themselves: compiling takes seconds."""
+    def worthwhile(self, task: Task, part: float) -> bool:
+        """Long tasks, and parts of long jobs: compiling takes seconds."""
         sizes = [len(split.train) for split in task.splits]
         rows, steps = len(task.members) * sum(sizes), ceil(max(sizes) / task.batch_rows)
         products = rows * task.n_parameters + steps * STACKED_STEP  # of an epoch
-        return long_job or task.members.shared.epochs * products >= WORTH_COMPILING
+        return task.members.shared.epochs * products >= part * WORTH_COMPILING
 
     def start(self, task: Task, block: Block, nets: BlockNets) -> Callable[[int], None]:
         """The loops work on memory that they share with the tensors."""

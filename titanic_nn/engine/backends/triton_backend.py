@@ -43,7 +43,7 @@ class Triton(Backend):
             and _can_launch(task.device)
         )
 
-    def worthwhile(self, task: Task, long_job: bool) -> bool:
+    def worthwhile(self, task: Task, part: float) -> bool:
         """On a GPU, always."""
         return task.device.type == "cuda"
 
