@@ -268,9 +268,7 @@ def toy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list
 
 
 @PART
-def test_a_new_net_is_claimed_by_the_eager_backend_alone(
-    toy: list[NetConfig], part: float
-) -> None:
+def test_a_new_net_is_claimed_by_the_eager_backend_alone(toy: list[NetConfig], part: float) -> None:
     for config in toy:
         assert backends_of(config) == ["eager"]
         assert chosen(config, part=part) == "eager"

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -122,10 +122,12 @@ def compare_models(
     encoders = run.encoders([*inner, *chain(*inner.values())], test_rows=True)
     # Before the nets, whose work would be lost where a library fails.
     rivals, inner_rivals = _fit_rivals(run, encoders, inner, clock)
-    outer_fits = _fit(run, encoders, list(inner), clock, outer=True)
-    inner_fits = _fit(run, encoders, list(chain(*inner.values())), clock, outer=False)
-
     with _one_blas_thread():
+        with _Beside() as beside:
+            outer_fits = _fit(run, encoders, list(inner), clock, beside, outer=True)
+            splits = list(chain(*inner.values()))
+            inner_fits = _fit(run, encoders, splits, clock, beside, outer=False)
+        clock.skip()
         ensembles = {
             s: CalibratedEnsemble.fit(inner_fits.nets, inner[s], tables.targets) for s in inner
         }
@@ -215,9 +217,18 @@ class _Fits:
 
 
 def _fit(
-    run: Experiment, encoders: SplitEncoders, splits: Sequence[Split], clock: _Clock, *, outer: bool
+    run: Experiment,
+    encoders: SplitEncoders,
+    splits: Sequence[Split],
+    clock: _Clock,
+    beside: "_Beside",
+    *,
+    outer: bool,
 ) -> _Fits:
-    """Fit the nets on each split's training rows; on outer splits the baselines too."""
+    """Fit the nets on each split's training rows; on outer splits the baselines too, beside them.
+
+    At most two batches of encoded splits are in memory.
+    """
     makers = baselines(run.competition) if outer else {}
     points = run.config.history_points if outer else 0  # inner learning curves are not recorded
     fits = _Fits({name: {} for name in makers}, {model: {} for model in run.config.models}, [], {})
@@ -229,48 +240,65 @@ def _fit(
         run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
         clock.add(name, time.perf_counter() - start)
 
-    with _one_blas_thread(), _beside() as beside:
-        waiting: list[tuple[Future[None], Callable[[], None]]] = []
-        # While a batch is encoded, baselines are fitted on the one before.
-        for encoded in encoders.batches(splits):
-            clock.lap("encode")
-            _finish(waiting)  # no more than two batches are in memory
-            clock.skip()
-            tasks = [partial(fit_baseline, name, one) for name in makers for one in encoded.each()]
-            waiting = [(beside.submit(task), task) for task in tasks]
-            for model in run.config.models:
-                part = len(encoded.splits) / len(encoders.splits)
-                nets = run.train(model, encoded, part=part, history_points=points)
-                fits.nets[model] |= held_out_probabilities(encoded.splits, nets)
-                if outer:
-                    fits.histories.extend(_histories(model, encoded.splits, nets))
-                for i, split in enumerate(encoded.splits):
-                    if split.fold == FINAL:
-                        fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
-                clock.lap(model)
-        _finish(waiting)
+    def begin_baselines(encoded: EncodedSplits) -> None:
+        each = list(encoded.each())
+        beside.begin([partial(fit_baseline, name, one) for name in makers for one in each])
         clock.skip()
+
+    # On short tables baselines hold Python's lock most of the time. They delay inner nets least,
+    # which have no learning curves, so they are fitted beside the next batch where there are any.
+    beside_next = run.config.inner_folds > 0
+    for encoded in encoders.batches(splits):
+        clock.lap("encode")
+        if not beside_next:
+            begin_baselines(encoded)
+        for model in run.config.models:
+            part = len(encoded.splits) / len(encoders.splits)
+            nets = run.train(model, encoded, part=part, history_points=points)
+            fits.nets[model] |= held_out_probabilities(encoded.splits, nets)
+            if outer:
+                fits.histories.extend(_histories(model, encoded.splits, nets))
+            for i, split in enumerate(encoded.splits):
+                if split.fold == FINAL:
+                    fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
+            clock.lap(model)
+        if beside_next:
+            begin_baselines(encoded)
     return fits
 
 
-def _finish(waiting: Sequence[tuple[Future[None], Callable[[], None]]]) -> None:
-    """Wait for tasks, and take part: those that are not begun are done here, the last one first."""
-    for future, task in reversed(waiting):
-        if future.cancel():
-            task()
-    for future, _ in waiting:
-        if not future.cancelled():
-            future.result()
+class _Beside:
+    """Tasks for a second thread, in order."""
 
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: list[tuple[Future[None], Callable[[], None]]] = []
 
-@contextmanager
-def _beside() -> Iterator[ThreadPoolExecutor]:
-    """A thread for work beside that of this one; after an error here, what waits is not begun."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait for all tasks; after an error, those that wait are not begun."""
+        try:
+            if error[0] is None:
+                self._finish()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Begin these tasks when all earlier ones are done, of which this thread does some."""
+        self._finish()
+        self._waiting = [(self._pool.submit(task), task) for task in tasks]
+
+    def _finish(self) -> None:
+        """Wait for the tasks, and take part: do those that are not begun, the last one first."""
+        for future, task in reversed(self._waiting):
+            if future.cancel():
+                task()
+        for future, _ in self._waiting:
+            if not future.cancelled():
+                future.result()
+        self._waiting = []
 
 
 def _fit_rivals(
