@@ -404,7 +404,6 @@ def test_one_split_is_encoded_as_its_encoder_does() -> None:
     assert positions == list(range(len(encoders.feature_names)))
 
 
-@pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
 def test_raw_features_are_neither_imputed_nor_scaled() -> None:
     rows, y = synthetic(300)
     split = Split(0, 0, train=np.arange(200), held_out=np.arange(200, 300))
@@ -424,6 +423,7 @@ def test_raw_features_are_neither_imputed_nor_scaled() -> None:
     assert np.isnan(x).any(axis=0).sum() >= 3  # ages, fares and decks are missing
 
 
+@pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's files are not here")
 def test_kaggles_tables_are_encoded_without_a_gap() -> None:
     train, test = pd.read_csv(KAGGLE / "train.csv"), pd.read_csv(KAGGLE / "test.csv")
     rows = TITANIC.features.columns(pd.concat([train, test], ignore_index=True))
