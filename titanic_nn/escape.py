@@ -59,4 +59,6 @@ def _with_texts(table: "pd.DataFrame", change: Callable[[str], str]) -> "pd.Data
     for name, dtype in table.dtypes.items():
         if dtype.kind == "O":
             texts[name] = table[name].map(changed)
-    return texts.rename(index=changed, columns=changed)
+    if texts.index.dtype.kind == "O":
+        texts = texts.rename(index=changed)
+    return texts.rename(columns=changed)

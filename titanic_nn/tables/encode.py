@@ -357,7 +357,8 @@ class SplitEncoders:
 
     They are all fitted at first, so that the columns are known. Matrices are made on demand, since
     those of many splits of a long table do not fit in memory. Neither do thousands of encoders, or
-    a few of a long table: those beyond ROWS_KEPT are fitted again when they are needed.
+    a few of a long table: of those beyond ROWS_KEPT the last one is kept, others are fitted again
+    when they are needed.
 
     Args:
         rows: the whole table; the splits hold positions of its rows.
@@ -377,8 +378,9 @@ class SplitEncoders:
         self._rows, self._y, self._features, self._config = rows, y, features, config
         self.splits = splits
         self._kept: dict[Split, Encoder] = {}
+        self._last: tuple[Split, Encoder] | None = None
         names: set[str] = set()
-        for split in splits:
+        for split in reversed(splits):  # the first one will be needed first
             encoder = self._fit(split)
             names.update(encoder.feature_names)
             if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
@@ -407,7 +409,10 @@ class SplitEncoders:
 
     def encoder(self, split: Split) -> tuple[Encoder, list[int]]:
         """A split's encoder, and the positions of its columns among `feature_names`."""
-        encoder = self._kept.get(split) or self._fit(split)
+        encoder = self._kept.get(split)
+        if encoder is None:
+            last = self._last
+            encoder = last[1] if last and last[0] == split else self._fit(split)
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
 
     @property
@@ -423,7 +428,9 @@ class SplitEncoders:
     def _fit(self, split: Split) -> Encoder:
         rows = self._rows.take(split.train)
         encoder = Encoder(self._features, self._config)
-        return encoder.fit(rows, self._y[split.train], known=self._rows)
+        encoder.fit(rows, self._y[split.train], known=self._rows)
+        self._last = split, encoder
+        return encoder
 
     def batches(self, splits: Sequence[Split] | None = None) -> Iterator[EncodedSplits]:
         """These splits with their matrices, as many at a time as memory allows; all by default."""
