@@ -240,18 +240,17 @@ def _fit(
         run.on_progress("baselines", len(encoded.splits) / len(splits) / len(makers))
         clock.add(name, time.perf_counter() - start)
 
-    def begin_baselines(encoded: EncodedSplits) -> None:
-        each = list(encoded.each())
-        beside.begin([partial(fit_baseline, name, one) for name in makers for one in each])
-        clock.skip()
-
     # On short tables baselines hold Python's lock most of the time. They delay inner nets least,
     # which have no learning curves, so they are fitted beside the next batch where there are any.
     beside_next = run.config.inner_folds > 0
     for encoded in encoders.batches(splits):
         clock.lap("encode")
+        each = list(encoded.each())
+        tasks = [partial(fit_baseline, name, one) for name in makers for one in each]
         if not beside_next:
-            begin_baselines(encoded)
+            beside.put(tasks)
+        beside.begin()
+        clock.skip()
         for model in run.config.models:
             part = len(encoded.splits) / len(encoders.splits)
             nets = run.train(model, encoded, part=part, history_points=points)
@@ -263,7 +262,9 @@ def _fit(
                     fits.final_params[model] = {name: p[i] for name, p in nets.params.items()}
             clock.lap(model)
         if beside_next:
-            begin_baselines(encoded)
+            beside.finish()
+            beside.put(tasks)
+            clock.skip()
     return fits
 
 
@@ -272,7 +273,8 @@ class _Beside:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
-        self._waiting: list[tuple[Future[None], Callable[[], None]]] = []
+        self._put: Sequence[Callable[[], None]] = []
+        self._begun: list[tuple[Future[None], Callable[[], None]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -281,24 +283,30 @@ class _Beside:
         """Wait for all tasks; after an error, those that wait are not begun."""
         try:
             if error[0] is None:
-                self._finish()
+                self.begin()
+                self.finish()
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Begin these tasks when all earlier ones are done, of which this thread does some."""
-        self._finish()
-        self._waiting = [(self._pool.submit(task), task) for task in tasks]
+    def put(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """The tasks that the next `begin` begins."""
+        self._put = tasks
 
-    def _finish(self) -> None:
+    def begin(self) -> None:
+        """Begin what was put, when all earlier tasks are done."""
+        self.finish()
+        self._begun = [(self._pool.submit(task), task) for task in self._put]
+        self._put = []
+
+    def finish(self) -> None:
         """Wait for the tasks, and take part: do those that are not begun, the last one first."""
-        for future, task in reversed(self._waiting):
+        for future, task in reversed(self._begun):
             if future.cancel():
                 task()
-        for future, _ in self._waiting:
+        for future, _ in self._begun:
             if not future.cancelled():
                 future.result()
-        self._waiting = []
+        self._begun = []
 
 
 def _fit_rivals(
