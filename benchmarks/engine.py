@@ -1,9 +1,10 @@
 """How fast are many nets trained, and against what? `make bench`, or `python -m benchmarks.engine`.
 
-A hundred `relu` nets: 201 nets/s, 63 times a plain PyTorch loop (54 to 63) and 31 times
-MLPClassifier (29 to 36); of 10,000 nets 282 nets/s. `linear`: 259 nets/s, 45 times the loop (39 to
-52); of 10,000 nets 1,357. `deep`: 106 nets/s, 50 times the loop (42 to 57). 2 cores of an AMD EPYC,
-whose speed varied by half that day, n = 5 repetitions (n = 1 for 10,000 nets).
+A hundred `relu` nets: 297 nets/s, 46 times a plain PyTorch loop (44 to 47) and 27 times
+MLPClassifier (25 to 28); of 10,000 nets 368 nets/s. `linear`: 314 nets/s, 27 times the loop (26 to
+28); of 10,000 nets 2,380. `deep`: 170 nets/s, 34 times the loop (32 to 37); of 1,000 nets 183. 2
+cores of an Intel Xeon with AVX-512, n = 5 repetitions (n = 1 for 10,000 nets, 3 for 1,000). On an
+AMD EPYC `relu` had 63 times the speed of the loop and 31 times MLPClassifier's, at 201 nets/s.
 
 All ways run in one process, alternating, on the same arrays and schedule: 10-fold cross-validation
 of one net, repeated ten times, on Titanic's table with our features (batch 128, 60 epochs, Adam).

@@ -1,9 +1,9 @@
 """How does a command grow with the rows? `python -m benchmarks.rows`.
 
-`train` takes 15 s for 100,000 rows and 145 s for 1,000,000 (0.80 and 2.26 GB); with `resnet` too
-146 s for 100,000 (0.84 GB). A study of 20 trials on 1,000,000 rows takes 661 s and 7.9 GB, and
-571 s and 6.0 GB since the zeros of long tables are no longer skipped (LOG.md). 2 cores of an AMD
-EPYC, n = 1; further runs of `train` took 15 to 17 s, and 139 to 145 s.
+`train` takes 12 s for 100,000 rows and 119 s for 1,000,000 (0.79 and 2.34 GB); with `resnet` too
+151 s for 100,000 (0.84 GB). A study of 20 trials on 1,000,000 rows takes 365 s and 6.6 GB. 2 cores
+of an Intel Xeon with AVX-512, n = 1; further runs of `train` took 12 to 13 s, and 120 to 124 s. On
+an AMD EPYC, before the last changes: 15 and 145 s, 146 s, 571 s.
 
 The commands as a user types them, on synthetic tables of growing length, two folds with one seed:
 `train` with its three nets, with four, and a study of 20 trials. Wall-clock seconds, CPU seconds

@@ -1,8 +1,9 @@
 """How long does a user wait? `python -m benchmarks.start`.
 
-A default `train` takes 14.4 s (14.4 to 15.4), of which its imports are 2.8; `report` 2.3 s (1.9 to
-2.4), `predict` of 418 rows 1.8 s (1.6 to 1.8), `tune` with 200 trials 11.2 s (11.2 to 11.4). 2
-cores of an AMD EPYC, n = 3; a run half an hour before took 13.1, 1.9, 1.6 and 10.2 s.
+A default `train` takes 9.7 s (9.6 to 9.9), of which its imports are 2.0; `report` 1.6 s (1.6 to
+1.6), `predict` of 418 rows 1.3 s (1.3 to 1.4), `tune` with 200 trials 8.5 s (8.4 to 8.6). 2 cores
+of an Intel Xeon with AVX-512, n = 3. On an AMD EPYC, before the last changes to `train`, the
+medians were 14.4, 2.3, 1.8 and 11.2 s.
 
 Wall-clock and CPU seconds of whole commands on the bundled table, each from the shell: start,
 imports, work, and what it prints. Each repetition is in a new folder; a first one, which fills the
