@@ -183,6 +183,21 @@ def test_a_mistake_is_one_line(tables: Tables, tmp_path: Path) -> None:
         compare_models(tables, config=TITANIC.config(), folds=3)
 
 
+@pytest.mark.parametrize("inner_folds", [0, 2])
+def test_splits_that_take_turns_in_memory_give_the_same_result(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, inner_folds: int
+) -> None:
+    options: dict[str, Any] = {"models": ["linear"], "folds": 2, "repeats": 2, "n_seeds": 2}
+    options |= {"inner_folds": inner_folds, "linear": {"epochs": 3}}
+    together = compare_models(tables, **options)
+    for limit in ("ENCODED_AT_ONCE", "ROWS_KEPT"):  # one split and its encoder at a time
+        monkeypatch.setattr(f"titanic_nn.tables.encode.{limit}", 1)
+    apart = compare_models(tables, **options)
+    pd.testing.assert_frame_equal(apart.oof, together.oof, rtol=1e-6)
+    pd.testing.assert_frame_equal(apart.test_predictions, together.test_predictions, rtol=1e-6)
+    assert apart.seconds.keys() == together.seconds.keys()
+
+
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="Kaggle's own tables are not at hand")
 def test_on_kaggles_tables_every_net_beats_the_sex_rule() -> None:
     result = compare_models(
