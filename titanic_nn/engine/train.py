@@ -161,8 +161,8 @@ def train_blocks(
         if workers > 1:  # each computes in one thread, so that blocks do not wait for each other
             stack.enter_context(torch_threads(1))
             stack.enter_context(threadpool_limits(1, user_api="blas"))
-        # Unused weights decay to subnormal numbers, with which many processors compute a hundred
-        # times as slowly; here they are 0.
+        # Unused weights decay to subnormal numbers, with which many processors compute up to a
+        # hundred times as slowly; here they are 0.
         flush = partial(torch.set_flush_denormal, True)
         pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=flush))
         waiting: deque[tuple[Block, Future[TrainedNets]]] = deque()
