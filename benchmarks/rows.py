@@ -2,7 +2,7 @@
 
 `train` takes 12 s for 100,000 rows and 119 s for 1,000,000 (0.79 and 2.34 GB); with `resnet` too
 151 s for 100,000 (0.84 GB). A study of 20 trials on 1,000,000 rows takes 365 s and 6.6 GB. 2 cores
-of an Intel Xeon with AVX-512, n = 1; further runs of `train` took 12 to 13 s, and 120 to 124 s. On
+of an Intel Xeon with AVX-512, n = 1; further runs of `train` took 12 to 13 s, and 120 to 121 s. On
 an AMD EPYC, before the last changes: 15 and 145 s, 146 s, 571 s.
 
 The commands as a user types them, on synthetic tables of growing length, two folds with one seed:

@@ -2,8 +2,8 @@
 
 A default `train` takes 9.7 s (9.6 to 9.9), of which its imports are 2.0; `report` 1.6 s (1.6 to
 1.6), `predict` of 418 rows 1.3 s (1.3 to 1.4), `tune` with 200 trials 8.5 s (8.4 to 8.6). 2 cores
-of an Intel Xeon with AVX-512, n = 3. On an AMD EPYC, before the last changes to `train`, the
-medians were 14.4, 2.3, 1.8 and 11.2 s.
+of an Intel Xeon with AVX-512, n = 3; an hour later `train` took 10.1 to 10.5 s. On an AMD
+EPYC, before the last changes to `train`, the medians were 14.4, 2.3, 1.8 and 11.2 s.
 
 Wall-clock and CPU seconds of whole commands on the bundled table, each from the shell: start,
 imports, work, and what it prints. Each repetition is in a new folder; a first one, which fills the
