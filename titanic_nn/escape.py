@@ -59,6 +59,5 @@ def _with_texts(table: "pd.DataFrame", change: Callable[[str], str]) -> "pd.Data
     for name, dtype in table.dtypes.items():
         if dtype.kind == "O":
             texts[name] = table[name].map(changed)
-    if texts.index.dtype.kind == "O":
-        texts = texts.rename(index=changed)
-    return texts.rename(columns=changed)
+    index = changed if texts.index.dtype.kind == "O" else None  # numbers may be millions
+    return texts.rename(index=index, columns=changed)

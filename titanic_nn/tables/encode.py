@@ -39,7 +39,7 @@ RARE = "rare"  # the column that rare values of a category share is `deck=rare`
 # Numbers of the encoded matrices that are in memory at a time: splits of a long table take turns.
 ENCODED_AT_ONCE = 2**26
 ROWS_AT_ONCE = 2**12  # of a matrix that is filled
-# Training rows of the encoders that are kept; those of further splits are fitted again when needed.
+# Rows of the tables of all encoders that are kept; one is kept in any case.
 ROWS_KEPT = 2**20
 
 
@@ -357,8 +357,7 @@ class SplitEncoders:
 
     They are all fitted at first, so that the columns are known. Matrices are made on demand, since
     those of many splits of a long table do not fit in memory. Neither do thousands of encoders, or
-    a few of a long table: of those beyond ROWS_KEPT the last one is kept, others are fitted again
-    when they are needed.
+    a few of a long table: the newest are kept, the others are fitted again when they are needed.
 
     Args:
         rows: the whole table; the splits hold positions of its rows.
@@ -378,13 +377,9 @@ class SplitEncoders:
         self._rows, self._y, self._features, self._config = rows, y, features, config
         self.splits = splits
         self._kept: dict[Split, Encoder] = {}
-        self._last: tuple[Split, Encoder] | None = None
         names: set[str] = set()
-        for split in reversed(splits):  # the first one will be needed first
-            encoder = self._fit(split)
-            names.update(encoder.feature_names)
-            if (len(self._kept) + 1) * len(rows) <= ROWS_KEPT:
-                self._kept[split] = encoder
+        for split in reversed(splits):  # the first ones will be needed first
+            names.update(self._fit(split).feature_names)
         labels = [feature.label for feature in features.features]
         # In the order of every encoder's own columns.
         self.feature_names = sorted(
@@ -409,10 +404,7 @@ class SplitEncoders:
 
     def encoder(self, split: Split) -> tuple[Encoder, list[int]]:
         """A split's encoder, and the positions of its columns among `feature_names`."""
-        encoder = self._kept.get(split)
-        if encoder is None:
-            last = self._last
-            encoder = last[1] if last and last[0] == split else self._fit(split)
+        encoder = self._kept.get(split) or self._fit(split)
         return encoder, [self.feature_names.index(name) for name in encoder.feature_names]
 
     @property
@@ -429,7 +421,9 @@ class SplitEncoders:
         rows = self._rows.take(split.train)
         encoder = Encoder(self._features, self._config)
         encoder.fit(rows, self._y[split.train], known=self._rows)
-        self._last = split, encoder
+        self._kept[split] = encoder
+        while len(self._kept) > 1 and len(self._kept) * len(self._rows) > ROWS_KEPT:
+            del self._kept[next(iter(self._kept))]  # the oldest
         return encoder
 
     def batches(self, splits: Sequence[Split] | None = None) -> Iterator[EncodedSplits]:
