@@ -208,14 +208,6 @@ def gather(source: Floats, rows: Integers, target: Floats) -> None:
 
 
 @compiled
-def set_zero(a: Floats) -> None:
-    """0 in place of every number of a (rows, units)."""
-    flat = a.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = ZERO
-
-
-@compiled
 def scatter(source: Floats, rows: Integers, target: Floats) -> None:
     """The reverse of `gather`: the source's rows are some rows of the target."""
     for i in range(len(source)):
@@ -241,7 +233,7 @@ def back_to_sparse(
     indptr: Integers, indices: Integers, values: Floats, rows: Integers, d: Floats, dw: Floats
 ) -> None:
     """dw (features + 1, units): the sparse rows, transposed, times d (rows, units)."""
-    set_zero(dw)
+    dw[:] = ZERO
     for i in range(len(rows)):
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
             column, value = indices[k], values[k]
